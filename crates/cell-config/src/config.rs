@@ -1,0 +1,137 @@
+//! The trait between a cell's configuration and the experiments.
+
+use std::fmt::{Debug, Display};
+
+use gradient_tracking::{CellShape, Trainable, View};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::WeightStreams;
+
+/// The configuration of one kind of cell: plain data that can be checked and built.
+///
+/// Reading a configuration accepts every value of the right type; [`validate`](Self::validate)
+/// refuses those without meaning. [`shape`](Self::shape) and [`build`](Self::build) may be called
+/// on valid configurations only.
+pub trait CellConfig:
+    Serialize + DeserializeOwned + Clone + PartialEq + Debug + Send + Sync + 'static
+{
+    /// The cell this configuration builds.
+    type Cell: Trainable + 'static;
+
+    /// The name of the cell in a config file, such as `vanilla-rnn`.
+    const KIND: &'static str;
+
+    /// The hidden size H.
+    fn hidden(&self) -> usize;
+
+    /// Checks every value; `input` is the input size I.
+    fn validate(&self, input: usize) -> Result<(), InvalidConfig>;
+
+    /// The sizes of the cell that [`build`](Self::build) returns, known without building it.
+    fn shape(&self, input: usize) -> CellShape;
+
+    /// Draws the weights and builds the cell.
+    fn build(&self, input: usize, streams: &WeightStreams) -> Result<Self::Cell, InvalidConfig>;
+
+    /// What theory says about the decay of this cell's gradient, from its parameters alone.
+    fn laws(&self, _cell: &Self::Cell) -> Vec<Law> {
+        Vec::new()
+    }
+}
+
+/// A theoretical rate, to be drawn over the measured one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Law {
+    /// The quantity it speaks about, such as `h`.
+    pub quantity: &'static str,
+    /// Its formula, such as `ln rho(W)`.
+    pub name: &'static str,
+    /// How the measured rate relates to it.
+    pub relation: Relation,
+    /// The rate in nats per step; −∞ where the gradient is exactly zero.
+    pub rate: f64,
+}
+
+/// How a measured rate relates to a [`Law`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The law predicts the rate, in the limit its cell documents.
+    Rate,
+    /// The measured rate cannot exceed the law.
+    UpperBound,
+}
+
+impl Relation {
+    /// The name in tables: `rate` or `upper-bound`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Relation::Rate => "rate",
+            Relation::UpperBound => "upper-bound",
+        }
+    }
+}
+
+/// The parameter of `cell` called `name`, such as `weight_hh`, as a matrix with P rows.
+///
+/// # Panics
+///
+/// If the cell has no such parameter.
+pub fn parameter<'a>(cell: &'a impl Trainable, name: &str) -> View<'a> {
+    let block = cell
+        .parameter_blocks()
+        .iter()
+        .find(|block| block.name == name)
+        .unwrap_or_else(|| panic!("no parameter `{name}`"));
+    let values = &cell.parameters()[block.range.clone()];
+    View::from_slice(values, cell.shape().delta, block.columns)
+}
+
+/// A configuration value that has the right type but no meaning.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}`: expected {expected}, found {found}")]
+pub struct InvalidConfig {
+    /// The key within the cell's table, such as `recurrent_weights.gain`.
+    pub key: String,
+    /// What would have been accepted.
+    pub expected: String,
+    /// What was given.
+    pub found: String,
+}
+
+/// Refuses `found` as the value of `key` unless `valid`.
+pub fn require(
+    valid: bool,
+    key: &str,
+    expected: &str,
+    found: impl Display,
+) -> Result<(), InvalidConfig> {
+    if valid {
+        return Ok(());
+    }
+    Err(InvalidConfig {
+        key: key.to_owned(),
+        expected: expected.to_owned(),
+        found: found.to_string(),
+    })
+}
+
+/// Refuses infinities and NaN.
+pub fn require_finite(key: &str, value: f64) -> Result<(), InvalidConfig> {
+    require(value.is_finite(), key, "a finite number", value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_names_key_expectation_and_value() {
+        let error = require_finite("bias", f64::NEG_INFINITY).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`bias`: expected a finite number, found -inf"
+        );
+        assert_eq!(require_finite("bias", -3.0), Ok(()));
+    }
+}

@@ -1,0 +1,319 @@
+//! What a set of replicate curves says about decay.
+
+use std::f64::consts::{LN_2, LN_10};
+use std::fmt;
+
+use crate::{FLAT, Interval, Line, Summary, Window, bootstrap_mean, mean};
+
+/// log₁₀ of the largest number that f32 rounds to zero: half its smallest subnormal, 2⁻¹⁵⁰.
+pub const F32_ZERO_LOG10: f64 = -45.15;
+
+/// What happens to the gradient over the fitted window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The fitted line falls by a decade or more.
+    Vanishes,
+    /// The fitted line changes by less than a decade.
+    Stable,
+    /// The fitted line rises by a decade or more.
+    Explodes,
+    /// The gradient is exactly zero: no replicate has [`MIN_LAGS`](crate::MIN_LAGS) finite lags.
+    Zero,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Vanishes => "vanishes",
+            Self::Stable => "stable",
+            Self::Explodes => "explodes",
+            Self::Zero => "zero",
+        })
+    }
+}
+
+/// The decay of one quantity at one grid point, over its replicates.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecayFit {
+    /// Mean over replicates of the least-squares slope of ln r_k, in nats per step.
+    pub rate: Option<f64>,
+    /// 95 % bootstrap interval of the rate; `None` for fewer than three replicates.
+    pub interval: Option<Interval>,
+    /// Steps in which the gradient halves; infinite unless it decays.
+    pub half_life: Option<f64>,
+    /// Mean over the replicates whose curve varies by [`FLAT`] or more.
+    pub r_squared: Option<f64>,
+    /// Mean slope over lags 1 … 10, as far as they lie in the window.
+    pub early_rate: Option<f64>,
+    /// Mean slope over the last half of the window.
+    pub late_rate: Option<f64>,
+    /// Whether the early and the late rate differ so that one line misleads: see
+    /// [`DecayFit::new`].
+    pub one_line_is_wrong: bool,
+    /// The first lag of the median curve that f32 could not tell from zero.
+    pub f32_zero_lag: Option<usize>,
+    /// What the gradient does.
+    pub verdict: Verdict,
+    /// The replicates that have a slope and so enter the rate; for [`Verdict::Zero`], all.
+    pub n: usize,
+}
+
+impl DecayFit {
+    /// Fits `curves`, one per replicate, each ln r_k indexed by lag, over `window`.
+    ///
+    /// A replicate with fewer than three finite lags in the window has no slope and does not
+    /// enter the rate. `seed` is the bootstrap's.
+    ///
+    /// **When one line is wrong.** A linear network already decays at ln σ_w at first and at
+    /// ln ρ(W) later, so a single slope can describe neither. With d_i = early − late slope of
+    /// replicate i (paired, because replicates differ in level more than in shape), the flag
+    /// asks for three things of its mean d: |d| > 3 standard errors over the replicates, so that
+    /// it is not chance (this needs three replicates); |d| > 5 % of |rate|, so that it is worth
+    /// mentioning however many replicates there are; and |d| · window > [`FLAT`], so that it is
+    /// not rounding where the rate is zero.
+    ///
+    /// # Panics
+    ///
+    /// If the curves differ in length.
+    pub fn new(curves: &[&[f64]], window: Window, seed: u64) -> Self {
+        let lines: Vec<Line> = curves
+            .iter()
+            .filter_map(|curve| Line::fit(curve, window))
+            .collect();
+        let slopes: Vec<f64> = lines.iter().map(|line| line.slope).collect();
+        let f32_zero_lag = f32_zero_lag(curves);
+        let clipped = curves.first().and_then(|curve| window.clip(curve.len()));
+        let (Some(window), Some(rate)) = (clipped, mean(&slopes)) else {
+            return Self {
+                rate: None,
+                interval: None,
+                half_life: None,
+                r_squared: None,
+                early_rate: None,
+                late_rate: None,
+                one_line_is_wrong: false,
+                f32_zero_lag,
+                verdict: Verdict::Zero,
+                n: curves.len(),
+            };
+        };
+
+        let slope_in = |curve: &[f64], part: Option<Window>| Some(Line::fit(curve, part?)?.slope);
+        let parts = curves.iter().map(|curve| {
+            let early = slope_in(curve, window.early());
+            (early, slope_in(curve, Some(window.late())))
+        });
+        let (mut early, mut late, mut differences) = (Vec::new(), Vec::new(), Vec::new());
+        for part in parts {
+            early.extend(part.0);
+            late.extend(part.1);
+            differences.extend(part.0.zip(part.1).map(|(early, late)| early - late));
+        }
+        let r_squared: Vec<f64> = lines.iter().filter_map(|line| line.r_squared).collect();
+
+        Self {
+            rate: Some(rate),
+            interval: bootstrap_mean(&slopes, seed),
+            half_life: Some(half_life(rate)),
+            r_squared: mean(&r_squared),
+            early_rate: mean(&early),
+            late_rate: mean(&late),
+            one_line_is_wrong: is_significant(&differences, rate, window),
+            f32_zero_lag,
+            verdict: verdict(rate, window),
+            n: slopes.len(),
+        }
+    }
+}
+
+/// Steps in which a gradient of this rate halves, ln 2 / −λ; infinite for λ ≥ 0.
+///
+/// ```
+/// use decay_analysis::half_life;
+///
+/// assert_eq!(half_life(-std::f64::consts::LN_2), 1.0);
+/// assert_eq!(half_life(0.0), f64::INFINITY);
+/// ```
+pub fn half_life(rate: f64) -> f64 {
+    if rate < 0.0 {
+        LN_2 / -rate
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// The first lag at which the median over replicates of ln r_k lies below what f32 rounds to
+/// zero ([`F32_ZERO_LOG10`]): there, a study in f32 would have printed 0.
+///
+/// # Panics
+///
+/// If the curves differ in length.
+pub fn f32_zero_lag(curves: &[&[f64]]) -> Option<usize> {
+    let lags = curves.first()?.len();
+    for curve in curves {
+        assert_eq!(curve.len(), lags, "replicate curves differ in length");
+    }
+    let mut values = Vec::with_capacity(curves.len());
+    (0..lags).find(|&lag| {
+        values.clear();
+        values.extend(curves.iter().map(|curve| curve[lag]));
+        Summary::new(&mut values).is_some_and(|s| s.median < F32_ZERO_LOG10 * LN_10)
+    })
+}
+
+fn verdict(rate: f64, window: Window) -> Verdict {
+    let change = rate * window.steps() as f64;
+    if change.abs() < LN_10 {
+        Verdict::Stable
+    } else if change < 0.0 {
+        Verdict::Vanishes
+    } else {
+        Verdict::Explodes
+    }
+}
+
+/// The rule stated at [`DecayFit::new`].
+fn is_significant(differences: &[f64], rate: f64, window: Window) -> bool {
+    let n = differences.len() as f64;
+    let Some(difference) = mean(differences).filter(|_| differences.len() >= 3) else {
+        return false;
+    };
+    let sum_of_squares: f64 = differences.iter().map(|d| (d - difference).powi(2)).sum();
+    let standard_error = (sum_of_squares / (n - 1.0) / n).sqrt();
+    let size = difference.abs();
+    size > 3.0 * standard_error && size > 0.05 * rate.abs() && size * window.steps() as f64 > FLAT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZERO: f64 = f64::NEG_INFINITY;
+    const WINDOW: Window = Window { from: 1, to: 199 };
+
+    /// A curve of 201 lags (0 … 200).
+    fn curve(ln_r: impl Fn(f64) -> f64) -> Vec<f64> {
+        (0..=200).map(|lag| ln_r(f64::from(lag))).collect()
+    }
+
+    fn fit(curves: &[Vec<f64>]) -> DecayFit {
+        let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
+        DecayFit::new(&curves, WINDOW, 20)
+    }
+
+    #[test]
+    fn the_rate_is_the_mean_of_the_replicates_slopes() {
+        let curves = [-0.1, -0.2, -0.6].map(|rate| curve(|k| rate * k));
+        let fit = fit(&curves);
+        assert!((fit.rate.unwrap() + 0.3).abs() < 1e-12);
+        assert!((fit.half_life.unwrap() - LN_2 / 0.3).abs() < 1e-9);
+        assert!((fit.r_squared.unwrap() - 1.0).abs() < 1e-12);
+        let interval = fit.interval.unwrap();
+        assert!(-0.6 <= interval.low && interval.low < -0.3);
+        assert!(-0.3 < interval.high && interval.high <= -0.1);
+        assert_eq!((fit.verdict, fit.n), (Verdict::Vanishes, 3));
+    }
+
+    #[test]
+    fn two_replicates_have_a_rate_and_no_interval() {
+        let fit = fit(&[curve(|k| -k), curve(|k| -2.0 * k)]);
+        assert!((fit.rate.unwrap() + 1.5).abs() < 1e-12);
+        assert_eq!(fit.interval, None);
+        assert!(!fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn a_decade_over_the_window_separates_stable_from_the_rest() {
+        let decade = LN_10 / 198.0;
+        for (rate, expected) in [
+            (-1.001 * decade, Verdict::Vanishes),
+            (-0.999 * decade, Verdict::Stable),
+            (0.0, Verdict::Stable),
+            (0.999 * decade, Verdict::Stable),
+            (1.001 * decade, Verdict::Explodes),
+        ] {
+            assert_eq!(fit(&[curve(|k| rate * k)]).verdict, expected, "{rate}");
+        }
+    }
+
+    #[test]
+    fn a_gradient_that_does_not_decay_has_an_infinite_half_life_and_no_r_squared() {
+        let fit = fit(&[curve(|_| 0.0), curve(|_| 0.0), curve(|_| 0.0)]);
+        assert_eq!(fit.half_life, Some(f64::INFINITY));
+        assert_eq!(fit.r_squared, None);
+        assert!(!fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn an_exactly_zero_gradient_has_a_verdict_and_no_rate() {
+        // Lag 0 lies outside the window, as for h of an LSTM without recurrent weights.
+        let dead = || curve(|k| if k == 0.0 { 0.0 } else { ZERO });
+        let fit = fit(&[dead(), dead(), dead()]);
+        assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 3));
+        assert_eq!((fit.rate, fit.interval, fit.half_life), (None, None, None));
+        assert_eq!(fit.f32_zero_lag, Some(1));
+    }
+
+    #[test]
+    fn no_curves_are_a_zero_gradient_of_no_replicates() {
+        let fit = DecayFit::new(&[], WINDOW, 0);
+        assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 0));
+    }
+
+    #[test]
+    fn a_dead_replicate_does_not_enter_the_rate_and_is_not_counted() {
+        let fit = fit(&[curve(|k| -k), curve(|_| ZERO), curve(|k| -3.0 * k)]);
+        assert!((fit.rate.unwrap() + 2.0).abs() < 1e-12);
+        assert_eq!(fit.n, 2);
+    }
+
+    #[test]
+    fn two_regimes_are_flagged_with_the_rate_of_each() {
+        // Slope −0.11 to lag 20, −0.04 after it; levels differ over replicates.
+        let two =
+            |level: f64| curve(move |k| level - 0.11 * k.min(20.0) - 0.04 * (k - 20.0).max(0.0));
+        let fit = fit(&[two(0.0), two(-1.0), two(2.0)]);
+        assert!((fit.early_rate.unwrap() + 0.11).abs() < 1e-12);
+        assert!((fit.late_rate.unwrap() + 0.04).abs() < 1e-12);
+        assert!(fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn replicates_that_disagree_about_the_difference_raise_no_flag() {
+        let bent = |early: f64| curve(move |k| -0.1 * k + early * k.min(10.0));
+        let fit = fit(&[bent(0.1), bent(-0.1), bent(0.05)]);
+        assert!(!fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn a_difference_below_five_percent_raises_no_flag() {
+        let fit =
+            fit(&[0.0, 1.0, 2.0].map(|level| curve(|k| level - 0.1 * k - 0.004 * k.min(10.0))));
+        assert!((fit.early_rate.unwrap() - fit.late_rate.unwrap() + 0.004).abs() < 1e-12);
+        assert!(!fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn rounding_about_a_constant_raises_no_flag() {
+        let fit = fit(&[1e-14, 2e-14, 3e-14].map(|bend| curve(|k| bend * k.min(10.0))));
+        assert!(!fit.one_line_is_wrong);
+    }
+
+    #[test]
+    fn f32_prints_zero_where_the_median_falls_below_its_smallest_number() {
+        // −1 decade per step: 10⁻⁴⁵ survives, 10⁻⁴⁶ does not.
+        let fit_of = |decades: f64| fit(&[curve(|k| -decades * LN_10 * k)]);
+        assert_eq!(fit_of(1.0).f32_zero_lag, Some(46));
+        assert_eq!(fit_of(0.1).f32_zero_lag, None);
+        assert_eq!(10_f64.powf(F32_ZERO_LOG10 + 0.01) as f32, f32::from_bits(1));
+        assert_eq!(10_f64.powf(F32_ZERO_LOG10 - 0.01) as f32, 0.0);
+    }
+
+    #[test]
+    fn the_window_is_clipped_to_the_curve() {
+        let curve: Vec<f64> = (0..50).map(|k| -f64::from(k)).collect();
+        let fit = DecayFit::new(&[&curve], Window { from: 1, to: 200 }, 0);
+        assert!((fit.rate.unwrap() + 1.0).abs() < 1e-12);
+        assert!((fit.late_rate.unwrap() + 1.0).abs() < 1e-12);
+    }
+}

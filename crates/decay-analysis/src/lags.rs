@@ -1,0 +1,107 @@
+//! Lag windows, and which lags of a long curve are worth writing down.
+
+/// An inclusive range of lags, in steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// The first lag.
+    pub from: usize,
+    /// The last lag.
+    pub to: usize,
+}
+
+impl Window {
+    /// The part of the window that a curve of `lags` entries (lags 0 … `lags` − 1) has, or
+    /// `None` if it has none of it.
+    pub fn clip(self, lags: usize) -> Option<Self> {
+        let to = self.to.min(lags.checked_sub(1)?);
+        (self.from <= to).then_some(Self {
+            from: self.from,
+            to,
+        })
+    }
+
+    /// The number of steps from the first lag to the last.
+    pub fn steps(self) -> usize {
+        self.to - self.from
+    }
+
+    /// Lags 1 … 10, as far as they lie in this window.
+    pub(crate) fn early(self) -> Option<Self> {
+        let early = Self {
+            from: self.from.max(1),
+            to: self.to.min(10),
+        };
+        (early.from <= early.to).then_some(early)
+    }
+
+    /// The last half of this window.
+    pub(crate) fn late(self) -> Self {
+        Self {
+            from: self.from + self.steps().div_ceil(2),
+            to: self.to,
+        }
+    }
+}
+
+/// The lags at which a curve is stored: every lag to 1,000, then 100 per decade, up to `last`.
+///
+/// Beyond 1,000 the lags are the integers nearest to 10^(3 + j/100), so they are the same for
+/// every horizon, and a longer curve contains a shorter one.
+///
+/// ```
+/// assert_eq!(decay_analysis::thinned_lags(200).len(), 201);
+/// let lags = decay_analysis::thinned_lags(10_000);
+/// assert_eq!(lags.len(), 1_101);
+/// assert_eq!(lags[1_001..1_003], [1_023, 1_047]);
+/// assert_eq!(*lags.last().unwrap(), 10_000);
+/// ```
+pub fn thinned_lags(last: usize) -> Vec<usize> {
+    let sparse = (1..)
+        .map(|j| 10_f64.powf(3.0 + f64::from(j) / 100.0).round() as usize)
+        .take_while(|&lag| lag <= last);
+    (0..=last.min(1_000)).chain(sparse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clipping_keeps_what_the_curve_has() {
+        let window = Window { from: 1, to: 200 };
+        assert_eq!(window.clip(201), Some(window));
+        assert_eq!(window.clip(200), Some(Window { from: 1, to: 199 }));
+        assert_eq!(window.clip(1), None);
+        assert_eq!(window.clip(0), None);
+    }
+
+    #[test]
+    fn early_is_the_first_ten_lags_and_late_the_last_half() {
+        let window = Window { from: 1, to: 199 };
+        assert_eq!(window.early(), Some(Window { from: 1, to: 10 }));
+        assert_eq!(window.late(), Window { from: 100, to: 199 });
+        assert_eq!(Window { from: 50, to: 99 }.early(), None);
+        assert_eq!(
+            Window { from: 0, to: 4 }.early(),
+            Some(Window { from: 1, to: 4 })
+        );
+    }
+
+    #[test]
+    fn thinned_lags_increase_strictly_and_have_one_hundred_per_decade() {
+        let lags = thinned_lags(1_000_000);
+        assert!(lags.windows(2).all(|pair| pair[0] < pair[1]));
+        for decade in [1_000, 10_000, 100_000] {
+            let in_decade = lags
+                .iter()
+                .filter(|&&lag| decade < lag && lag <= 10 * decade);
+            assert_eq!(in_decade.count(), 100);
+        }
+    }
+
+    #[test]
+    fn a_longer_curve_contains_the_lags_of_a_shorter_one() {
+        let (short, long) = (thinned_lags(5_000), thinned_lags(50_000));
+        assert_eq!(long[..short.len()], short);
+    }
+}

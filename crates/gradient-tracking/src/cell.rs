@@ -1,0 +1,156 @@
+//! What a recurrent cell is: a discrete dynamical system with a flat state in named blocks.
+
+use std::ops::Range;
+
+use kernels::{View, ViewMut};
+
+/// Row counts of everything a cell reads and writes; every matrix has one column per sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CellShape {
+    /// I, rows of an input x_t.
+    pub input: usize,
+    /// S, rows of the state s_t: H for a vanilla RNN, 2H (`[h; c]`) for an LSTM.
+    pub state: usize,
+    /// H, rows of the output: what a readout or an upper layer sees.
+    pub output: usize,
+    /// R, rows kept from each step for the way back (gates and the like); may be 0.
+    pub saved: usize,
+    /// P, rows of the pre-activations a_t, hence of their adjoint δ_t: H, or 4H for an LSTM.
+    pub delta: usize,
+}
+
+/// A named range of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The letter of the notation table: `h`, `c`, `i`, `f`, …
+    pub name: String,
+    /// Its rows.
+    pub rows: Range<usize>,
+}
+
+impl Block {
+    /// Consecutive blocks of `rows` rows each, starting at row 0.
+    pub fn consecutive(names: &[&str], rows: usize) -> Vec<Block> {
+        names
+            .iter()
+            .enumerate()
+            .map(|(k, name)| Block {
+                name: (*name).to_owned(),
+                rows: k * rows..(k + 1) * rows,
+            })
+            .collect()
+    }
+}
+
+/// Where on a trajectory a step is linearised.
+#[derive(Clone, Copy, Debug)]
+pub struct Point<'a> {
+    /// s_{t−1}, S×B.
+    pub previous: View<'a>,
+    /// s_t, S×B.
+    pub next: View<'a>,
+    /// What [`RecurrentCell::step`] saved on the way from one to the other, R×B.
+    pub saved: View<'a>,
+}
+
+/// A cell: s_t = F(s_{t−1}, x_t), its transposed Jacobian and its Jacobian.
+///
+/// The state is one flat vector, so norms, tape, Jacobians, finite differences and optimisers are
+/// written once for every cell, and a pair (h, c) needs no special case. Adjoints are ∂L/∂s,
+/// never negated. Every method writes all of its output buffers and allocates nothing of its own.
+/// Shapes that do not fit are a bug of the caller and panic.
+///
+/// In [`pull_back`](Self::pull_back) and [`push_forward`](Self::push_forward) a point of B columns
+/// may serve m·B adjoint or tangent columns: column j belongs to trajectory j mod B. So a whole
+/// Jacobian costs one trajectory.
+///
+/// Implementations must pass [`crate::conformance`].
+pub trait RecurrentCell: Send + Sync {
+    /// The row counts.
+    fn shape(&self) -> CellShape;
+
+    /// The blocks of the state, in row order, without gaps.
+    fn state_blocks(&self) -> &[Block];
+
+    /// The blocks of what a step saves, in row order, without gaps; empty if nothing is saved.
+    fn saved_blocks(&self) -> &[Block];
+
+    /// The saved blocks that are gates, with values in 0…1 where near 1 keeps and near 0 discards.
+    fn gate_names(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// The rows of the state that are its output.
+    fn output_rows(&self) -> Range<usize>;
+
+    /// W_ih·X + b for any number of steps at once, so that it stays out of the loop over time.
+    ///
+    /// Shapes: `inputs` I×N, `projected` P×N, N any number of columns.
+    fn project(&self, inputs: View, projected: ViewMut);
+
+    /// One step.
+    ///
+    /// Shapes: `projected` P×B, `previous` and `next` S×B, `saved` R×B.
+    fn step(&self, projected: View, previous: View, next: ViewMut, saved: ViewMut);
+
+    /// One step back: from the carried adjoint of s_t to that of s_{t−1}.
+    ///
+    /// Shapes, N = m·B: `carried` S×N is ∂L/∂s_t with the coordinates of s_t independent;
+    /// `node` S×N receives the gradient with respect to s_t as nodes of the computation graph
+    /// (paths inside step t included, c_t → h_t); `delta` P×N receives δ_t = ∂L/∂a_t;
+    /// `previous` S×N receives (∂s_t/∂s_{t−1})ᵀ · `carried`.
+    fn pull_back(
+        &self,
+        at: &Point,
+        carried: View,
+        node: ViewMut,
+        delta: ViewMut,
+        previous: ViewMut,
+    );
+
+    /// From δ to ∂L/∂x: W_ihᵀ·δ, any number of columns. Shapes: `delta` P×N, `input` I×N.
+    fn pull_back_input(&self, delta: View, input: ViewMut);
+
+    /// One step of the tangent: (∂s_t/∂s_{t−1}) · `tangent`.
+    ///
+    /// Shapes, N = m·B: `tangent` and `next` S×N; `activation` P×N is scratch and receives ȧ_t.
+    fn push_forward(&self, at: &Point, tangent: View, activation: ViewMut, next: ViewMut);
+}
+
+/// What δ_t multiplies to give a parameter's gradient at step t.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factor {
+    /// The output part of s_{t−1}: a recurrent weight matrix, P×H.
+    Output,
+    /// x_t: an input weight matrix, P×I.
+    Input,
+    /// 1: a bias, P×1.
+    Constant,
+}
+
+/// A named block of the parameters: a matrix of P rows, column-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterBlock {
+    /// PyTorch's name without its layer: `weight_hh`, `weight_ih`, `bias`.
+    pub name: &'static str,
+    /// Its gradient is Σ_t δ_t · factor_tᵀ.
+    pub factor: Factor,
+    /// Columns: H, I or 1.
+    pub columns: usize,
+    /// Where it lies in [`Trainable::parameters`].
+    pub range: Range<usize>,
+}
+
+/// A cell whose parameters enter through a_t = W_hh·h_{t−1} + W_ih·x_t + b.
+///
+/// Its gradient is then a sum of outer products of δ_t and needs no code of the cell's own.
+pub trait Trainable: RecurrentCell {
+    /// The blocks of the parameters, in order, without gaps.
+    fn parameter_blocks(&self) -> &[ParameterBlock];
+
+    /// All parameters.
+    fn parameters(&self) -> &[f64];
+
+    /// All parameters, to be changed in place.
+    fn parameters_mut(&mut self) -> &mut [f64];
+}

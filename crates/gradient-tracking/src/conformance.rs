@@ -1,0 +1,660 @@
+//! The suite that every cell must pass.
+//!
+//! A signature is not a contract: a backward pass written by hand can look right and be wrong. A
+//! new cell calls [`check`] in its tests and is then known to have the Jacobian, the transposed
+//! Jacobian and the parameter gradient of the step it actually takes, to treat its columns as
+//! independent sequences, and to depend on time and on the order of its units in no hidden way.
+//!
+//! ```
+//! use gradient_tracking::conformance::{Options, check};
+//! # use gradient_tracking::{AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut};
+//! # fn run(cell: &mut dyn Trainable) {
+//! let mut state = 1_u32;
+//! let mut draw = move || {
+//!     // Any generator of values in −1…1 will do.
+//!     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+//!     f64::from(state) / f64::from(u32::MAX) * 2.0 - 1.0
+//! };
+//! check(cell, &Options::default(), &mut draw).unwrap();
+//! # }
+//! ```
+
+use std::fmt;
+
+use kernels::View;
+use nalgebra::{DMatrix, DVector};
+
+use crate::backpropagation::backpropagate;
+use crate::cell::{Block, Factor, Point, Trainable};
+use crate::probe::{BackwardStep, Probe};
+use crate::probes::{InputGradientNorms, ParameterGradient};
+use crate::rollout::rollout;
+use crate::scaled::scale_by_power_of_two;
+use crate::source::EveryStep;
+use crate::tape::Tape;
+use crate::workspace::Workspace;
+
+/// Sizes and tolerances.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// T.
+    pub steps: usize,
+    /// B, at least 2 for the comparison of columns.
+    pub batch: usize,
+    /// Step of the central differences.
+    pub difference: f64,
+    /// Allowed deviation from central differences, relative to the largest entry. The error of a
+    /// central difference is about `difference`² from curvature and 10⁻¹⁶/`difference` from
+    /// rounding: 10⁻¹⁰ and 10⁻¹¹ at the default step 10⁻⁵, times T steps of conditioning.
+    pub difference_tolerance: f64,
+    /// Allowed deviation where both sides are the same sum in another order, relative to its terms.
+    pub rounding_tolerance: f64,
+    /// Whether the hidden units are interchangeable: P is then a multiple of H and every gate's
+    /// rows are permuted alike.
+    pub units_are_interchangeable: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            steps: 6,
+            batch: 3,
+            difference: 1e-5,
+            difference_tolerance: 1e-6,
+            rounding_tolerance: 1e-12,
+            units_are_interchangeable: true,
+        }
+    }
+}
+
+/// What does not hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// The property.
+    pub property: &'static str,
+    /// Where and by how much.
+    pub detail: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}: {}", self.property, self.detail)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Puts `cell` through every check; `draw` supplies values in −1…1. Parameters are left as found.
+///
+/// # Errors
+/// The first property that does not hold.
+pub fn check(
+    cell: &mut dyn Trainable,
+    options: &Options,
+    draw: &mut dyn FnMut() -> f64,
+) -> Result<(), Failure> {
+    let problem = Problem::draw(cell, options, draw);
+    blocks_cover_their_rows(cell)?;
+    jacobian_matches_central_differences(cell, options, &problem)?;
+    pull_back_is_the_transpose_of_push_forward(cell, options, &problem, draw)?;
+    many_columns_may_share_a_trajectory(cell, options, &problem, draw)?;
+    gradients_match_central_differences(cell, options, &problem)?;
+    columns_are_independent_sequences(cell, options, &problem)?;
+    a_rollout_may_start_anywhere(cell, options, &problem)?;
+    if options.units_are_interchangeable {
+        relabelling_units_relabels_gradients(cell, options, &problem)?;
+    }
+    Ok(())
+}
+
+/// Inputs, initial state and the adjoint V_t of the loss Σ_t ⟨V_t, h_t⟩.
+#[derive(Clone)]
+struct Problem {
+    inputs: DMatrix<f64>,
+    initial: DMatrix<f64>,
+    adjoints: DMatrix<f64>,
+    steps: usize,
+    batch: usize,
+}
+
+/// Everything the way back gives.
+struct Gradients {
+    /// Carried adjoints of s_t for t = 0…T.
+    carried: Vec<DMatrix<f64>>,
+    /// Node gradients of s_t for t = 0…T.
+    node: Vec<DMatrix<f64>>,
+    parameters: Vec<f64>,
+}
+
+impl Problem {
+    fn draw(cell: &dyn Trainable, options: &Options, draw: &mut dyn FnMut() -> f64) -> Self {
+        let shape = cell.shape();
+        let (steps, batch) = (options.steps, options.batch);
+        let mut matrix = |rows, columns| DMatrix::from_fn(rows, columns, |_, _| draw());
+        Problem {
+            inputs: matrix(shape.input, steps * batch),
+            initial: matrix(shape.state, batch),
+            adjoints: matrix(shape.output, steps * batch),
+            steps,
+            batch,
+        }
+    }
+
+    fn tape(&self, cell: &dyn Trainable) -> Tape {
+        let mut tape = Tape::new();
+        rollout(
+            cell,
+            self.inputs.as_view(),
+            self.initial.as_view(),
+            &mut tape,
+            &mut Workspace::new(),
+            &mut [],
+        )
+        .expect("a conformance problem stays finite");
+        tape
+    }
+
+    fn loss(&self, cell: &dyn Trainable) -> f64 {
+        let tape = self.tape(cell);
+        let output = cell.output_rows();
+        (1..=self.steps)
+            .map(|t| {
+                let columns = self.adjoints.columns((t - 1) * self.batch, self.batch);
+                tape.state(t).rows_range(output.clone()).dot(&columns)
+            })
+            .sum()
+    }
+
+    fn gradients(&self, cell: &dyn Trainable) -> Gradients {
+        let mut history = History::default();
+        let mut parameters = ParameterGradient::new(cell, self.batch);
+        backpropagate(
+            cell,
+            self.inputs.as_view(),
+            &self.tape(cell),
+            &mut EveryStep {
+                adjoints: self.adjoints.as_view(),
+            },
+            None,
+            &mut Workspace::new(),
+            &mut [&mut history, &mut parameters],
+        )
+        .expect("a conformance problem stays finite");
+        history.carried.reverse();
+        history.node.reverse();
+        Gradients {
+            carried: history.carried,
+            node: history.node,
+            parameters: parameters.to_f64(),
+        }
+    }
+}
+
+/// Keeps whole gradients, latest step first.
+#[derive(Default)]
+struct History {
+    carried: Vec<DMatrix<f64>>,
+    node: Vec<DMatrix<f64>>,
+}
+
+impl Probe for History {
+    fn backward(&mut self, step: &BackwardStep) {
+        let plain = |scaled: crate::scaled::Scaled| {
+            DMatrix::from_fn(scaled.values.nrows(), scaled.values.ncols(), |i, j| {
+                scale_by_power_of_two(scaled.values[(i, j)], scaled.exponents[j])
+            })
+        };
+        self.carried.push(plain(step.carried));
+        self.node.push(plain(step.node));
+    }
+}
+
+fn close(
+    property: &'static str,
+    place: impl Fn() -> String,
+    found: f64,
+    wanted: f64,
+    scale: f64,
+    tolerance: f64,
+) -> Result<(), Failure> {
+    if (found - wanted).abs() <= tolerance * scale.max(f64::MIN_POSITIVE) {
+        Ok(())
+    } else {
+        Err(Failure {
+            property,
+            detail: format!("{}: found {found:e}, expected {wanted:e}", place()),
+        })
+    }
+}
+
+fn all_close(
+    property: &'static str,
+    place: &str,
+    found: &[f64],
+    wanted: &[f64],
+    tolerance: f64,
+) -> Result<(), Failure> {
+    let scale = wanted.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+        close(
+            property,
+            || format!("{place}, entry {k}"),
+            *found,
+            *wanted,
+            scale,
+            tolerance,
+        )?;
+    }
+    Ok(())
+}
+
+fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
+    let property = "blocks cover their rows";
+    let shape = cell.shape();
+    let cover = |what: &str, blocks: &[Block], rows: usize| {
+        let mut next = 0;
+        for block in blocks {
+            if block.rows.start != next {
+                return Err(Failure {
+                    property,
+                    detail: format!("{what} block {} does not start at {next}", block.name),
+                });
+            }
+            next = block.rows.end;
+        }
+        if next == rows {
+            Ok(())
+        } else {
+            Err(Failure {
+                property,
+                detail: format!("{what} blocks end at row {next} of {rows}"),
+            })
+        }
+    };
+    cover("state", cell.state_blocks(), shape.state)?;
+    if !cell.saved_blocks().is_empty() {
+        cover("saved", cell.saved_blocks(), shape.saved)?;
+    }
+    let end = cell.parameter_blocks().last().map_or(0, |b| b.range.end);
+    let sizes_fit = cell
+        .parameter_blocks()
+        .iter()
+        .all(|block| block.range.len() == block.columns * shape.delta);
+    if end != cell.parameters().len() || !sizes_fit || cell.output_rows().len() != shape.output {
+        return Err(Failure {
+            property,
+            detail: "parameter blocks or output rows do not fit the shape".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// One step from `previous`, first sequence of the first step's input.
+fn one_step(cell: &dyn Trainable, input: View, previous: View) -> (DMatrix<f64>, DMatrix<f64>) {
+    let shape = cell.shape();
+    let batch = previous.ncols();
+    let mut projected = DMatrix::zeros(shape.delta, batch);
+    let mut next = DMatrix::zeros(shape.state, batch);
+    let mut saved = DMatrix::zeros(shape.saved, batch);
+    cell.project(input, projected.as_view_mut());
+    cell.step(
+        projected.as_view(),
+        previous,
+        next.as_view_mut(),
+        saved.as_view_mut(),
+    );
+    (next, saved)
+}
+
+fn push_forward(cell: &dyn Trainable, at: &Point, tangent: &DMatrix<f64>) -> DMatrix<f64> {
+    let mut activation = DMatrix::zeros(cell.shape().delta, tangent.ncols());
+    let mut next = DMatrix::zeros(cell.shape().state, tangent.ncols());
+    cell.push_forward(
+        at,
+        tangent.as_view(),
+        activation.as_view_mut(),
+        next.as_view_mut(),
+    );
+    next
+}
+
+fn pull_back(cell: &dyn Trainable, at: &Point, carried: &DMatrix<f64>) -> DMatrix<f64> {
+    let (shape, n) = (cell.shape(), carried.ncols());
+    let mut node = DMatrix::zeros(shape.state, n);
+    let mut delta = DMatrix::zeros(shape.delta, n);
+    let mut previous = DMatrix::zeros(shape.state, n);
+    cell.pull_back(
+        at,
+        carried.as_view(),
+        node.as_view_mut(),
+        delta.as_view_mut(),
+        previous.as_view_mut(),
+    );
+    previous
+}
+
+/// ∂s_t/∂s_{t−1}, column by column, forward and transposed.
+fn jacobian_matches_central_differences(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let state = cell.shape().state;
+    let input = problem.inputs.columns(0, problem.batch);
+    let (next, saved) = one_step(cell, input, problem.initial.as_view());
+    let at = Point {
+        previous: problem.initial.as_view(),
+        next: next.as_view(),
+        saved: saved.as_view(),
+    };
+    for unit in 0..state {
+        let shifted = |by: f64| {
+            let mut previous = problem.initial.clone();
+            previous.row_mut(unit).add_scalar_mut(by);
+            one_step(cell, input, previous.as_view()).0
+        };
+        let difference = (shifted(options.difference) - shifted(-options.difference))
+            / (2.0 * options.difference);
+        let mut tangent = DMatrix::zeros(state, problem.batch);
+        tangent.row_mut(unit).fill(1.0);
+        all_close(
+            "push_forward is the Jacobian of step",
+            &format!("state coordinate {unit}"),
+            push_forward(cell, &at, &tangent).as_slice(),
+            difference.as_slice(),
+            options.difference_tolerance,
+        )?;
+        let transposed = pull_back(cell, &at, &tangent);
+        for other in 0..state {
+            // Row `unit` of J from pull_back against column `other` from push_forward.
+            let mut direction = DMatrix::zeros(state, problem.batch);
+            direction.row_mut(other).fill(1.0);
+            let column = push_forward(cell, &at, &direction);
+            for j in 0..problem.batch {
+                close(
+                    "pull_back is the transposed Jacobian of step",
+                    || format!("∂s[{unit}]/∂s_previous[{other}], column {j}"),
+                    transposed[(other, j)],
+                    column[(unit, j)],
+                    1.0 + column.amax(),
+                    options.rounding_tolerance,
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// ⟨u, Jv⟩ = ⟨Jᵀu, v⟩ for the product of all steps' Jacobians.
+fn pull_back_is_the_transpose_of_push_forward(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+    draw: &mut dyn FnMut() -> f64,
+) -> Result<(), Failure> {
+    let state = cell.shape().state;
+    let tape = problem.tape(cell);
+    let u = DMatrix::from_fn(state, problem.batch, |_, _| draw());
+    let v = DMatrix::from_fn(state, problem.batch, |_, _| draw());
+    let forward =
+        (1..=problem.steps).fold(v.clone(), |v, t| push_forward(cell, &tape.point(t), &v));
+    let backward = (1..=problem.steps)
+        .rev()
+        .fold(u.clone(), |u, t| pull_back(cell, &tape.point(t), &u));
+    for j in 0..problem.batch {
+        close(
+            "⟨u, Jv⟩ = ⟨Jᵀu, v⟩ over all steps",
+            || format!("column {j}"),
+            backward.column(j).dot(&v.column(j)),
+            u.column(j).dot(&forward.column(j)),
+            u.column(j).norm() * forward.column(j).norm()
+                + v.column(j).norm() * backward.column(j).norm(),
+            options.rounding_tolerance,
+        )?;
+    }
+    Ok(())
+}
+
+/// Column j of m·B adjoints or tangents belongs to trajectory j mod B.
+fn many_columns_may_share_a_trajectory(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+    draw: &mut dyn FnMut() -> f64,
+) -> Result<(), Failure> {
+    let (state, batch) = (cell.shape().state, problem.batch);
+    let tape = problem.tape(cell);
+    let point = tape.point(problem.steps);
+    let many = DMatrix::from_fn(state, 3 * batch, |_, _| draw());
+    type Map = fn(&dyn Trainable, &Point, &DMatrix<f64>) -> DMatrix<f64>;
+    let maps: [Map; 2] = [pull_back, push_forward];
+    for map in maps {
+        let together = map(cell, &point, &many);
+        for k in 0..3 {
+            let part = many.columns(k * batch, batch).into_owned();
+            all_close(
+                "m·B columns share B trajectories",
+                &format!("group {k}"),
+                together.columns(k * batch, batch).into_owned().as_slice(),
+                map(cell, &point, &part).as_slice(),
+                options.rounding_tolerance,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Every parameter, every coordinate of the initial state and every input.
+fn gradients_match_central_differences(
+    cell: &mut dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let h = options.difference;
+    let gradients = problem.gradients(cell);
+    let mut differences = Vec::with_capacity(gradients.parameters.len());
+    for k in 0..cell.parameters().len() {
+        let value = cell.parameters()[k];
+        let mut at = |value: f64| {
+            cell.parameters_mut()[k] = value;
+            problem.loss(cell)
+        };
+        differences.push((at(value + h) - at(value - h)) / (2.0 * h));
+        at(value);
+    }
+    all_close(
+        "parameter gradients match central differences",
+        "parameters",
+        &gradients.parameters,
+        &differences,
+        options.difference_tolerance,
+    )?;
+
+    let shifted_loss = |change: &dyn Fn(&mut Problem)| {
+        let mut shifted = problem.clone();
+        change(&mut shifted);
+        shifted.loss(cell)
+    };
+    let difference = |change: &dyn Fn(&mut Problem, f64)| {
+        (shifted_loss(&|p| change(p, h)) - shifted_loss(&|p| change(p, -h))) / (2.0 * h)
+    };
+    let initial: Vec<f64> = (0..problem.initial.len())
+        .map(|k| difference(&|p, by| p.initial[k] += by))
+        .collect();
+    all_close(
+        "the initial state's gradient matches central differences",
+        "initial state",
+        gradients.carried[0].as_slice(),
+        &initial,
+        options.difference_tolerance,
+    )?;
+
+    let mut norms = InputGradientNorms::new(cell, problem.steps, problem.batch, false);
+    backpropagate(
+        cell,
+        problem.inputs.as_view(),
+        &problem.tape(cell),
+        &mut EveryStep {
+            adjoints: problem.adjoints.as_view(),
+        },
+        None,
+        &mut Workspace::new(),
+        &mut [&mut norms],
+    )
+    .expect("a conformance problem stays finite");
+    for t in 1..=problem.steps {
+        let size = problem.inputs.nrows() * problem.batch;
+        let square: f64 = ((t - 1) * size..t * size)
+            .map(|k| difference(&|p, by| p.inputs[k] += by).powi(2))
+            .sum();
+        let (found, wanted) = (10.0_f64.powf(norms.norms.log10_norm[t - 1]), square.sqrt());
+        close(
+            "input gradients match central differences",
+            || format!("t = {t}"),
+            found,
+            wanted,
+            wanted.max(1e-3),
+            options.difference_tolerance,
+        )?;
+    }
+    Ok(())
+}
+
+fn columns_are_independent_sequences(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let all = problem.gradients(cell);
+    let mut parameters = DVector::zeros(all.parameters.len());
+    for j in 0..problem.batch {
+        let pick = |matrix: &DMatrix<f64>| {
+            let columns: Vec<_> = (0..problem.steps)
+                .map(|t| matrix.column(t * problem.batch + j).into_owned())
+                .collect();
+            DMatrix::from_columns(&columns)
+        };
+        let alone = Problem {
+            inputs: pick(&problem.inputs),
+            initial: problem.initial.columns(j, 1).into_owned(),
+            adjoints: pick(&problem.adjoints),
+            steps: problem.steps,
+            batch: 1,
+        };
+        let single = alone.gradients(cell);
+        for t in 0..=problem.steps {
+            for (together, single) in [
+                (&all.carried[t], &single.carried[t]),
+                (&all.node[t], &single.node[t]),
+            ] {
+                all_close(
+                    "columns are independent sequences",
+                    &format!("adjoint of column {j} at t = {t}"),
+                    together.column(j).as_slice(),
+                    single.as_slice(),
+                    options.rounding_tolerance,
+                )?;
+            }
+        }
+        parameters += DVector::from_vec(single.parameters);
+    }
+    all_close(
+        "a batch's parameter gradient is the sum over its sequences",
+        "parameters",
+        parameters.as_slice(),
+        &all.parameters,
+        options.rounding_tolerance,
+    )
+}
+
+/// Time-shift invariance: going on from s_m is the same as never having stopped. To rounding: how
+/// many steps are projected together may change the last bit of a product.
+fn a_rollout_may_start_anywhere(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let property = "steps do not depend on absolute time";
+    let whole = problem.tape(cell);
+    let whole_gradients = problem.gradients(cell);
+    for m in 1..problem.steps {
+        let from = m * problem.batch;
+        let rest = Problem {
+            inputs: problem.inputs.columns_range(from..).into_owned(),
+            initial: whole.state(m).into_owned(),
+            adjoints: problem.adjoints.columns_range(from..).into_owned(),
+            steps: problem.steps - m,
+            batch: problem.batch,
+        };
+        let tape = rest.tape(cell);
+        let gradients = rest.gradients(cell);
+        for t in 1..=rest.steps {
+            for (found, wanted) in [
+                (
+                    &tape.state(t).into_owned(),
+                    &whole.state(m + t).into_owned(),
+                ),
+                (&gradients.node[t], &whole_gradients.node[m + t]),
+            ] {
+                all_close(
+                    property,
+                    &format!("started at {m}, {t} steps later"),
+                    found.as_slice(),
+                    wanted.as_slice(),
+                    options.rounding_tolerance,
+                )?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn relabelling_units_relabels_gradients(
+    cell: &mut dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+) -> Result<(), Failure> {
+    let shape = cell.shape();
+    let hidden = shape.output;
+    let original = cell.parameters().to_vec();
+    let gradients = problem.gradients(cell);
+
+    // New unit k is old unit k+1: a rotation moves every unit.
+    let old_unit = |row: usize| (row / hidden) * hidden + (row % hidden + 1) % hidden;
+    let mut relabelled = original.clone();
+    for block in cell.parameter_blocks() {
+        for column in 0..block.columns {
+            let old_column = match block.factor {
+                Factor::Output => old_unit(column),
+                Factor::Input | Factor::Constant => column,
+            };
+            for row in 0..shape.delta {
+                relabelled[block.range.start + column * shape.delta + row] =
+                    original[block.range.start + old_column * shape.delta + old_unit(row)];
+            }
+        }
+    }
+    let permute = |matrix: &DMatrix<f64>| {
+        DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |i, j| {
+            matrix[(old_unit(i), j)]
+        })
+    };
+    let other = Problem {
+        initial: permute(&problem.initial),
+        adjoints: permute(&problem.adjoints),
+        ..problem.clone()
+    };
+    cell.parameters_mut().copy_from_slice(&relabelled);
+    let permuted = other.gradients(cell);
+    cell.parameters_mut().copy_from_slice(&original);
+    for t in 0..=problem.steps {
+        all_close(
+            "relabelling the units relabels the gradients",
+            &format!("t = {t}"),
+            permuted.node[t].as_slice(),
+            permute(&gradients.node[t]).as_slice(),
+            options.rounding_tolerance,
+        )?;
+    }
+    Ok(())
+}

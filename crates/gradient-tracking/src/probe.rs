@@ -1,0 +1,71 @@
+//! Observers of a trajectory and of its adjoint.
+//!
+//! A probe is pushed every step and keeps what it wants; it can neither fail nor stop the run, and
+//! does no I/O. What it needs per step it allocates when it is made. Both hooks do nothing unless
+//! a probe says otherwise.
+
+use kernels::View;
+
+use crate::cell::Point;
+use crate::scaled::Scaled;
+
+/// One step of the rollout, t = 1…T.
+#[derive(Clone, Copy, Debug)]
+pub struct ForwardStep<'a> {
+    /// t.
+    pub t: usize,
+    /// x_t, I×B.
+    pub input: View<'a>,
+    /// s_{t−1}, s_t and what the step saved.
+    pub point: Point<'a>,
+}
+
+/// One step of the way back, t = T…0.
+///
+/// All adjoints of a step share one set of exponents, one per column.
+#[derive(Clone, Copy, Debug)]
+pub struct BackwardStep<'a> {
+    /// t; its lag is k = T − t.
+    pub t: usize,
+    /// s_t, S×B.
+    pub state: View<'a>,
+    /// The step that led to s_t; `None` at t = 0.
+    pub point: Option<Point<'a>>,
+    /// ∂L/∂s_t as it came from step t+1, before the loss at t was added, S×B.
+    pub arrived: Scaled<'a>,
+    /// The loss's direct derivative with respect to h_t, H×B, in the same exponents; `None` where
+    /// the loss does not touch step t.
+    pub injected: Option<Scaled<'a>>,
+    /// The carried adjoint ∂L/∂s_t, the coordinates of s_t independent: `arrived` + `injected`, S×B.
+    pub carried: Scaled<'a>,
+    /// The gradients with respect to s_t as nodes of the graph, S×B.
+    pub node: Scaled<'a>,
+    /// Whether truncation detaches this state: what arrived goes no further back than here.
+    pub cut: bool,
+}
+
+/// The adjoints δ of a run of consecutive steps, handed over together so that products over them
+/// are large. Chunks come in order of falling t; their lengths depend on T and B alone.
+#[derive(Clone, Copy, Debug)]
+pub struct BackwardChunk<'a> {
+    /// The smallest t of the chunk; it covers `first_step` … `first_step` + n − 1.
+    pub first_step: usize,
+    /// B.
+    pub batch: usize,
+    /// δ_t = ∂L/∂a_t, P×(n·B).
+    pub deltas: Scaled<'a>,
+    /// s_{t−1} for the same steps, S×(n·B).
+    pub previous: View<'a>,
+    /// x_t for the same steps, I×(n·B).
+    pub inputs: View<'a>,
+}
+
+/// An observer.
+pub trait Probe {
+    /// After step t of the rollout.
+    fn forward(&mut self, _step: &ForwardStep) {}
+    /// After step t of the way back.
+    fn backward(&mut self, _step: &BackwardStep) {}
+    /// After a chunk of steps of the way back.
+    fn backward_chunk(&mut self, _chunk: &BackwardChunk) {}
+}

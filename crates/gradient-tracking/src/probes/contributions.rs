@@ -1,0 +1,121 @@
+//! ‖∂⁺L/∂W at t‖: how much each step adds to the gradient of each parameter block.
+//!
+//! The contribution of step t is M = Δ·Fᵀ, Δ = δ_t (P×B), F the factor (H×B, I×B or a row of
+//! ones). Its squared norm is Σ_{b,b'} (ΔᵀΔ)_{bb'} (FᵀF)_{bb'}, two Gram matrices of B×B, which is
+//! cheaper than the product where B is no larger than F has rows; the sum of products can cancel
+//! to just below 0, so it is clamped. Otherwise M itself is formed, in one reused buffer.
+
+use kernels::{Update, View};
+use nalgebra::DMatrix;
+
+use crate::cell::{Factor, ParameterBlock, Trainable};
+use crate::probe::{BackwardChunk, Probe};
+use crate::probes::norms::Norms;
+use crate::scaled::{LogSum, rows, scale_slice, sum_of_squares};
+
+/// Contribution norms of all parameter blocks, t = 1…T (index t − 1).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContributionNorms {
+    /// One per parameter block, with its name.
+    pub blocks: Vec<(&'static str, Norms)>,
+    parameters: Vec<ParameterBlock>,
+    output_rows: std::ops::Range<usize>,
+    /// δ_t at one exponent, P×B.
+    delta: DMatrix<f64>,
+    gram_delta: DMatrix<f64>,
+    gram_factor: DMatrix<f64>,
+    product: DMatrix<f64>,
+}
+
+impl ContributionNorms {
+    /// For a run of `steps` steps of `batch` sequences.
+    pub fn new(cell: &dyn Trainable, steps: usize, batch: usize) -> Self {
+        let shape = cell.shape();
+        let parameters = cell.parameter_blocks().to_vec();
+        let widest = parameters
+            .iter()
+            .filter(|block| batch > block.columns)
+            .map(|block| block.columns)
+            .max()
+            .unwrap_or(0);
+        ContributionNorms {
+            blocks: parameters
+                .iter()
+                .map(|block| (block.name, Norms::new(steps, batch, false)))
+                .collect(),
+            output_rows: cell.output_rows(),
+            delta: DMatrix::zeros(shape.delta, batch),
+            gram_delta: DMatrix::zeros(batch, batch),
+            gram_factor: DMatrix::zeros(batch, batch),
+            product: DMatrix::zeros(shape.delta, widest),
+            parameters,
+        }
+    }
+
+    fn record(&mut self, t: usize, delta: View, exponents: &[i64], output: View, input: View) {
+        // Columns of different sequences add up in a weight's gradient: one exponent for all.
+        let nonzero = |j: usize| delta.column(j).iter().any(|v| *v != 0.0);
+        let exponent = (0..exponents.len())
+            .filter(|j| nonzero(*j))
+            .map(|j| exponents[j])
+            .max()
+            .unwrap_or(0);
+        self.delta.copy_from(&delta);
+        for (mut column, own) in self.delta.column_iter_mut().zip(exponents) {
+            scale_slice(column.as_mut_slice(), own - exponent);
+        }
+        let delta = self.delta.as_view();
+        kernels::multiply_transposed(Update::Replace, delta, delta, self.gram_delta.as_view_mut());
+        let batch = delta.ncols();
+        for (block, (_, norms)) in self.parameters.iter().zip(&mut self.blocks) {
+            let factor = match block.factor {
+                Factor::Output => Some(output),
+                Factor::Input => Some(input),
+                Factor::Constant => None,
+            };
+            let square = match factor {
+                None => self.gram_delta.sum().max(0.0),
+                Some(factor) if batch <= block.columns => {
+                    kernels::multiply_transposed(
+                        Update::Replace,
+                        factor,
+                        factor,
+                        self.gram_factor.as_view_mut(),
+                    );
+                    self.gram_delta.dot(&self.gram_factor).max(0.0)
+                }
+                Some(factor) => {
+                    let mut product = self.product.columns_mut(0, block.columns);
+                    kernels::multiply_by_transpose(
+                        Update::Replace,
+                        delta,
+                        factor,
+                        product.as_view_mut(),
+                    );
+                    product
+                        .column_iter()
+                        .map(|column| sum_of_squares(column.as_slice()))
+                        .sum()
+                }
+            };
+            norms.log10_norm[t - 1] = LogSum::of([(square, exponent)].into_iter()).log10_root();
+        }
+    }
+}
+
+impl Probe for ContributionNorms {
+    fn backward_chunk(&mut self, chunk: &BackwardChunk) {
+        let output = rows(&chunk.previous, &self.output_rows);
+        let batch = chunk.batch;
+        for k in 0..chunk.inputs.ncols() / batch {
+            let columns = k * batch..(k + 1) * batch;
+            self.record(
+                chunk.first_step + k,
+                chunk.deltas.values.columns_range(columns.clone()),
+                &chunk.deltas.exponents[columns.clone()],
+                output.columns_range(columns.clone()),
+                chunk.inputs.columns_range(columns),
+            );
+        }
+    }
+}

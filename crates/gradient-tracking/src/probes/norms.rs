@@ -1,0 +1,85 @@
+//! Norms of the gradient with respect to every block of the state, at every step.
+
+use std::ops::Range;
+
+use crate::cell::RecurrentCell;
+use crate::probe::{BackwardStep, Probe};
+use crate::scaled::Scaled;
+
+/// log₁₀ norms of one quantity, t = 0…T.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Norms {
+    /// Frobenius norm over the batch at each t; −∞ for an exact zero.
+    pub log10_norm: Vec<f64>,
+    /// If asked for: the norm of each sequence, B values at each t.
+    pub per_sequence: Option<Vec<f64>>,
+}
+
+impl Norms {
+    /// Room for `length` times of `batch` sequences.
+    pub(crate) fn new(length: usize, batch: usize, per_sequence: bool) -> Self {
+        Norms {
+            log10_norm: vec![f64::NEG_INFINITY; length],
+            per_sequence: per_sequence.then(|| vec![f64::NEG_INFINITY; length * batch]),
+        }
+    }
+
+    /// Records `values` at `index`.
+    pub(crate) fn set(&mut self, index: usize, values: Scaled) {
+        self.log10_norm[index] = values.log10_norm();
+        if let Some(all) = &mut self.per_sequence {
+            let batch = values.exponents.len();
+            for (j, log10_norm) in all[index * batch..(index + 1) * batch]
+                .iter_mut()
+                .enumerate()
+            {
+                *log10_norm = values.column_log10_norm(j);
+            }
+        }
+    }
+}
+
+/// The gradients with respect to one block of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockGradients {
+    /// Its name, `h` or `c`.
+    pub name: String,
+    rows: Range<usize>,
+    /// As nodes of the graph: what PyTorch's `retain_grad` reports.
+    pub node: Norms,
+    /// As independent coordinates of s_t: what arrives through step t+1 and from the loss.
+    pub carried: Norms,
+}
+
+/// Node and carried gradient norms of all blocks of the state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockNorms {
+    /// In the order of the state.
+    pub blocks: Vec<BlockGradients>,
+}
+
+impl BlockNorms {
+    /// For a run of `steps` steps of `batch` sequences, with the norm of each sequence if asked.
+    pub fn new(cell: &dyn RecurrentCell, steps: usize, batch: usize, per_sequence: bool) -> Self {
+        let blocks = cell
+            .state_blocks()
+            .iter()
+            .map(|block| BlockGradients {
+                name: block.name.clone(),
+                rows: block.rows.clone(),
+                node: Norms::new(steps + 1, batch, per_sequence),
+                carried: Norms::new(steps + 1, batch, per_sequence),
+            })
+            .collect();
+        BlockNorms { blocks }
+    }
+}
+
+impl Probe for BlockNorms {
+    fn backward(&mut self, step: &BackwardStep) {
+        for block in &mut self.blocks {
+            block.node.set(step.t, step.node.rows(&block.rows));
+            block.carried.set(step.t, step.carried.rows(&block.rows));
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Numbers too small or too large for f64: columns with a power-of-two exponent beside them.
+//!
+//! A decaying adjoint leaves the range of f64 after a few hundred steps, and its *squared* norm
+//! after half as many. Backpropagation is linear in the adjoint, column by column, so a column may
+//! be multiplied by any constant on the way; powers of two are exact. The true value of column j
+//! is `values[.., j] · 2^exponents[j]`.
+
+use std::ops::Range;
+
+use kernels::{View, ViewMut};
+
+/// Columns are brought back towards 1 when their squared norm leaves 2^±`SAFE_SQUARED_EXPONENT`:
+/// far enough out to be rare, near enough that no product of one step can over- or underflow.
+const SAFE_SQUARED_EXPONENT: i32 = 400;
+
+/// A matrix with one exponent per column, over borrowed storage.
+#[derive(Clone, Copy, Debug)]
+pub struct Scaled<'a> {
+    /// Mantissas.
+    pub values: View<'a>,
+    /// The power of two by which each column is to be multiplied.
+    pub exponents: &'a [i64],
+}
+
+impl Scaled<'_> {
+    /// The rows in `rows`, with the same exponents.
+    pub fn rows(&self, rows: &Range<usize>) -> Scaled<'_> {
+        Scaled {
+            values: self::rows(&self.values, rows),
+            exponents: self.exponents,
+        }
+    }
+
+    /// log₁₀ of the Frobenius norm, −∞ if every entry is zero.
+    pub fn log10_norm(self) -> f64 {
+        let columns = || {
+            self.values
+                .column_iter()
+                .zip(self.exponents)
+                .map(|(column, exponent)| (sum_of_squares(column.as_slice()), *exponent))
+        };
+        LogSum::of(columns()).log10_root()
+    }
+
+    /// log₁₀ of the norm of column `j`, −∞ if it is zero.
+    pub fn column_log10_norm(self, j: usize) -> f64 {
+        let square = sum_of_squares(self.values.column(j).as_slice());
+        LogSum::of([(square, self.exponents[j])].into_iter()).log10_root()
+    }
+}
+
+/// Σ aₖ·2^(2eₖ) held as one mantissa at the largest exponent.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSum {
+    mantissa: f64,
+    exponent: i64,
+}
+
+impl LogSum {
+    /// Sums squares aₖ ≥ 0 that carry the exponents eₖ of their roots.
+    pub fn of(terms: impl Iterator<Item = (f64, i64)> + Clone) -> LogSum {
+        let exponent = terms
+            .clone()
+            .filter(|(square, _)| *square > 0.0)
+            .map(|(_, exponent)| exponent)
+            .max()
+            .unwrap_or(0);
+        let mantissa = terms
+            .filter(|(square, _)| *square > 0.0)
+            .map(|(square, own)| scale_by_power_of_two(square, 2 * (own - exponent)))
+            .sum();
+        LogSum { mantissa, exponent }
+    }
+
+    /// log₁₀ of the square root of the sum: the log-norm. −∞ for an empty sum.
+    pub fn log10_root(self) -> f64 {
+        // Without an exponent the logarithm is taken directly: one rounding less.
+        if self.exponent == 0 {
+            0.5 * self.mantissa.log10()
+        } else {
+            0.5 * self.mantissa.log10() + self.exponent as f64 * std::f64::consts::LOG10_2
+        }
+    }
+}
+
+/// Σ v². Eight partial sums, so that the additions do not wait for each other.
+pub fn sum_of_squares(values: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let mut chunks = values.chunks_exact(8);
+    for chunk in &mut chunks {
+        for (sum, v) in sums.iter_mut().zip(chunk) {
+            *sum += v * v;
+        }
+    }
+    for (sum, v) in sums.iter_mut().zip(chunks.remainder()) {
+        *sum += v * v;
+    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}
+
+/// `value` · 2^`exponent`, exact unless the result leaves the range of f64.
+pub fn scale_by_power_of_two(value: f64, exponent: i64) -> f64 {
+    let mut value = value;
+    // Beyond ±2200 every f64 is 0 or ∞ already.
+    let mut left = exponent.clamp(-2200, 2200);
+    while left != 0 {
+        let part = left.clamp(-1000, 1000);
+        value *= power_of_two(part);
+        left -= part;
+    }
+    value
+}
+
+/// 2^`exponent` for |exponent| ≤ 1000.
+fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((exponent + 1023) as u64) << 52)
+}
+
+/// Multiplies a slice by 2^`exponent`.
+pub(crate) fn scale_slice(values: &mut [f64], exponent: i64) {
+    if exponent == 0 {
+        return;
+    }
+    if (-1000..=1000).contains(&exponent) {
+        let factor = power_of_two(exponent);
+        values.iter_mut().for_each(|v| *v *= factor);
+    } else {
+        values
+            .iter_mut()
+            .for_each(|v| *v = scale_by_power_of_two(*v, exponent));
+    }
+}
+
+/// ⌊log₂⌋ of the largest magnitude, `None` if all are zero.
+fn largest_exponent(values: &[f64]) -> Option<i64> {
+    let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    (largest > 0.0).then(|| {
+        let (normal, shift) = if largest < f64::MIN_POSITIVE {
+            (largest * power_of_two(100), -100)
+        } else {
+            (largest, 0)
+        };
+        ((normal.to_bits() >> 52) as i64 & 0x7ff) - 1023 + shift
+    })
+}
+
+/// The adjoint holds a NaN or an infinity: a single step multiplied it by more than 2⁸⁰⁰.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotFinite;
+
+/// Brings every column whose squared norm has left the safe range back to norm about 1.
+///
+/// # Errors
+/// [`NotFinite`] if a column holds a NaN or an infinity.
+pub fn rescale(mut values: ViewMut, exponents: &mut [i64]) -> Result<(), NotFinite> {
+    let (low, high) = (
+        power_of_two(-i64::from(SAFE_SQUARED_EXPONENT)),
+        power_of_two(i64::from(SAFE_SQUARED_EXPONENT)),
+    );
+    for (mut column, exponent) in values.column_iter_mut().zip(exponents) {
+        let column = column.as_mut_slice();
+        let square = sum_of_squares(column);
+        if (low..high).contains(&square) {
+            continue;
+        }
+        if column.iter().any(|v| !v.is_finite()) {
+            return Err(NotFinite);
+        }
+        if let Some(own) = largest_exponent(column) {
+            scale_slice(column, -own);
+            *exponent += own;
+        }
+    }
+    Ok(())
+}
+
+/// Brings two matrices to common exponents, the larger scale of the two in each column, so that
+/// they may be added. Shapes: the same number of columns.
+pub(crate) fn align(
+    mut values: ViewMut,
+    exponents: &mut [i64],
+    mut addend: ViewMut,
+    addend_exponents: &mut [i64],
+) {
+    let columns = values.column_iter_mut().zip(addend.column_iter_mut());
+    let exponents = exponents.iter_mut().zip(addend_exponents);
+    for ((mut column, mut addend), (exponent, addend_exponent)) in columns.zip(exponents) {
+        let (column, addend) = (column.as_mut_slice(), addend.as_mut_slice());
+        let own = largest_exponent(column).map(|own| own + *exponent);
+        let added = largest_exponent(addend).map(|added| added + *addend_exponent);
+        let target = match own.max(added) {
+            _ if added.is_none() => *exponent,
+            // Exponent 0 serves every column of ordinary size: ordinary adjoints stay as they are.
+            Some(larger) if larger.abs() >= 100 => larger,
+            _ => 0,
+        };
+        scale_slice(column, *exponent - target);
+        scale_slice(addend, *addend_exponent - target);
+        (*exponent, *addend_exponent) = (target, target);
+    }
+}
+
+/// log₁₀ of the norm of `values` · 2^`exponent`, brought up before squaring.
+pub(crate) fn log10_norm_of(values: &[f64], exponent: i64) -> f64 {
+    let Some(own) = largest_exponent(values) else {
+        return f64::NEG_INFINITY;
+    };
+    let square = values
+        .iter()
+        .map(|v| scale_by_power_of_two(*v, -own))
+        .map(|v| v * v)
+        .sum();
+    LogSum::of([(square, exponent + own)].into_iter()).log10_root()
+}
+
+/// Rows of a view, as a view of the same kind.
+pub(crate) fn rows<'a>(view: &'a View, rows: &Range<usize>) -> View<'a> {
+    view.rows_generic(rows.start, nalgebra::Dyn(rows.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+
+    #[test]
+    fn norms_combine_at_the_largest_exponent() {
+        let values = DMatrix::from_row_slice(2, 2, &[3.0, 3.0, 4.0, 4.0]);
+        let norm = |exponents: [i64; 2]| {
+            Scaled {
+                values: values.as_view(),
+                exponents: &exponents,
+            }
+            .log10_norm()
+        };
+        assert!((norm([0, 0]) - (50.0_f64).sqrt().log10()).abs() < 1e-15);
+        let far = norm([-5000, -90_000]);
+        assert!((far - (5.0_f64.log10() - 5000.0 * 2.0_f64.log10())).abs() < 1e-11);
+        let near = norm([-5000, -5001]);
+        let expected = 0.5 * 31.25_f64.log10() - 5000.0 * 2.0_f64.log10();
+        assert!((near - expected).abs() < 1e-11);
+    }
+
+    #[test]
+    fn zero_is_kept_apart_from_small() {
+        let values = DMatrix::from_row_slice(1, 2, &[0.0, 1.0]);
+        let scaled = Scaled {
+            values: values.as_view(),
+            exponents: &[0, -1_000_000],
+        };
+        assert_eq!(scaled.column_log10_norm(0), f64::NEG_INFINITY);
+        assert!(scaled.column_log10_norm(1) < -301_029.0);
+        assert_eq!(scaled.log10_norm(), scaled.column_log10_norm(1));
+    }
+
+    #[test]
+    fn rescaling_is_exact_and_reversible() {
+        for scale in [-310, -250, -100, 0, 100, 250, 300] {
+            let original = DMatrix::from_fn(3, 1, |i, _| {
+                scale_by_power_of_two(1.0 + i as f64 / 7.0, scale)
+            });
+            let mut values = original.clone();
+            let mut exponents = [0];
+            rescale(values.as_view_mut(), &mut exponents).unwrap();
+            let back = values.map(|v| scale_by_power_of_two(v, exponents[0]));
+            assert_eq!(back, original);
+            let square = sum_of_squares(values.as_slice());
+            assert!(square.log2().abs() <= f64::from(SAFE_SQUARED_EXPONENT));
+        }
+    }
+
+    #[test]
+    fn denormal_columns_are_rescued_and_infinite_ones_reported() {
+        let mut values = DMatrix::from_element(2, 1, 5e-324);
+        let mut exponents = [0];
+        rescale(values.as_view_mut(), &mut exponents).unwrap();
+        assert_eq!(values[0], 1.0);
+        assert_eq!(exponents[0], -1074);
+        for bad in [f64::INFINITY, f64::NAN] {
+            let mut values = DMatrix::from_element(2, 1, bad);
+            assert_eq!(
+                rescale(values.as_view_mut(), &mut [0]),
+                Err(NotFinite),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn adding_at_different_scales_keeps_the_larger_part() {
+        for (exponent, addend, expected) in [
+            (-5000_i64, 1.0_f64, (1.0, 0_i64)),
+            (-5000, 0.0, (1.0, -5000)),
+            (5000, 1.0, (1.0, 5000)),
+            (0, 2.0, (3.0, 0)),
+            (-1, 2.0, (2.5, 0)),
+        ] {
+            let mut values = DMatrix::from_element(1, 1, 1.0);
+            let mut exponents = [exponent];
+            let mut addend = DMatrix::from_element(1, 1, addend);
+            align(
+                values.as_view_mut(),
+                &mut exponents,
+                addend.as_view_mut(),
+                &mut [0],
+            );
+            values += addend;
+            assert_eq!((values[0], exponents[0]), expected);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The trajectory of a rollout, kept for the way back.
+
+use kernels::{View, ViewMut};
+
+use crate::cell::{CellShape, Point};
+
+/// States s_0…s_T and what each step saved, T·B columns, steps one after the other.
+///
+/// Memory: 8·B·((T+1)·S + T·R) bytes. A tape keeps its storage when it is used again.
+#[derive(Clone, Debug, Default)]
+pub struct Tape {
+    steps: usize,
+    batch: usize,
+    state_rows: usize,
+    saved_rows: usize,
+    states: Vec<f64>,
+    saved: Vec<f64>,
+}
+
+impl Tape {
+    /// An empty tape.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// T, the number of steps rolled out.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// B, the number of sequences.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Makes room; contents are unspecified afterwards.
+    pub(crate) fn prepare(&mut self, shape: CellShape, steps: usize, batch: usize) {
+        self.steps = steps;
+        self.batch = batch;
+        self.state_rows = shape.state;
+        self.saved_rows = shape.saved;
+        self.states.resize((steps + 1) * batch * shape.state, 0.0);
+        self.saved.resize(steps * batch * shape.saved, 0.0);
+    }
+
+    /// s_t, S×B, for t = 0…T.
+    ///
+    /// # Panics
+    /// If t > T.
+    pub fn state(&self, t: usize) -> View<'_> {
+        self.states(t, 1)
+    }
+
+    /// s_t … s_{t+n−1} side by side, S×(n·B).
+    pub(crate) fn states(&self, t: usize, n: usize) -> View<'_> {
+        let size = self.state_rows * self.batch;
+        View::from_slice(
+            &self.states[t * size..(t + n) * size],
+            self.state_rows,
+            n * self.batch,
+        )
+    }
+
+    /// What step t saved, R×B, for t = 1…T.
+    ///
+    /// # Panics
+    /// If t = 0 or t > T.
+    pub fn saved(&self, t: usize) -> View<'_> {
+        assert!(t >= 1, "nothing is saved at t = 0");
+        let size = self.saved_rows * self.batch;
+        View::from_slice(
+            &self.saved[(t - 1) * size..t * size],
+            self.saved_rows,
+            self.batch,
+        )
+    }
+
+    /// Step t of the trajectory, for t = 1…T.
+    pub fn point(&self, t: usize) -> Point<'_> {
+        Point {
+            previous: self.state(t - 1),
+            next: self.state(t),
+            saved: self.saved(t),
+        }
+    }
+
+    pub(crate) fn initial_mut(&mut self) -> ViewMut<'_> {
+        let size = self.state_rows * self.batch;
+        ViewMut::from_slice(&mut self.states[..size], self.state_rows, self.batch)
+    }
+
+    /// s_{t−1}, s_t and the saved rows of step t, the last two to be written.
+    pub(crate) fn step_mut(&mut self, t: usize) -> (View<'_>, ViewMut<'_>, ViewMut<'_>) {
+        let size = self.state_rows * self.batch;
+        let (before, after) = self.states.split_at_mut(t * size);
+        let saved_size = self.saved_rows * self.batch;
+        (
+            View::from_slice(&before[(t - 1) * size..], self.state_rows, self.batch),
+            ViewMut::from_slice(&mut after[..size], self.state_rows, self.batch),
+            ViewMut::from_slice(
+                &mut self.saved[(t - 1) * saved_size..t * saved_size],
+                self.saved_rows,
+                self.batch,
+            ),
+        )
+    }
+}

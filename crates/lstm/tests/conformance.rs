@@ -1,0 +1,35 @@
+//! The LSTM passes the suite that every cell must pass, for random shapes and weights.
+
+use gradient_tracking::conformance::{Options, check};
+use lstm::Lstm;
+use nalgebra::{DMatrix, DVector};
+use proptest::prelude::*;
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn conforms(
+        seed: u64,
+        hidden in 1_usize..7,
+        input in 1_usize..4,
+        batch in 1_usize..4,
+        steps in 1_usize..7,
+        forget_gate: bool,
+    ) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut draw = |scale: f64| scale * rng.random_range(-1.0..1.0);
+        // Weights of order 1/√H: no gate saturates, so no term is hidden.
+        let scale = 1.5 / (hidden as f64).sqrt();
+        let mut cell = Lstm::new(
+            DMatrix::from_fn(4 * hidden, hidden, |_, _| draw(scale)),
+            DMatrix::from_fn(4 * hidden, input, |_, _| draw(1.0)),
+            DVector::from_fn(4 * hidden, |_, _| draw(1.0)),
+            forget_gate,
+        );
+        let options = Options { steps, batch, ..Options::default() };
+        check(&mut cell, &options, &mut || rng.random_range(-1.0..1.0))?;
+    }
+}

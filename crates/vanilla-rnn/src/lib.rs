@@ -1,0 +1,181 @@
+//! The vanilla (Elman) recurrent network: h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
+//!
+//! Its Jacobian is ∂h_t/∂h_{t−1} = diag(φ'(a_t))·W_hh, so an adjoint going back k steps is
+//! multiplied by k such matrices. Their norms are at most γ·σ_max(W_hh), γ = max φ': below 1 the
+//! gradient vanishes (Pascanu, Mikolov & Bengio 2013, §2.1); there is no path that avoids them.
+//!
+//! The state is stored after the activation ("post-activation form"): Pascanu et al. differentiate
+//! with respect to the state before it, which changes a ratio by one factor φ' at each end.
+//!
+//! ```
+//! use gradient_tracking::{RecurrentCell, Tape, Workspace, rollout};
+//! use nalgebra::{DMatrix, DVector};
+//! use vanilla_rnn::{Activation, VanillaRnn};
+//!
+//! let cell = VanillaRnn::new(
+//!     Activation::Tanh,
+//!     DMatrix::from_element(1, 1, 0.5), // W_hh
+//!     DMatrix::from_element(1, 1, 1.0), // W_ih
+//!     DVector::zeros(1),
+//! );
+//! let (inputs, initial) = (DMatrix::from_element(1, 3, 1.0), DMatrix::zeros(1, 1));
+//! let mut tape = Tape::new();
+//! rollout(&cell, inputs.as_view(), initial.as_view(), &mut tape, &mut Workspace::new(), &mut [])?;
+//! let h1 = 1.0_f64.tanh();
+//! assert!((tape.state(2)[0] - (0.5 * h1 + 1.0).tanh()).abs() < 1e-15);
+//! # Ok::<(), gradient_tracking::NonFinite>(())
+//! ```
+
+mod activation;
+mod config;
+
+use std::ops::Range;
+
+use gradient_tracking::{
+    AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
+};
+use nalgebra::{DMatrix, DVector};
+
+pub use activation::Activation;
+pub use config::VanillaRnnConfig;
+
+/// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b), state `[h]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VanillaRnn {
+    affine: AffineMap,
+    activation: Activation,
+    state_blocks: Vec<Block>,
+}
+
+impl VanillaRnn {
+    /// Shapes: `recurrent` H×H, `input` H×I, `bias` H.
+    ///
+    /// # Panics
+    /// If the shapes do not fit each other.
+    pub fn new(
+        activation: Activation,
+        recurrent: DMatrix<f64>,
+        input: DMatrix<f64>,
+        bias: DVector<f64>,
+    ) -> Self {
+        assert!(
+            recurrent.is_square(),
+            "W_hh is {}×{}, not square",
+            recurrent.nrows(),
+            recurrent.ncols()
+        );
+        VanillaRnn {
+            affine: AffineMap::new(&recurrent, &input, &bias),
+            activation,
+            state_blocks: Block::consecutive(&["h"], recurrent.ncols()),
+        }
+    }
+
+    /// φ.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// W_hh, W_ih and b.
+    pub fn affine(&self) -> &AffineMap {
+        &self.affine
+    }
+}
+
+impl RecurrentCell for VanillaRnn {
+    fn shape(&self) -> CellShape {
+        let hidden = self.affine.hidden();
+        CellShape {
+            input: self.affine.input(),
+            state: hidden,
+            output: hidden,
+            // φ' is a function of h_t, which the tape holds.
+            saved: 0,
+            delta: hidden,
+        }
+    }
+
+    fn state_blocks(&self) -> &[Block] {
+        &self.state_blocks
+    }
+
+    fn saved_blocks(&self) -> &[Block] {
+        &[]
+    }
+
+    fn output_rows(&self) -> Range<usize> {
+        0..self.affine.hidden()
+    }
+
+    fn project(&self, inputs: View, projected: ViewMut) {
+        self.affine.project(inputs, projected);
+    }
+
+    /// h_t = φ(W_hh·h_{t−1} + projected).
+    fn step(&self, projected: View, previous: View, mut next: ViewMut, _saved: ViewMut) {
+        next.copy_from(&projected);
+        self.affine.add_recurrent(previous, next.as_view_mut());
+        for mut column in next.column_iter_mut() {
+            self.activation.apply(column.as_mut_slice());
+        }
+    }
+
+    /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.
+    fn pull_back(
+        &self,
+        at: &Point,
+        carried: View,
+        mut node: ViewMut,
+        mut delta: ViewMut,
+        previous: ViewMut,
+    ) {
+        // h_t has no path within its own step.
+        node.copy_from(&carried);
+        let batch = at.next.ncols();
+        for (j, (carried, mut delta)) in carried
+            .column_iter()
+            .zip(delta.column_iter_mut())
+            .enumerate()
+        {
+            self.activation.multiply_by_slope(
+                at.next.column(j % batch).as_slice(),
+                carried.as_slice(),
+                delta.as_mut_slice(),
+            );
+        }
+        self.affine.pull_back_recurrent(delta.as_view(), previous);
+    }
+
+    fn pull_back_input(&self, delta: View, input: ViewMut) {
+        self.affine.pull_back_input(delta, input);
+    }
+
+    /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1}).
+    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, mut next: ViewMut) {
+        self.affine.recurrent(tangent, activation.as_view_mut());
+        let batch = at.next.ncols();
+        for (j, (activation, mut next)) in activation
+            .column_iter()
+            .zip(next.column_iter_mut())
+            .enumerate()
+        {
+            self.activation.multiply_by_slope(
+                at.next.column(j % batch).as_slice(),
+                activation.as_slice(),
+                next.as_mut_slice(),
+            );
+        }
+    }
+}
+
+impl Trainable for VanillaRnn {
+    fn parameter_blocks(&self) -> &[ParameterBlock] {
+        self.affine.blocks()
+    }
+    fn parameters(&self) -> &[f64] {
+        self.affine.parameters()
+    }
+    fn parameters_mut(&mut self) -> &mut [f64] {
+        self.affine.parameters_mut()
+    }
+}
