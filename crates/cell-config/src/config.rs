@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Display};
 
-use gradient_tracking::{CellShape, Trainable, View};
+use gradient_tracking::{CellShape, Trainable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -70,21 +70,6 @@ impl Relation {
             Relation::UpperBound => "upper-bound",
         }
     }
-}
-
-/// The parameter of `cell` called `name`, such as `weight_hh`, as a matrix with P rows.
-///
-/// # Panics
-///
-/// If the cell has no such parameter.
-pub fn parameter<'a>(cell: &'a impl Trainable, name: &str) -> View<'a> {
-    let block = cell
-        .parameter_blocks()
-        .iter()
-        .find(|block| block.name == name)
-        .unwrap_or_else(|| panic!("no parameter `{name}`"));
-    let values = &cell.parameters()[block.range.clone()];
-    View::from_slice(values, cell.shape().delta, block.columns)
 }
 
 /// A configuration value that has the right type but no meaning.

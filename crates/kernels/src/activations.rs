@@ -83,13 +83,8 @@ fn tanh_of<const FMA: bool>(x: f64) -> f64 {
 
 #[inline(always)]
 fn logistic_of<const FMA: bool>(x: f64) -> f64 {
-    let clamped = if x < -708.0 {
-        -708.0
-    } else if x > 708.0 {
-        708.0
-    } else {
-        x
-    };
+    // NaN passes through `clamp`.
+    let clamped = x.clamp(-708.0, 708.0);
     let (power, minus_one) = reduced_exponential::<FMA>(-clamped);
     1.0 / (1.0 + multiply_add::<FMA>(power, minus_one, power))
 }

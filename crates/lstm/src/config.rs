@@ -1,7 +1,7 @@
 //! The configuration of an LSTM.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, parameter, require,
+    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -171,9 +171,9 @@ impl CellConfig for LstmConfig {
             (false, _) => ("ln 1", 0.0),
             (true, ForgetBias::Constant(bias)) => ("ln sigma(b)", ln_logistic(bias)),
             (true, ForgetBias::Chrono(_)) => {
-                let bias = parameter(cell, "bias");
-                let forget = bias.rows(self.hidden, self.hidden);
-                ("mean ln sigma(b)", forget.map(ln_logistic).mean())
+                let forget = &cell.affine().bias()[self.hidden..2 * self.hidden];
+                let sum: f64 = forget.iter().map(|&b| ln_logistic(b)).sum();
+                ("mean ln sigma(b)", sum / self.hidden as f64)
             }
         };
         vec![Law {
@@ -272,7 +272,7 @@ mod tests {
         let mut config = config(5);
         config.recurrent_weights.init = Scheme::Orthogonal;
         let cell = build(&config);
-        let weights = parameter(&cell, "weight_hh");
+        let weights = cell.affine().recurrent_weights();
         for gate in 0..4 {
             let q = weights.rows(5 * gate, 5);
             assert!((q.transpose() * q - DMatrix::identity(5, 5)).amax() <= 1e-12);
@@ -287,7 +287,7 @@ mod tests {
         let mut config = config(2);
         config.forget_bias = ForgetBias::Constant(3.0);
         assert_eq!(
-            parameter(&build(&config), "bias").into_owned().as_slice(),
+            build(&config).affine().bias(),
             [0.25, 0.25, 3.0, 3.0, 0.25, 0.25, 0.25, 0.25]
         );
     }
@@ -322,8 +322,8 @@ mod tests {
             let mut config = config(4);
             config.forget_bias = ForgetBias::Chrono(t_max);
             let cell = build(&config);
-            let bias = parameter(&cell, "bias");
-            bias.rows(4, 4).map(|b| (b.exp() - 1.0) / (t_max - 2.0))
+            let forget = DVector::from_column_slice(&cell.affine().bias()[4..8]);
+            forget.map(|b| (b.exp() - 1.0) / (t_max - 2.0))
         };
         assert!((unit_times(10.0) - unit_times(1000.0)).amax() <= 1e-12);
     }
@@ -354,9 +354,9 @@ mod tests {
         let mut config = config(5);
         config.forget_bias = ForgetBias::Chrono(100.0);
         let cell = build(&config);
-        let bias = parameter(&cell, "bias");
+        let forget = &cell.affine().bias()[5..10];
         // ln σ(ln u) = −ln(1 + 1/u).
-        let mean = bias.rows(5, 5).map(|b| -(-b).exp().ln_1p()).mean();
+        let mean = forget.iter().map(|b| -(-b).exp().ln_1p()).sum::<f64>() / 5.0;
         let law = only_law(&config);
         assert_eq!(law.name, "mean ln sigma(b)");
         assert!((law.rate - mean).abs() <= 1e-15);

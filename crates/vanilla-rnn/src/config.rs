@@ -2,7 +2,7 @@
 
 use cell_config::{
     CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams,
-    largest_singular_value, parameter, require, require_finite, spectral_radius,
+    largest_singular_value, require, require_finite, spectral_radius,
 };
 use gradient_tracking::CellShape;
 use nalgebra::DVector;
@@ -80,16 +80,12 @@ impl CellConfig for VanillaRnnConfig {
     /// - `ln(gamma sigma_max)`, an upper bound: ‖∂h_t/∂h_{t−1}‖ ≤ γ σ_max(W), γ = max |φ′|
     ///   (Pascanu, Mikolov & Bengio 2013, §2.1).
     fn laws(&self, cell: &VanillaRnn) -> Vec<Law> {
-        let gamma: f64 = match self.activation {
-            Activation::Tanh | Activation::Relu | Activation::Identity => 1.0,
-            Activation::Logistic => 0.25,
-        };
-        let recurrent = parameter(cell, "weight_hh").into_owned();
+        let recurrent = cell.affine().recurrent_weights().into_owned();
         let mut laws = vec![Law {
             quantity: "h",
             name: "ln(gamma sigma_max)",
             relation: Relation::UpperBound,
-            rate: (gamma * largest_singular_value(&recurrent)).ln(),
+            rate: (self.activation.largest_slope() * largest_singular_value(&recurrent)).ln(),
         }];
         if matches!(self.activation, Activation::Tanh | Activation::Identity) {
             laws.push(Law {
@@ -151,16 +147,18 @@ mod tests {
     #[test]
     fn parameters_follow_the_configuration() {
         let cell = build(&config());
-        assert!(parameter(&cell, "bias").iter().all(|&b| b == 0.25));
+        assert_eq!(cell.affine().bias(), [0.25; 5]);
         let mut scaled = config();
         scaled.recurrent_weights.gain = 2.0;
         let scaled = build(&scaled);
-        let weights = |cell, name| parameter(cell, name).into_owned();
         assert_eq!(
-            weights(&scaled, "weight_hh"),
-            weights(&cell, "weight_hh") * 2.0
+            scaled.affine().recurrent_weights(),
+            cell.affine().recurrent_weights() * 2.0
         );
-        assert_eq!(weights(&scaled, "weight_ih"), weights(&cell, "weight_ih"));
+        assert_eq!(
+            scaled.affine().input_weights(),
+            cell.affine().input_weights()
+        );
     }
 
     #[test]
