@@ -1,0 +1,75 @@
+//! What the arrays of a record are, by their names.
+
+use crate::record::{Array, RunRecord};
+
+/// Quantities in the order of the tables; others follow by name.
+const ORDER: [&str; 10] = [
+    "h",
+    "c",
+    "h_carried",
+    "c_carried",
+    "x",
+    "c_direct",
+    "c_gated",
+    "weight_hh",
+    "weight_ih",
+    "bias",
+];
+
+/// The quantities of which a record holds log₁₀ norms by step.
+pub(super) fn quantities(record: &RunRecord) -> Vec<&str> {
+    let is_quantity = |name: &&str| {
+        *name != "reference"
+            && !name.ends_with(".sequences")
+            && !["gate.", "series.", "total.", "law:"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+    };
+    let mut names: Vec<&str> = record
+        .arrays
+        .keys()
+        .map(String::as_str)
+        .filter(is_quantity)
+        .collect();
+    // Stable, so that unknown quantities keep the record's order, which is by name.
+    names.sort_by_key(|name| {
+        ORDER
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or(ORDER.len())
+    });
+    names
+}
+
+/// The arrays whose names begin with `prefix`, without it.
+pub(super) fn with_prefix<'a>(
+    record: &'a RunRecord,
+    prefix: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a Array)> {
+    let arrays = record.arrays.iter();
+    arrays.filter_map(move |(name, array)| Some((name.strip_prefix(prefix)?, array)))
+}
+
+/// log₁₀ r_k of a quantity, indexed by lag k = T − t; `None` if it was not recorded.
+///
+/// Every quantity of a run has the same denominator. Where there is none, because no gradient
+/// reaches the top layer's h at any step, every gradient is zero, and so is every ratio.
+pub(super) fn log10_ratios(record: &RunRecord, quantity: &str) -> Option<Vec<f64>> {
+    let norms = &record.arrays.get(quantity)?.values;
+    let reference = record.arrays.get("reference");
+    let denominator = reference.and_then(|array| array.values.first());
+    let ratio = |norm: &f64| denominator.map_or(f64::NEG_INFINITY, |log10| norm - log10);
+    // t ends at T, whether it begins at 0 or at 1.
+    Some(norms.iter().rev().map(ratio).collect())
+}
+
+/// The step of row 0 of an array with one row per step: 0 if it has T + 1 of them, else 1.
+pub(super) fn first_step(rows: usize, steps: usize) -> usize {
+    (steps + 1).saturating_sub(rows)
+}
+
+/// The rows of an array, each a slice.
+pub(super) fn rows(array: &Array) -> impl Iterator<Item = &[f64]> {
+    let width: usize = array.shape.iter().skip(1).product();
+    array.values.chunks(width.max(1))
+}

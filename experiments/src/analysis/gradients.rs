@@ -1,0 +1,39 @@
+//! Every norm of every run, written as it is read: too many rows to hold.
+
+use std::io::{self, Write};
+
+use super::arrays;
+use crate::plan::{Plan, PlannedRun};
+use crate::record::RunRecord;
+use crate::tables::{GradientRow, Table};
+
+/// Writes `gradients.csv`: the norms of all runs, quantities and steps, none left out.
+pub fn write_gradients(
+    plan: &Plan,
+    load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let header = Table::<GradientRow>::new(Vec::new()).to_csv();
+    out.write_all(header.as_bytes())?;
+    for run in plan.points.iter().flat_map(|point| &point.runs) {
+        let Some(record) = load(run) else { continue };
+        for quantity in arrays::quantities(&record) {
+            let norms = &record.arrays[quantity].values;
+            let steps = run.spec.sequence.steps;
+            let first_step = arrays::first_step(norms.len(), steps);
+            let row = |(row, &log10_norm): (usize, &f64)| GradientRow {
+                run_id: run.id.clone(),
+                quantity: quantity.to_owned(),
+                t: first_step + row,
+                lag: norms.len() - 1 - row,
+                log10_norm,
+            };
+            let table = Table {
+                factors: Vec::new(),
+                rows: norms.iter().enumerate().map(row).collect(),
+            };
+            out.write_all(&table.to_csv().as_bytes()[header.len()..])?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,313 @@
+//! From records to tables: curves, fits and laws over replicates.
+//!
+//! The analysis is a function of the plan and its records. It holds the records of one grid point
+//! at a time. A run without a record (it failed, or was never finished) lowers n, and a grid
+//! point without any has no rows.
+
+mod arrays;
+mod gradients;
+
+use std::f64::consts::LN_10;
+
+use decay_analysis::{DecayFit, Summary, Window, thinned_lags};
+use sha2::{Digest, Sha256};
+
+pub use gradients::write_gradients;
+
+use crate::config::Config;
+use crate::plan::{GridPoint, Plan, PlannedRun};
+use crate::record::RunRecord;
+use crate::tables::{
+    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, Table,
+};
+
+/// The tables of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// Log-ratio against lag.
+    pub curves: Table<CurveRow>,
+    /// Rates, half-lives and verdicts.
+    pub fits: Table<FitRow>,
+    /// What theory says.
+    pub laws: Table<LawRow>,
+    /// Gate statistics by step.
+    pub gates: Table<GateRow>,
+    /// States and gates of replicate 0.
+    pub series: Table<SeriesRow>,
+    /// Norms of whole parameter gradients.
+    pub parameters: Table<ParameterRow>,
+    /// The fits that one line describes badly: their early and late rates differ significantly
+    /// (see [`DecayFit::new`]).
+    pub two_regimes: Vec<FitRow>,
+}
+
+/// Analyses every grid point of `plan`; `load` returns the record of a run, if it has one.
+pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) -> Analysis {
+    let factors = factor_names(&plan.config);
+    let mut analysis = Analysis {
+        curves: Table::new(factors.clone()),
+        fits: Table::new(factors.clone()),
+        laws: Table::new(factors.clone()),
+        gates: Table::new(factors.clone()),
+        series: Table::new(factors.clone()),
+        parameters: Table::new(factors),
+        two_regimes: Vec::new(),
+    };
+    for point in &plan.points {
+        let records: Vec<(usize, RunRecord)> = point
+            .runs
+            .iter()
+            .filter_map(|run| Some((run.replicate, load(run)?)))
+            .collect();
+        if let Some(run) = point.runs.first() {
+            let replicates = Replicates {
+                key: &point.key,
+                steps: run.spec.sequence.steps,
+                records: &records,
+            };
+            replicates.decay(&plan.config, &mut analysis);
+            replicates.laws(&mut analysis.laws);
+            replicates.gates(&mut analysis.gates);
+            replicates.series(&mut analysis.series);
+            replicates.parameters(&mut analysis.parameters);
+        }
+    }
+    analysis
+}
+
+/// The table of all runs; `failure` says why a run failed, if it did.
+pub fn runs(plan: &Plan, failure: &dyn Fn(&PlannedRun) -> Option<String>) -> Table<RunRow> {
+    let row = |point: &GridPoint, run: &PlannedRun| RunRow {
+        run_id: run.id.clone(),
+        key: point.key.clone(),
+        replicate: run.replicate,
+        status: failure(run)
+            .map_or_else(|| "done".to_owned(), |reason| format!("failed: {reason}")),
+    };
+    let mut table = Table::new(factor_names(&plan.config));
+    for point in &plan.points {
+        table
+            .rows
+            .extend(point.runs.iter().map(|run| row(point, run)));
+    }
+    table
+}
+
+fn factor_names(config: &Config) -> Vec<String> {
+    config.sweep.iter().map(|axis| axis.key.clone()).collect()
+}
+
+/// The finished runs of one grid point.
+struct Replicates<'a> {
+    key: &'a Key,
+    steps: usize,
+    /// With the replicate's index.
+    records: &'a [(usize, RunRecord)],
+}
+
+impl<'a> Replicates<'a> {
+    fn records(&self) -> impl Iterator<Item = &'a RunRecord> {
+        self.records.iter().map(|(_, record)| record)
+    }
+
+    /// A record to take names from: all runs of a grid point record the same arrays.
+    fn first(&self) -> Option<&'a RunRecord> {
+        self.records().next()
+    }
+
+    /// Curves and fits of every quantity with norms by step.
+    fn decay(&self, config: &Config, analysis: &mut Analysis) {
+        let window = Window {
+            from: config.fit.from,
+            to: config.fit.to.unwrap_or(self.steps),
+        };
+        for quantity in self.first().map(arrays::quantities).unwrap_or_default() {
+            let mut curves: Vec<Vec<f64>> = self
+                .records()
+                .filter_map(|record| arrays::log10_ratios(record, quantity))
+                .collect();
+            self.curves(quantity, &curves, &mut analysis.curves);
+
+            for log10_ratio in curves.iter_mut().flatten() {
+                *log10_ratio *= LN_10;
+            }
+            let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
+            let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key, quantity));
+            let row = FitRow {
+                key: self.key.clone(),
+                quantity: quantity.to_owned(),
+                rate: fit.rate,
+                rate_low: fit.interval.map(|interval| interval.low),
+                rate_high: fit.interval.map(|interval| interval.high),
+                half_life: fit.half_life,
+                r_squared: fit.r_squared,
+                early_rate: fit.early_rate,
+                late_rate: fit.late_rate,
+                f32_zero_lag: fit.f32_zero_lag,
+                verdict: fit.verdict.to_string(),
+                n: fit.n,
+            };
+            if fit.one_line_is_wrong {
+                analysis.two_regimes.push(row.clone());
+            }
+            analysis.fits.rows.push(row);
+        }
+    }
+
+    fn curves(&self, quantity: &str, curves: &[Vec<f64>], table: &mut Table<CurveRow>) {
+        let lags = curves.first().map_or(0, Vec::len);
+        let Some(last) = lags.checked_sub(1) else {
+            return;
+        };
+        for lag in thinned_lags(last) {
+            let mut values: Vec<f64> = curves.iter().map(|curve| curve[lag]).collect();
+            let summary = Summary::new(&mut values);
+            table.rows.extend(summary.map(|summary| CurveRow {
+                key: self.key.clone(),
+                quantity: quantity.to_owned(),
+                lag,
+                median: summary.median,
+                q25: summary.q25,
+                q75: summary.q75,
+                min: summary.min,
+                max: summary.max,
+                n: summary.n,
+            }));
+        }
+    }
+
+    /// The value over replicates of every one-number array whose name begins with `prefix`.
+    fn summaries(&self, prefix: &'static str) -> impl Iterator<Item = (&'a str, Summary)> {
+        let names = self.first().into_iter();
+        let names = names.flat_map(move |record| arrays::with_prefix(record, prefix));
+        names.filter_map(move |(name, _)| {
+            let full_name = format!("{prefix}{name}");
+            let value = |record: &RunRecord| record.arrays.get(&full_name)?.values.first().copied();
+            let mut values: Vec<f64> = self.records().filter_map(value).collect();
+            Some((name, Summary::new(&mut values)?))
+        })
+    }
+
+    fn laws(&self, table: &mut Table<LawRow>) {
+        for (name, summary) in self.summaries("law:") {
+            // A law's own name may hold colons, the parts before it do not.
+            let mut parts = name.splitn(3, ':').map(str::to_owned);
+            let mut part = || parts.next().unwrap_or_default();
+            table.rows.push(LawRow {
+                key: self.key.clone(),
+                quantity: part(),
+                relation: part(),
+                law: part(),
+                rate: summary.median,
+                rate_low: summary.q25,
+                rate_high: summary.q75,
+                n: summary.n,
+            });
+        }
+    }
+
+    fn parameters(&self, table: &mut Table<ParameterRow>) {
+        for (name, summary) in self.summaries("total.") {
+            table.rows.push(ParameterRow {
+                key: self.key.clone(),
+                parameter: name.to_owned(),
+                median: summary.median,
+                q25: summary.q25,
+                q75: summary.q75,
+                min: summary.min,
+                max: summary.max,
+                n: summary.n,
+            });
+        }
+    }
+
+    /// Every statistic is the mean over replicates of that of each run, which pools its own units
+    /// and sequences.
+    fn gates(&self, table: &mut Table<GateRow>) {
+        let Some(record) = self.first() else { return };
+        for (gate, _) in arrays::with_prefix(record, "gate.") {
+            let name = format!("gate.{gate}");
+            let gates = self.records().filter_map(|record| record.arrays.get(&name));
+            let replicates: Vec<&[[f64; 8]]> =
+                gates.map(|array| array.values.as_chunks().0).collect();
+            let steps = replicates.iter().map(|rows| rows.len()).min();
+            let first_step = arrays::first_step(steps.unwrap_or(0), self.steps);
+            for row in 0..steps.unwrap_or(0) {
+                let sum = replicates.iter().fold([0.0; 8], |sum, rows| {
+                    std::array::from_fn(|column| sum[column] + rows[row][column])
+                });
+                let [
+                    mean,
+                    q10,
+                    q25,
+                    median,
+                    q75,
+                    q90,
+                    low_fraction,
+                    high_fraction,
+                ] = sum.map(|sum| sum / replicates.len() as f64);
+                table.rows.push(GateRow {
+                    key: self.key.clone(),
+                    gate: gate.to_owned(),
+                    t: first_step + row,
+                    mean,
+                    q10,
+                    q25,
+                    median,
+                    q75,
+                    q90,
+                    low_fraction,
+                    high_fraction,
+                    n: replicates.len(),
+                });
+            }
+        }
+    }
+
+    fn series(&self, table: &mut Table<SeriesRow>) {
+        let Some((_, record)) = self.records.iter().find(|(replicate, _)| *replicate == 0) else {
+            return;
+        };
+        for (series, array) in arrays::with_prefix(record, "series.") {
+            let rows: Vec<&[f64]> = arrays::rows(array).collect();
+            let first_step = arrays::first_step(rows.len(), self.steps);
+            for unit in 0..rows.first().map_or(0, |row| row.len()) {
+                table
+                    .rows
+                    .extend(rows.iter().enumerate().map(|(row, values)| SeriesRow {
+                        key: self.key.clone(),
+                        series: series.to_owned(),
+                        unit,
+                        t: first_step + row,
+                        value: values[unit],
+                    }));
+            }
+        }
+    }
+}
+
+/// The seed of a fit's bootstrap, keyed by names, never by order: another value on an axis moves
+/// no other interval. Factors that do not apply to the cell do not enter.
+fn bootstrap_seed(config: &Config, key: &Key, quantity: &str) -> u64 {
+    let mut hash = Sha256::new();
+    // With the length before each part, no two lists of parts look alike.
+    let mut add = |part: &str| {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    add("bootstrap");
+    add(&config.seed.to_string());
+    add(&key.cell);
+    add(quantity);
+    for (axis, value) in config.sweep.iter().zip(&key.factors) {
+        if !value.is_empty() {
+            add(&axis.key);
+            add(value);
+        }
+    }
+    let digest = hash.finalize();
+    u64::from_le_bytes(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests;

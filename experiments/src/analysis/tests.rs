@@ -1,0 +1,331 @@
+//! Tables of records whose answers are known.
+
+use super::*;
+use crate::record::Array;
+
+const ZERO: f64 = f64::NEG_INFINITY;
+const STEPS: usize = 40;
+
+fn plan(replicates: usize, gains: &str) -> Plan {
+    let text = format!(
+        r#"
+        name = "test"
+        seed = 20
+        replicates = {replicates}
+        [sequence]
+        steps = {STEPS}
+        [[cell]]
+        kind = "vanilla-rnn"
+        hidden = 4
+        [[cell]]
+        kind = "lstm"
+        hidden = 4
+        [sweep]
+        "vanilla-rnn.recurrent_weights.gain" = [{gains}]
+        "#
+    );
+    Plan::new(&Config::load(&text, "test.toml", &[]).unwrap(), None)
+}
+
+fn array(shape: &[usize], values: Vec<f64>) -> Array {
+    Array {
+        shape: shape.to_vec(),
+        values,
+    }
+}
+
+fn record(arrays: Vec<(&str, Array)>) -> RunRecord {
+    let arrays = arrays.into_iter();
+    RunRecord {
+        spec: "{}".to_owned(),
+        arrays: arrays
+            .map(|(name, array)| (name.to_owned(), array))
+            .collect(),
+    }
+}
+
+/// Norms at t = `first` … T of a gradient that changes by `rate` nats per step of lag, from
+/// 10² at lag 0; the reference is that norm.
+fn decaying(first: usize, rate: f64) -> Array {
+    let norm = |t: usize| 2.0 + rate / LN_10 * (STEPS - t) as f64;
+    let values: Vec<f64> = (first..=STEPS).map(norm).collect();
+    array(&[values.len()], values)
+}
+
+fn reference() -> (&'static str, Array) {
+    ("reference", array(&[2], vec![2.0, STEPS as f64]))
+}
+
+fn rnn_key(gain: &str) -> Key {
+    Key {
+        cell: "vanilla-rnn".to_owned(),
+        factors: vec![gain.to_owned()],
+    }
+}
+
+#[test]
+fn a_known_rate_comes_out_of_every_quantity() {
+    let plan = plan(3, "0.5");
+    let rate = 0.9_f64.ln();
+    let analysis = analyse(&plan, &mut |_| {
+        let (h, x) = (decaying(0, rate), decaying(1, rate));
+        Some(record(vec![reference(), ("x", x), ("h", h)]))
+    });
+    let quantities: Vec<(&str, &str)> = analysis
+        .fits
+        .rows
+        .iter()
+        .map(|row| (row.key.cell.as_str(), row.quantity.as_str()))
+        .collect();
+    let expected = [
+        ("vanilla-rnn", "h"),
+        ("vanilla-rnn", "x"),
+        ("lstm", "h"),
+        ("lstm", "x"),
+    ];
+    assert_eq!(quantities, expected);
+    for fit in &analysis.fits.rows {
+        assert!((fit.rate.unwrap() - rate).abs() < 1e-12, "{fit:?}");
+        assert!((fit.r_squared.unwrap() - 1.0).abs() < 1e-12, "{fit:?}");
+        assert_eq!((fit.n, fit.verdict.as_str()), (3, "vanishes"));
+    }
+    assert!(analysis.two_regimes.is_empty());
+}
+
+#[test]
+fn lag_zero_is_the_last_step_of_every_array() {
+    let analysis = analyse(&plan(1, "0.5"), &mut |_| {
+        let (h, x) = (decaying(0, -1.0), decaying(1, -1.0));
+        Some(record(vec![reference(), ("x", x), ("h", h)]))
+    });
+    let lags = |quantity: &str| -> Vec<(usize, f64)> {
+        let rows = analysis.curves.rows.iter();
+        rows.filter(|row| row.key.cell == "lstm" && row.quantity == quantity)
+            .map(|row| (row.lag, row.median))
+            .collect()
+    };
+    let (h, x) = (lags("h"), lags("x"));
+    assert_eq!((h.len(), x.len()), (STEPS + 1, STEPS));
+    assert_eq!(h[..STEPS], x);
+    for (lag, log10_ratio) in h {
+        assert!((log10_ratio + lag as f64 / LN_10).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn every_quantity_is_relative_to_the_one_reference_of_its_run() {
+    let analysis = analyse(&plan(1, "0.5"), &mut |_| {
+        let c = array(&[STEPS + 1], vec![3.5; STEPS + 1]);
+        Some(record(vec![reference(), ("c", c)]))
+    });
+    assert!(analysis.curves.rows.iter().all(|row| row.median == 1.5));
+}
+
+#[test]
+fn a_run_without_a_reference_has_a_zero_gradient_and_no_rate() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |_| {
+        let h = array(&[STEPS + 1], vec![ZERO; STEPS + 1]);
+        Some(record(vec![("reference", array(&[0], vec![])), ("h", h)]))
+    });
+    let fit = &analysis.fits.rows[0];
+    assert_eq!((fit.verdict.as_str(), fit.rate, fit.n), ("zero", None, 3));
+    assert!(analysis.curves.rows.iter().all(|row| row.median == ZERO));
+    // No field is NaN: the table would not read back.
+    assert_eq!(
+        Table::from_csv(&analysis.curves.to_csv()),
+        Ok(analysis.curves)
+    );
+}
+
+#[test]
+fn curves_are_quantiles_over_replicates_at_each_lag() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |run| {
+        let level = [0.0, 1.0, 4.0][run.replicate];
+        let h = array(&[STEPS + 1], vec![2.0 + level; STEPS + 1]);
+        Some(record(vec![reference(), ("h", h)]))
+    });
+    let row = &analysis.curves.rows[7];
+    assert_eq!((row.lag, row.n), (7, 3));
+    assert_eq!(
+        (row.min, row.q25, row.median, row.q75, row.max),
+        (0.0, 0.5, 1.0, 2.5, 4.0)
+    );
+}
+
+#[test]
+fn missing_runs_lower_n_and_a_grid_point_without_runs_has_no_rows() {
+    let analysis = analyse(&plan(4, "0.5, 0.9"), &mut |_| None);
+    assert!(analysis.curves.rows.is_empty() && analysis.fits.rows.is_empty());
+
+    let plan = plan(4, "0.5, 0.9");
+    let lost = plan.points[0].runs[0].id.clone();
+    let analysis = analyse(&plan, &mut |run| {
+        let is_kept = run.id != lost && plan.points[1].runs.iter().all(|other| other.id != run.id);
+        is_kept.then(|| record(vec![reference(), ("h", decaying(0, -0.1))]))
+    });
+    let fits: Vec<(&Key, usize)> = analysis
+        .fits
+        .rows
+        .iter()
+        .map(|row| (&row.key, row.n))
+        .collect();
+    let lstm = Key {
+        cell: "lstm".to_owned(),
+        factors: vec![String::new()],
+    };
+    assert_eq!(fits, [(&rnn_key("0.5"), 3), (&lstm, 4)]);
+}
+
+#[test]
+fn another_value_on_an_axis_moves_no_other_interval() {
+    let rate = |run: &PlannedRun| -0.1 - 0.01 * (run.replicate as f64).powi(2);
+    let mut load =
+        |run: &PlannedRun| Some(record(vec![reference(), ("h", decaying(0, rate(run)))]));
+    let few = analyse(&plan(5, "0.9"), &mut load).fits.rows;
+    let more = analyse(&plan(5, "0.5, 0.9"), &mut load).fits.rows;
+    let find = |rows: &[FitRow], key: Key| rows.iter().find(|row| row.key == key).cloned().unwrap();
+    assert_eq!(find(&few, rnn_key("0.9")), find(&more, rnn_key("0.9")));
+    // The same slopes under another name are resampled differently.
+    let [other, same] = ["0.5", "0.9"].map(|gain| find(&more, rnn_key(gain)));
+    assert_eq!(other.rate, same.rate);
+    assert_ne!(other.rate_low, same.rate_low);
+    assert!(same.rate_low < same.rate && same.rate < same.rate_high);
+}
+
+#[test]
+fn the_bootstrap_seed_is_stable_across_versions() {
+    let config = plan(1, "0.5").config;
+    assert_eq!(
+        bootstrap_seed(&config, &rnn_key("0.5"), "h"),
+        9_499_792_275_210_997_120
+    );
+}
+
+#[test]
+fn two_regimes_are_reported() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |_| {
+        let norm = |t: usize| {
+            let lag = (STEPS - t) as f64;
+            2.0 - 0.3 * lag.min(10.0) - 0.1 * (lag - 10.0).max(0.0)
+        };
+        let h = array(&[STEPS + 1], (0..=STEPS).map(norm).collect());
+        Some(record(vec![reference(), ("h", h)]))
+    });
+    assert_eq!(analysis.two_regimes, analysis.fits.rows);
+    let fit = &analysis.two_regimes[0];
+    assert!((fit.early_rate.unwrap() + 0.3 * LN_10).abs() < 1e-12);
+    assert!((fit.late_rate.unwrap() + 0.1 * LN_10).abs() < 1e-12);
+}
+
+#[test]
+fn laws_and_parameters_are_quantiles_over_replicates() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |run| {
+        let value = || array(&[1], vec![run.replicate as f64]);
+        Some(record(vec![
+            reference(),
+            ("law:h:upper-bound:ln(gamma sigma_max)", value()),
+            ("total.weight_hh", value()),
+        ]))
+    });
+    let law = &analysis.laws.rows[0];
+    assert_eq!(
+        (
+            law.quantity.as_str(),
+            law.relation.as_str(),
+            law.law.as_str()
+        ),
+        ("h", "upper-bound", "ln(gamma sigma_max)")
+    );
+    assert_eq!(
+        (law.rate_low, law.rate, law.rate_high, law.n),
+        (0.5, 1.0, 1.5, 3)
+    );
+    let parameter = &analysis.parameters.rows[0];
+    assert_eq!(parameter.parameter, "weight_hh");
+    assert_eq!(
+        (parameter.min, parameter.median, parameter.max),
+        (0.0, 1.0, 2.0)
+    );
+    assert!(analysis.fits.rows.is_empty() && analysis.curves.rows.is_empty());
+}
+
+#[test]
+fn gate_statistics_are_means_over_replicates() {
+    let analysis = analyse(&plan(2, "0.5"), &mut |run| {
+        let statistics = (0..STEPS).flat_map(|row| {
+            (0..8).map(move |column| (100 * row + 10 * column + 2 * run.replicate) as f64)
+        });
+        let gate = array(&[STEPS, 8], statistics.collect());
+        Some(record(vec![reference(), ("gate.f", gate)]))
+    });
+    let row = &analysis.gates.rows[3];
+    assert_eq!((row.gate.as_str(), row.t, row.n), ("f", 4, 2));
+    assert_eq!(
+        [row.mean, row.q10, row.q25, row.median, row.q75, row.q90],
+        [301.0, 311.0, 321.0, 331.0, 341.0, 351.0]
+    );
+    assert_eq!((row.low_fraction, row.high_fraction), (361.0, 371.0));
+}
+
+#[test]
+fn series_are_those_of_replicate_zero_from_their_first_step() {
+    let analysis = analyse(&plan(2, "0.5"), &mut |run| {
+        let offset = 1000 * run.replicate;
+        let values = |rows: usize| (0..2 * rows).map(|i| (i + offset) as f64).collect();
+        Some(record(vec![
+            reference(),
+            ("series.c", array(&[STEPS + 1, 2], values(STEPS + 1))),
+            ("series.f", array(&[STEPS, 2], values(STEPS))),
+        ]))
+    });
+    let rows: Vec<_> = analysis
+        .series
+        .rows
+        .iter()
+        .filter(|row| row.key.cell == "lstm" && row.t <= 1)
+        .map(|row| (row.series.as_str(), row.unit, row.t, row.value))
+        .collect();
+    let expected = [
+        ("c", 0, 0, 0.0),
+        ("c", 0, 1, 2.0),
+        ("c", 1, 0, 1.0),
+        ("c", 1, 1, 3.0),
+        ("f", 0, 1, 0.0),
+        ("f", 1, 1, 1.0),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(analysis.series.rows.len(), 2 * 2 * (2 * STEPS + 1));
+}
+
+#[test]
+fn runs_have_a_status_each() {
+    let plan = plan(2, "0.5");
+    let bad = plan.points[0].runs[1].id.clone();
+    let table = runs(&plan, &|run| {
+        (run.id == bad).then(|| "overflow at step 3".to_owned())
+    });
+    let status: Vec<&str> = table.rows.iter().map(|row| row.status.as_str()).collect();
+    assert_eq!(
+        status,
+        ["done", "failed: overflow at step 3", "done", "done"]
+    );
+    assert_eq!(table.factors, ["vanilla-rnn.recurrent_weights.gain"]);
+}
+
+#[test]
+fn gradients_are_written_with_step_and_lag() {
+    let plan = plan(1, "0.5");
+    let id = plan.points[0].runs[0].id.clone();
+    let mut text = Vec::new();
+    let mut load = |run: &PlannedRun| {
+        let x = array(&[STEPS], (1..=STEPS).map(|t| t as f64).collect());
+        (run.id == id).then(|| record(vec![reference(), ("x", x)]))
+    };
+    write_gradients(&plan, &mut load, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), STEPS + 1);
+    assert_eq!(lines[0], "run_id,quantity,t,lag,log10_norm");
+    assert_eq!(lines[1], format!("{id},x,1,39,1"));
+    assert_eq!(lines[STEPS], format!("{id},x,40,0,40"));
+}

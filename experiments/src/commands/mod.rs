@@ -1,0 +1,133 @@
+//! The commands, one file each.
+
+mod list;
+mod plan;
+mod plot;
+mod run;
+mod summary;
+mod verify;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use sha2::{Digest, Sha256};
+
+use crate::cli::Command;
+use crate::config::{Config, ConfigError, Input, Loaded};
+use crate::figures::FigureError;
+use crate::plan::Plan;
+use crate::sequences::InputArray;
+use crate::store::{self, StoreError};
+
+/// How a command that could do its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Everything is done.
+    Done,
+    /// Some runs failed, or something stored differs.
+    Failed,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Done => ExitCode::SUCCESS,
+            Status::Failed => ExitCode::from(1),
+            Status::Interrupted => ExitCode::from(130),
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The config, or a --set.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Files.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The inputs' file.
+    #[error("{path}: {problem}", path = path.display())]
+    Inputs {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, what was expected.
+        problem: String,
+    },
+    /// Stored tables that cannot be drawn.
+    #[error("{0}")]
+    Figure(#[from] FigureError),
+    /// The signal handler.
+    #[error("Ctrl-C cannot be handled: {0}")]
+    Signal(#[from] ctrlc::Error),
+}
+
+/// Executes a command.
+///
+/// # Errors
+/// [`CommandError`] for bad usage, config or input: exit code 2.
+pub fn execute(command: Command) -> Result<Status, CommandError> {
+    match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Plan { experiment } => plan::plan(&experiment),
+        Command::Plot { results, format } => plot::plot(&results, &format),
+        Command::Verify { results, jobs } => verify::verify(&results, jobs),
+        Command::List => Ok(list::list()),
+    }
+}
+
+/// A config with its plan and, if its inputs come from a file, those.
+struct Prepared {
+    plan: Plan,
+    inputs: Option<InputArray>,
+}
+
+fn prepare(text: &str, file: &Path, sets: &[String]) -> Result<Prepared, CommandError> {
+    let loaded = Config::load(text, &file.display().to_string(), sets)?;
+    for note in &loaded.notes {
+        eprintln!("note: {note}");
+    }
+    let (inputs, digest) = match read_inputs(&loaded)? {
+        Some((inputs, digest)) => (Some(inputs), Some(digest)),
+        None => (None, None),
+    };
+    Ok(Prepared {
+        plan: Plan::new(&loaded, digest.as_deref()),
+        inputs,
+    })
+}
+
+/// One run per core unless asked otherwise.
+fn jobs_or_cores(jobs: Option<usize>) -> usize {
+    jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
+}
+
+/// The inputs' file and the SHA-256 of its bytes.
+fn read_inputs(loaded: &Loaded) -> Result<Option<(InputArray, String)>, CommandError> {
+    let Input::File { path, size } = &loaded.config.sequence.input else {
+        return Ok(None);
+    };
+    let path = Path::new(path);
+    let bytes = store::read_bytes(path)?;
+    let problem = |problem: String| CommandError::Inputs {
+        path: path.to_owned(),
+        problem,
+    };
+    let array = crate::input_file::decode(&bytes).map_err(problem)?;
+    for point in &loaded.grid {
+        let wanted = [point.sequence.steps, point.sequence.batch, *size];
+        if array.shape != wanted {
+            return Err(problem(format!(
+                "found an array of steps × batch × size = {:?}, expected {wanted:?} as \
+                 `sequence.steps`, `sequence.batch` and `sequence.input.size` say",
+                array.shape
+            )));
+        }
+    }
+    let digest = Sha256::digest(&bytes);
+    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Some((array, hex)))
+}

@@ -1,0 +1,65 @@
+//! `plot`: figures from stored tables alone.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::cli::Format;
+use crate::commands::{CommandError, Status};
+use crate::config::Config;
+use crate::figures::{self, Figure};
+use crate::store::{self, LockedFolder, ResultsFolder};
+
+pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> {
+    let folder = LockedFolder::existing(results)?;
+    let text = folder.folder.config()?;
+    let file = results.join(store::CONFIG);
+    let config = Config::load(&text, &file.display().to_string(), &[])?.config;
+    for figure in draw_into(&config, &folder, formats)? {
+        println!("{}", results.join(figure).display());
+    }
+    Ok(Status::Done)
+}
+
+/// Draws every figure of `config` into `folder` and returns the names of the files.
+pub fn draw_into(
+    config: &Config,
+    folder: &LockedFolder,
+    formats: &[Format],
+) -> Result<Vec<String>, CommandError> {
+    let mut written = Vec::new();
+    for figure in drawn_from(config, &folder.folder)? {
+        for format in formats {
+            let (name, bytes) = format.file(&figure);
+            folder.write(&name, &bytes)?;
+            written.push(name);
+        }
+    }
+    Ok(written)
+}
+
+/// Every figure of `config`, drawn from the tables that `folder` holds.
+pub fn drawn_from(config: &Config, folder: &ResultsFolder) -> Result<Vec<Figure>, CommandError> {
+    let unreadable = RefCell::new(None);
+    let drawn = figures::draw(config, &|name| {
+        folder.text(name).unwrap_or_else(|error| {
+            unreadable.replace(Some(error));
+            None
+        })
+    });
+    // A file that cannot be read looks absent to the figure; the reason comes first.
+    match unreadable.into_inner() {
+        Some(error) => Err(error.into()),
+        None => Ok(drawn?),
+    }
+}
+
+impl Format {
+    /// The name and contents of the figure's file in this format.
+    pub fn file(self, figure: &Figure) -> (String, Vec<u8>) {
+        let (extension, bytes) = match self {
+            Format::Svg => ("svg", figure.svg.clone().into_bytes()),
+            Format::Png => ("png", figures::render_png(&figure.svg)),
+        };
+        (store::figure_name(&figure.name, extension), bytes)
+    }
+}

@@ -1,0 +1,195 @@
+//! `run`: the main job.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::analysis::{self, Analysis};
+use crate::cli::{Format, RunArguments};
+use crate::commands::plot::draw_into;
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, summary};
+use crate::config::{Config, difference};
+use crate::plan::{Plan, PlannedRun, available_memory};
+use crate::progress::Progress;
+use crate::record::RunRecord;
+use crate::sequences::InputArray;
+use crate::store::{self, Clock, Failure, LockedFolder, Machine, ResultsFolder, Reuse, StoreError};
+use crate::sweep::{Outcome, sweep};
+
+pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
+    let clock = Clock::start();
+    let experiment = &arguments.experiment;
+    let text = store::read_text(&experiment.config)?;
+    let Prepared { plan, inputs } = prepare(&text, &experiment.config, &experiment.sets)?;
+    let jobs = jobs_or_cores(arguments.jobs);
+    plan.check_memory(jobs, available_memory())?;
+
+    let path = arguments
+        .out
+        .clone()
+        .unwrap_or_else(|| ResultsFolder::default_path(&plan.config.name));
+    let differs = |stored: &str| match Config::load(stored, "the stored config", &[]) {
+        Ok(stored) => difference(&stored.config, &plan.config),
+        Err(error) => Some(error.to_string()),
+    };
+    let reuse = if arguments.fresh {
+        Reuse::Nothing
+    } else {
+        Reuse::Unless(&differs)
+    };
+    let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
+    let Computed { outcome, tables } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
+    let Some(tables) = tables else {
+        eprintln!(
+            "stopped: {} of {} runs are finished and stored in {}. The same command resumes.",
+            outcome.done + outcome.reused,
+            plan.runs().count(),
+            path.display()
+        );
+        return Ok(Status::Interrupted);
+    };
+    let figures = if arguments.no_figures {
+        Vec::new()
+    } else {
+        draw_into(&plan.config, &folder, &[Format::Svg, Format::Png])?
+    };
+    let machine = Machine::this(kernels::kernel_path());
+    let manifest = clock.finish(
+        machine,
+        jobs,
+        outcome.done,
+        outcome.reused,
+        outcome.failures.clone(),
+    );
+    folder.write_manifest(&manifest)?;
+
+    print!("{}", summary::of_fits(&tables));
+    println!(
+        "{}: {} runs computed, {} reused, {} failed, {:.1} s",
+        plan.config.name,
+        outcome.done,
+        outcome.reused,
+        outcome.failures.len(),
+        manifest.elapsed_seconds
+    );
+    println!("tables in {}", path.display());
+    for figure in figures.iter().filter(|name| name.ends_with(".png")) {
+        println!("figure {}", path.join(figure).display());
+    }
+    for Failure { run_id, reason } in &outcome.failures {
+        eprintln!("failed: {run_id}: {reason}");
+    }
+    Ok(if outcome.failures.is_empty() {
+        Status::Done
+    } else {
+        Status::Failed
+    })
+}
+
+/// What [`compute`] has done.
+pub struct Computed {
+    /// What became of the runs.
+    pub outcome: Outcome,
+    /// The tables, as written; none if the user stopped the sweep.
+    pub tables: Option<Analysis>,
+}
+
+/// Computes the runs that `folder` does not hold, and writes every table.
+pub fn compute(
+    plan: &Plan,
+    inputs: Option<&InputArray>,
+    folder: &LockedFolder,
+    jobs: usize,
+) -> Result<Computed, CommandError> {
+    folder.remove_derived()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_ctrl_c(&stop)?;
+    let progress = Progress::new();
+    let outcome = sweep(plan, inputs, folder, jobs, &stop, &progress);
+    progress.finish();
+    let outcome = outcome?;
+    if outcome.interrupted {
+        return Ok(Computed {
+            outcome,
+            tables: None,
+        });
+    }
+    let mut load = |run: &PlannedRun| stored_record(folder, run);
+    let tables = write_tables(plan, folder, &outcome.failures, &mut load)?;
+    if plan.config.record.gradients {
+        folder.write_with("gradients.csv", |out| {
+            analysis::write_gradients(plan, &mut load, out)
+        })?;
+    }
+    Ok(Computed {
+        outcome,
+        tables: Some(tables),
+    })
+}
+
+/// The record that the sweep has just stored or checked; failed runs have none.
+fn stored_record(folder: &LockedFolder, run: &PlannedRun) -> Option<RunRecord> {
+    let spec = run.spec.spec_json();
+    let stored = folder
+        .folder
+        .record(&run.id, &spec, run.spec.sequence.steps);
+    stored.ok().flatten()
+}
+
+/// Analyses the records and writes every table that has something in it.
+fn write_tables(
+    plan: &Plan,
+    folder: &LockedFolder,
+    failures: &[Failure],
+    load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
+) -> Result<Analysis, StoreError> {
+    let tables = analysis::analyse(plan, load);
+    for (name, text) in texts(plan, &tables, failures) {
+        folder.write(name, text.as_bytes())?;
+    }
+    Ok(tables)
+}
+
+/// The CSV files of an experiment, by name: those required and those that are not empty.
+pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'static str, String)> {
+    let failure = |run: &PlannedRun| {
+        let mut failures = failures.iter();
+        failures
+            .find(|failure| failure.run_id == run.id)
+            .map(|failure| failure.reason.clone())
+    };
+    let mut texts = vec![
+        ("runs.csv", analysis::runs(plan, &failure).to_csv()),
+        ("curves.csv", tables.curves.to_csv()),
+        ("fits.csv", tables.fits.to_csv()),
+    ];
+    let mut add = |name, empty: bool, text: &dyn Fn() -> String| {
+        if !empty {
+            texts.push((name, text()));
+        }
+    };
+    add("laws.csv", tables.laws.rows.is_empty(), &|| {
+        tables.laws.to_csv()
+    });
+    add("gates.csv", tables.gates.rows.is_empty(), &|| {
+        tables.gates.to_csv()
+    });
+    add("series.csv", tables.series.rows.is_empty(), &|| {
+        tables.series.to_csv()
+    });
+    add("parameters.csv", tables.parameters.rows.is_empty(), &|| {
+        tables.parameters.to_csv()
+    });
+    texts
+}
+
+/// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which
+/// loses nothing that is stored.
+fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
+    let stop = Arc::clone(stop);
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after the runs in progress; Ctrl-C again to stop at once");
+    })
+}

@@ -1,0 +1,271 @@
+//! `verify`: compute a results folder again and compare it with what is stored.
+//!
+//! The experiment is run into a scratch folder by the very code that `run` uses, and the two
+//! folders are compared: records where there are any, tables, and figures.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::cli::Format;
+use crate::commands::run::{self, Computed};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare};
+use crate::comparison::{self, Due};
+use crate::plan::{Plan, PlannedRun, available_memory};
+use crate::store::{self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError};
+
+pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandError> {
+    let stored = ResultsFolder::open(results)?;
+    let file = results.join(store::CONFIG);
+    let text = stored.config()?;
+    let Prepared { plan, inputs } = prepare(&text, &file, &[])?;
+    let manifest = stored.manifest()?;
+    let jobs = jobs_or_cores(jobs);
+    plan.check_memory(jobs, available_memory())?;
+
+    let scratch = store::Scratch::new()?;
+    let config = plan.config.to_toml();
+    let recomputed = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing)?;
+    let Computed { outcome, tables } = run::compute(&plan, inputs.as_ref(), &recomputed, jobs)?;
+    let Some(tables) = tables else {
+        eprintln!("stopped: nothing was compared");
+        return Ok(Status::Interrupted);
+    };
+
+    let machine = Machine::this(kernels::kernel_path());
+    let mut report = Report::default();
+    describe_origin(manifest.as_ref(), &machine, &mut report);
+    let due = if manifest.is_none_or(|manifest| manifest.machine.computes_like(&machine)) {
+        Due::Bits
+    } else {
+        let rows = tables.fits.rows.iter();
+        let unjudged = rows.filter(|row| row.verdict == "explodes").map(|row| {
+            let cell = std::iter::once(row.key.cell.clone());
+            cell.chain(row.key.factors.iter().cloned()).collect()
+        });
+        Due::Tolerance {
+            unjudged: unjudged.collect(),
+        }
+    };
+    if text != config {
+        report.difference("config.toml", "not as `run` writes it".to_owned());
+    }
+    let failed: BTreeSet<&str> = outcome.failures.iter().map(|f| f.run_id.as_str()).collect();
+    compare_records(
+        &plan,
+        &failed,
+        &stored,
+        &recomputed.folder,
+        &due,
+        &mut report,
+    )?;
+    compare_tables(&plan, &stored, &recomputed.folder, &due, &mut report)?;
+    compare_figures(&plan, &stored, &due, &mut report)?;
+    Ok(report.print(results))
+}
+
+/// What is said at the end.
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+    differences: usize,
+}
+
+impl Report {
+    fn note(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    fn difference(&mut self, what: &str, how: String) {
+        self.differences += 1;
+        self.lines.push(format!("DIFFERS  {what}: {how}"));
+    }
+
+    fn print(self, results: &Path) -> Status {
+        for line in &self.lines {
+            println!("{line}");
+        }
+        if self.differences == 0 {
+            println!("{} holds", results.display());
+            Status::Done
+        } else {
+            println!(
+                "{} does not hold: {} differ",
+                results.display(),
+                self.differences
+            );
+            Status::Failed
+        }
+    }
+}
+
+/// With what the results were made, as far as that can change bits.
+fn describe_origin(manifest: Option<&Manifest>, machine: &Machine, report: &mut Report) {
+    let Some(manifest) = manifest else {
+        report.note("no manifest: the run that made this folder has not finished".to_owned());
+        return;
+    };
+    if !manifest.machine.computes_like(machine) {
+        report.note(format!(
+            "made on another kind of machine ({}; here {}): numbers may differ in their last bits \
+             and are compared within 1e-9; grid points whose gradient explodes are not judged",
+            manifest.machine.kernel_path, machine.kernel_path
+        ));
+    }
+}
+
+/// Record by record, as far as they are stored.
+fn compare_records(
+    plan: &Plan,
+    failed: &BTreeSet<&str>,
+    stored: &ResultsFolder,
+    recomputed: &ResultsFolder,
+    due: &Due,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let (mut agreeing, mut missing, mut unjudged) = (0, 0, 0);
+    for point in &plan.points {
+        let cell = std::iter::once(point.key.cell.clone());
+        let key: Vec<String> = cell.chain(point.key.factors.iter().cloned()).collect();
+        for run in &point.runs {
+            let name = store::record_name(&run.id);
+            let [before, now] = [stored, recomputed].map(|folder| record(folder, run));
+            let before = match before {
+                Err(StoreError::BadRecord { problem, .. }) => {
+                    report.difference(&name, problem.to_string());
+                    continue;
+                }
+                before => before?,
+            };
+            match (before, now?) {
+                (None, _) => missing += usize::from(!failed.contains(run.id.as_str())),
+                (Some(_), None) => {
+                    report.difference(&name, "stored, but the run now fails".to_owned());
+                }
+                _ if matches!(due, Due::Tolerance { unjudged } if unjudged.contains(&key)) => {
+                    unjudged += 1;
+                }
+                (Some(before), Some(now)) => {
+                    let mut names: BTreeSet<&String> = before.arrays.keys().collect();
+                    names.extend(now.arrays.keys());
+                    let difference = names.into_iter().find_map(|name| {
+                        let [a, b] = [&before, &now].map(|record| record.arrays.get(name));
+                        match (a, b) {
+                            (Some(a), Some(b)) if a.shape == b.shape => {
+                                comparison::arrays(name, &a.values, &b.values, due)
+                            }
+                            (Some(_), Some(_)) => Some(format!("array `{name}`: another shape")),
+                            _ => Some(format!("array `{name}`: only in one of the two")),
+                        }
+                    });
+                    let bytes_differ =
+                        matches!(due, Due::Bits) && !stored.holds_exactly(&run.id, &now)?;
+                    match difference {
+                        Some(difference) => report.difference(&name, difference),
+                        None if bytes_differ => {
+                            report.difference(&name, "its header has other bytes".to_owned());
+                        }
+                        None => agreeing += 1,
+                    }
+                }
+            }
+        }
+    }
+    report.note(match (agreeing, missing) {
+        (0, missing) if missing > 0 && report.differences == 0 && unjudged == 0 => {
+            "no raw records stored: comparing the tables".to_owned()
+        }
+        _ => format!(
+            "records: {agreeing} agree{}{}",
+            counted(unjudged, "not judged"),
+            counted(missing, "not stored")
+        ),
+    });
+    Ok(())
+}
+
+fn record(
+    folder: &ResultsFolder,
+    run: &PlannedRun,
+) -> Result<Option<crate::record::RunRecord>, StoreError> {
+    folder.record(&run.id, &run.spec.spec_json(), run.spec.sequence.steps)
+}
+
+fn counted(number: usize, what: &str) -> String {
+    match number {
+        0 => String::new(),
+        number => format!(", {number} {what}"),
+    }
+}
+
+/// Every table that is stored or should be.
+fn compare_tables(
+    plan: &Plan,
+    stored: &ResultsFolder,
+    recomputed: &ResultsFolder,
+    due: &Due,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let key: Vec<&str> = std::iter::once("cell")
+        .chain(plan.config.sweep.iter().map(|axis| axis.key.as_str()))
+        .collect();
+    let mut names = stored.files()?;
+    names.append(&mut recomputed.files()?);
+    for name in names.iter().filter(|name| name.ends_with(".csv")) {
+        match (stored.text(name)?, recomputed.text(name)?) {
+            (Some(before), Some(now)) => {
+                let finding = comparison::tables(&before, &now, due, &key);
+                match finding.difference {
+                    Some(difference) => report.difference(name, difference),
+                    None => report.note(format!(
+                        "{name}: {} rows agree{}",
+                        finding.agreeing,
+                        counted(finding.unjudged, "not judged")
+                    )),
+                }
+            }
+            (None, _) => report.difference(name, "not stored".to_owned()),
+            (_, None) => report.difference(name, "no such table is computed".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+/// Every stored figure, against the one drawn from the stored tables.
+fn compare_figures(
+    plan: &Plan,
+    stored: &ResultsFolder,
+    due: &Due,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let drawn = match plot::drawn_from(&plan.config, stored) {
+        Ok(drawn) => drawn,
+        Err(error) => {
+            report.difference("figures", error.to_string());
+            return Ok(());
+        }
+    };
+    // Pixels are drawn with f32 arithmetic, which is another matter on another machine.
+    let formats: &[Format] = match due {
+        Due::Bits => &[Format::Svg, Format::Png],
+        Due::Tolerance { .. } => &[Format::Svg],
+    };
+    let (mut agreeing, mut missing) = (0, 0);
+    for figure in &drawn {
+        for format in formats {
+            let (name, bytes) = format.file(figure);
+            match stored.bytes(&name)? {
+                None => missing += 1,
+                Some(before) if before == bytes => agreeing += 1,
+                Some(_) => report.difference(
+                    &name,
+                    "not what `vangrad plot` draws from the stored tables".to_owned(),
+                ),
+            }
+        }
+    }
+    report.note(format!(
+        "figures: {agreeing} agree{}",
+        counted(missing, "not stored")
+    ));
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! `[[figure]]`.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use super::grid::{self, AxisDraft};
+use super::reader::{NAME, Reader, is_name};
+use super::tree::{Entry, Node, Value};
+use super::{ConfigError, FigureKind, FigureSpec, QUANTITIES, Record, Recorded, write};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FigureKeys {
+    kind: FigureKind,
+    name: Option<String>,
+    quantity: Option<String>,
+    x: Option<String>,
+    #[serde(rename = "where")]
+    _filter: Option<IgnoredAny>,
+    title: Option<String>,
+}
+
+impl Reader {
+    /// Reads and checks the figures. A figure may name an axis that `--set` has just fixed or
+    /// changed; it then loses that filter, or is left out, with a note instead of an error.
+    pub fn figures(
+        &self,
+        tables: Option<Entry>,
+        axes: &[AxisDraft],
+        record: &Record,
+        set_keys: &[String],
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<FigureSpec>, ConfigError> {
+        let mut figures: Vec<FigureSpec> = Vec::new();
+        let tables = match tables.map(|entry| entry.node) {
+            None => Vec::new(),
+            Some(Node {
+                value: Value::Array(tables),
+                ..
+            }) => tables,
+            Some(other) => {
+                return Err(ConfigError::Invalid {
+                    at: self.source.locate(&other.span),
+                    key: "figure".to_owned(),
+                    expected: "a list of figures, each under `[[figure]]` in double brackets"
+                        .to_owned(),
+                    found: self.found(&other.span),
+                    remedy: None,
+                });
+            }
+        };
+        for table in &tables {
+            let Some(figure) = self.figure(table, axes, record, set_keys, notes)? else {
+                continue;
+            };
+            if figures.iter().any(|earlier| earlier.name == figure.name) {
+                return Err(ConfigError::Invalid {
+                    at: self.source.locate(&table.nearest(&["name"]).0.span),
+                    key: "figure.name".to_owned(),
+                    expected: "a different name for each figure".to_owned(),
+                    found: format!("`{}` twice", figure.name),
+                    remedy: Some(format!("add `name = \"{}-2\"` here", figure.name)),
+                });
+            }
+            figures.push(figure);
+        }
+        if figures.is_empty() && record.quantities.contains(&Recorded::Adjoint) {
+            figures.push(FigureSpec {
+                kind: FigureKind::Decay,
+                name: "decay".to_owned(),
+                quantity: None,
+                x: None,
+                filter: BTreeMap::new(),
+                title: None,
+            });
+        }
+        Ok(figures)
+    }
+
+    fn figure(
+        &self,
+        table: &Node,
+        axes: &[AxisDraft],
+        record: &Record,
+        set_keys: &[String],
+        notes: &mut Vec<String>,
+    ) -> Result<Option<FigureSpec>, ConfigError> {
+        let keys: FigureKeys = self.read(table, "figure", &[])?;
+        let name = keys.name.unwrap_or_else(|| write::name_of(&keys.kind));
+        self.require(is_name(&name), table, "figure", "name", NAME)?;
+        let axis_names: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
+        let was_set = |key: &str| set_keys.iter().any(|set| set == key);
+
+        let wants_x = matches!(
+            keys.kind,
+            FigureKind::Phase | FigureKind::Rate | FigureKind::HalfLife
+        );
+        match &keys.x {
+            Some(x) if wants_x && !axis_names.contains(&x.as_str()) => {
+                if was_set(x) {
+                    notes.push(format!(
+                        "figure `{name}` is left out: --set fixes its x-axis `{x}`"
+                    ));
+                    return Ok(None);
+                }
+                let (place, _) = table.nearest(&["x"]);
+                return Err(self.not_an_axis(&place.span, "figure.x", &axis_names));
+            }
+            Some(_) if !wants_x => {
+                return Err(self.invalid(
+                    table,
+                    "figure",
+                    "x",
+                    format!(
+                        "no x-axis for a figure of kind `{}`",
+                        write::name_of(&keys.kind)
+                    ),
+                    Some("remove `x`: this figure has lags or steps on its x-axis".to_owned()),
+                ));
+            }
+            None if wants_x => {
+                return Err(ConfigError::MissingKey {
+                    at: self.source.locate(&table.span),
+                    key: "figure.x".to_owned(),
+                    remedy: match axis_names.first() {
+                        Some(axis) => format!("name a key of [sweep], as in `x = \"{axis}\"`"),
+                        None => "add an axis to [sweep] and name its key here".to_owned(),
+                    },
+                });
+            }
+            _ => {}
+        }
+
+        let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
+        let quantity = keys.quantity.as_deref().unwrap_or("h");
+        let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == quantity) else {
+            let (place, _) = table.nearest(&["quantity"]);
+            return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
+        };
+        let series = (keys.kind == FigureKind::Gates).then_some(Recorded::Series);
+        for needed in [Some(*recorded), series].into_iter().flatten() {
+            if !record.quantities.contains(&needed) {
+                let needed = write::name_of(&needed);
+                let (place, _) = table.nearest(&["quantity"]);
+                return Err(ConfigError::Invalid {
+                    at: self.source.locate(&place.span),
+                    key: "figure".to_owned(),
+                    expected: format!("`{needed}` in record.quantities, for figure `{name}`"),
+                    found: "nothing of it recorded".to_owned(),
+                    remedy: Some(format!("add \"{needed}\" to `quantities` in [record]")),
+                });
+            }
+        }
+
+        let mut filter = BTreeMap::new();
+        let entries = table.get("where").map_or(Vec::new(), |filter| {
+            grid::flattened(filter, &|key| axis_names.contains(&key))
+        });
+        for (key, key_span, value) in entries {
+            let Some(axis) = axes.iter().find(|axis| axis.key == key) else {
+                if was_set(&key) {
+                    notes.push(format!(
+                        "figure `{name}` is not filtered by `{key}`: --set fixes it"
+                    ));
+                    continue;
+                }
+                return Err(self.not_an_axis(&key_span, "figure.where", &axis_names));
+            };
+            // A resolved configuration holds the value as it is printed.
+            let chosen = axis.values.iter().find(|candidate| {
+                candidate.same(value)
+                    || matches!(&value.value, Value::String(text) if *text == candidate.factor())
+            });
+            match chosen {
+                Some(chosen) => {
+                    filter.insert(key, chosen.factor());
+                }
+                None if was_set(&key) => notes.push(format!(
+                    "figure `{name}` is not filtered by `{key}`: --set leaves out {}",
+                    value.factor()
+                )),
+                None => {
+                    let values: Vec<String> = axis.values.iter().map(Node::factor).collect();
+                    return Err(ConfigError::UnknownName {
+                        at: self.source.locate(&value.span),
+                        key: format!("figure.where.{key}"),
+                        found: self.found(&value.span),
+                        nearest: None,
+                        known: values,
+                    });
+                }
+            }
+        }
+        Ok(Some(FigureSpec {
+            kind: keys.kind,
+            name,
+            quantity: keys.quantity,
+            x: keys.x,
+            filter,
+            title: keys.title,
+        }))
+    }
+
+    fn not_an_axis(&self, span: &Range<usize>, key: &str, axes: &[&str]) -> ConfigError {
+        if axes.is_empty() {
+            return ConfigError::Invalid {
+                at: self.source.locate(span),
+                key: key.to_owned(),
+                expected: "a key of [sweep]".to_owned(),
+                found: format!("{}, and no [sweep]", self.found(span)),
+                remedy: Some("add the key to [sweep] with a list of values".to_owned()),
+            };
+        }
+        self.unknown_name(span, key.to_owned(), axes)
+    }
+}

@@ -1,0 +1,352 @@
+//! The axes of `[sweep]` and the grid they span.
+
+use std::ops::Range;
+
+use super::cells::CellDraft;
+use super::error::nearest;
+use super::load::TOP_KEYS;
+use super::reader::Reader;
+use super::top::Top;
+use super::tree::{Entry, Node, Value};
+use super::{Axis, ConfigError, Loss, Recorded, Sequence};
+use crate::registry::Cell;
+
+/// One grid point: a cell with one value of every axis that applies to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// The cell's label.
+    pub label: String,
+    /// One value per axis, as printed in the tables; empty where an axis does not apply.
+    pub factors: Vec<String>,
+    /// The seed.
+    pub seed: u64,
+    /// What the cell is fed.
+    pub sequence: Sequence,
+    /// Where the gradient starts.
+    pub loss: Loss,
+    /// The cell.
+    pub cell: Cell,
+}
+
+/// More runs than this are a slip of the pen, not an experiment.
+const MAX_RUNS: u128 = 1_000_000;
+/// `curves.csv` stays below a few gigabytes.
+const MAX_CURVE_ROWS: u128 = 20_000_000;
+
+/// The keys of the top level an axis may vary: those a run's identity depends on.
+const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
+
+/// An axis whose values know where they were written.
+pub(super) struct AxisDraft {
+    pub key: String,
+    pub key_span: Range<usize>,
+    pub values: Vec<Node>,
+    pub target: Target,
+}
+
+impl AxisDraft {
+    pub fn to_axis(&self) -> Axis {
+        Axis {
+            key: self.key.clone(),
+            values: self.values.iter().map(Node::to_toml).collect(),
+        }
+    }
+}
+
+/// What a key of `[sweep]` or `--set` addresses.
+pub(super) enum Target {
+    /// A path within these cells.
+    Cells(Vec<usize>, Vec<String>),
+    /// A path within the top level; never empty.
+    Top(Vec<String>),
+}
+
+impl Target {
+    pub fn resolve(
+        reader: &Reader,
+        key: &str,
+        key_span: &Range<usize>,
+        cells: &[CellDraft],
+    ) -> Result<Self, ConfigError> {
+        let parts: Vec<String> = key.split('.').map(str::to_owned).collect();
+        let (first, path) = (parts[0].as_str(), &parts[1..]);
+        let addressed: Vec<usize> = (0..cells.len())
+            .filter(|&cell| first == "cell" || first == cells[cell].label)
+            .collect();
+        if addressed.is_empty() {
+            if TOP_KEYS.contains(&first) {
+                return Ok(Self::Top(parts));
+            }
+            let mut known: Vec<&str> = cells.iter().map(|cell| cell.label.as_str()).collect();
+            known.extend(["cell", "seed", "sequence", "loss"]);
+            let nearest = nearest(first, &known).map(|first| {
+                let parts: Vec<&str> = [first.as_str()]
+                    .into_iter()
+                    .chain(path.iter().map(String::as_str))
+                    .collect();
+                parts.join(".")
+            });
+            return Err(ConfigError::UnknownKey {
+                at: reader.source.locate(key_span),
+                key: key.to_owned(),
+                nearest,
+                known: known.iter().map(|known| (*known).to_owned()).collect(),
+            });
+        }
+        // A cell without the key is passed over; the rest of the path is checked with its value.
+        let has_key = |cell: &usize| {
+            let keys = Cell::keys(cells[*cell].kind);
+            path.first().is_some_and(|key| keys.contains(&key.as_str()))
+        };
+        let with_key: Vec<usize> = addressed.iter().copied().filter(has_key).collect();
+        if with_key.is_empty() {
+            let mut known: Vec<&str> = addressed
+                .iter()
+                .flat_map(|&cell| Cell::keys(cells[cell].kind).iter().copied())
+                .collect();
+            known.sort_unstable();
+            known.dedup();
+            return Err(reader.unknown_key(key_span, first, &path.join("."), &known));
+        }
+        Ok(Self::Cells(with_key, path.to_vec()))
+    }
+
+    /// Whether both set the same value, or one a part of the other's.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let nested = |a: &[String], b: &[String]| a.iter().zip(b).all(|(a, b)| a == b);
+        match (self, other) {
+            (Self::Cells(cells, a), Self::Cells(others, b)) => {
+                nested(a, b) && cells.iter().any(|cell| others.contains(cell))
+            }
+            (Self::Top(a), Self::Top(b)) => nested(a, b),
+            _ => false,
+        }
+    }
+
+    pub fn assign(
+        &self,
+        root: &mut Node,
+        cells: &mut [CellDraft],
+        key_span: &Range<usize>,
+        value: &Node,
+    ) {
+        match self {
+            Self::Top(path) => root.assign(path, key_span, value),
+            Self::Cells(addressed, path) => {
+                for &cell in addressed {
+                    cells[cell].keys.assign(path, key_span, value);
+                }
+            }
+        }
+    }
+}
+
+/// Reads `[sweep]`.
+pub(super) fn axes(
+    reader: &Reader,
+    sweep: Option<Entry>,
+    cells: &[CellDraft],
+) -> Result<Vec<AxisDraft>, ConfigError> {
+    let Some(sweep) = sweep else {
+        return Ok(Vec::new());
+    };
+    if !matches!(sweep.node.value, Value::Table(_)) {
+        return Err(ConfigError::Invalid {
+            at: reader.source.locate(&sweep.node.span),
+            key: "sweep".to_owned(),
+            expected: "a table of axes".to_owned(),
+            found: reader.found(&sweep.node.span),
+            remedy: Some(
+                "write `[sweep]`, then one line per axis: `\"cell.hidden\" = [32, 64]`".to_owned(),
+            ),
+        });
+    }
+    flattened(&sweep.node, &|_| false)
+        .into_iter()
+        .map(|(key, key_span, value)| axis(reader, key, key_span, value.clone(), cells))
+        .collect()
+}
+
+/// The entries of a table whose keys are paths: `"cell.hidden"` and `cell.hidden` are the same.
+/// A table under a path that `is_whole` is a value itself.
+pub(super) fn flattened<'n>(
+    table: &'n Node,
+    is_whole: &dyn Fn(&str) -> bool,
+) -> Vec<(String, Range<usize>, &'n Node)> {
+    let mut entries = Vec::new();
+    for entry in table.entries() {
+        match &entry.node.value {
+            Value::Table(inner) if !inner.is_empty() && !is_whole(&entry.key) => {
+                let is_inner_whole = |key: &str| is_whole(&format!("{}.{key}", entry.key));
+                for (key, span, node) in flattened(&entry.node, &is_inner_whole) {
+                    entries.push((format!("{}.{key}", entry.key), span, node));
+                }
+            }
+            _ => entries.push((entry.key.clone(), entry.key_span.clone(), &entry.node)),
+        }
+    }
+    entries
+}
+
+/// Checks the key and the list of one axis; its values are checked on their cells by [`expand`].
+pub(super) fn axis(
+    reader: &Reader,
+    key: String,
+    key_span: Range<usize>,
+    list: Node,
+    cells: &[CellDraft],
+) -> Result<AxisDraft, ConfigError> {
+    let target = Target::resolve(reader, &key, &key_span, cells)?;
+    if let Target::Top(path) = &target
+        && !SWEPT.contains(&path[0].as_str())
+    {
+        return Err(ConfigError::Invalid {
+            at: reader.source.locate(&key_span),
+            key: key.clone(),
+            expected: "an axis over `seed`, a key of `sequence` or `loss`, or a cell's key"
+                .to_owned(),
+            found: format!("`{key}`"),
+            remedy: Some("give it one value instead of a list of them".to_owned()),
+        });
+    }
+    let invalid =
+        |span: &Range<usize>, expected: &str, remedy: Option<&str>| ConfigError::Invalid {
+            at: reader.source.locate(span),
+            key: key.clone(),
+            expected: expected.to_owned(),
+            found: reader.found(span),
+            remedy: remedy.map(str::to_owned),
+        };
+    let Value::Array(values) = list.value else {
+        let remedy =
+            "an axis is a list, as in `[0.5, 1.0]`; a single value belongs into its table or cell";
+        return Err(invalid(&list.span, "a list of values", Some(remedy)));
+    };
+    if values.is_empty() {
+        let remedy = "list the values of the axis, or remove it";
+        return Err(invalid(&list.span, "at least one value", Some(remedy)));
+    }
+    for (k, value) in values.iter().enumerate() {
+        if values[..k].iter().any(|earlier| earlier.same(value)) {
+            return Err(invalid(
+                &value.span,
+                "different values",
+                Some("remove the repeated value"),
+            ));
+        }
+    }
+    Ok(AxisDraft {
+        key,
+        key_span,
+        values,
+        target,
+    })
+}
+
+/// Refuses two axes that set the same key of one cell.
+pub(super) fn refuse_overlaps(reader: &Reader, axes: &[AxisDraft]) -> Result<(), ConfigError> {
+    for (k, axis) in axes.iter().enumerate() {
+        if let Some(earlier) = axes[..k]
+            .iter()
+            .find(|earlier| earlier.target.overlaps(&axis.target))
+        {
+            return Err(ConfigError::Invalid {
+                at: reader.source.locate(&axis.key_span),
+                key: axis.key.clone(),
+                expected: "a key that no other axis sets".to_owned(),
+                found: format!("the axis `{}`", earlier.key),
+                remedy: Some("keep one of the two, or address each cell by its label".to_owned()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The grid: per cell, the product of the axes that apply to it, the last axis fastest. Every
+/// point is read and checked like the base configuration.
+pub(super) fn expand(
+    reader: &Reader,
+    root: &Node,
+    cells: &[CellDraft],
+    axes: &[AxisDraft],
+    base: &Top,
+) -> Result<Vec<Point>, ConfigError> {
+    let applies = |axis: &AxisDraft, cell: usize| match &axis.target {
+        Target::Cells(cells, _) => cells.contains(&cell),
+        Target::Top(_) => true,
+    };
+    let grid_points = |cell: usize| {
+        let lengths = axes.iter().filter(|axis| applies(axis, cell));
+        lengths.fold(1_u128, |n, axis| {
+            n.saturating_mul(axis.values.len() as u128)
+        })
+    };
+    let points = (0..cells.len()).fold(0_u128, |sum, cell| sum.saturating_add(grid_points(cell)));
+    refuse_more(
+        "runs",
+        points.saturating_mul(base.replicates as u128),
+        MAX_RUNS,
+    )?;
+
+    let mut grid = Vec::new();
+    let mut rows = 0_u128;
+    for (cell, draft) in cells.iter().enumerate() {
+        for index in 0..grid_points(cell) {
+            let mut root = root.clone();
+            let mut draft = draft.clone();
+            let mut factors = vec![String::new(); axes.len()];
+            let mut rest = index;
+            // The last axis is the fastest digit. Axes do not overlap, so their order is free.
+            for (axis, factor) in axes.iter().zip(&mut factors).rev() {
+                if !applies(axis, cell) {
+                    continue;
+                }
+                let length = axis.values.len() as u128;
+                let value = &axis.values[(rest % length) as usize];
+                rest /= length;
+                *factor = value.factor();
+                match &axis.target {
+                    Target::Top(path) => root.assign(path, &axis.key_span, value),
+                    Target::Cells(_, path) => draft.keys.assign(path, &axis.key_span, value),
+                }
+            }
+            let top = reader.top(&root)?;
+            rows = rows.saturating_add(curve_rows(&top));
+            grid.push(Point {
+                cell: reader.cell(&draft, top.sequence.input.size())?,
+                label: draft.label,
+                factors,
+                seed: top.seed,
+                sequence: top.sequence,
+                loss: top.loss,
+            });
+        }
+    }
+    refuse_more("rows in curves.csv", rows, MAX_CURVE_ROWS)?;
+    Ok(grid)
+}
+
+fn refuse_more(what: &'static str, found: u128, limit: u128) -> Result<(), ConfigError> {
+    if found > limit {
+        return Err(ConfigError::TooLarge { what, found, limit });
+    }
+    Ok(())
+}
+
+/// At most this many rows of `curves.csv` for one grid point: lags are thinned beyond 1,000.
+fn curve_rows(top: &Top) -> u128 {
+    let lags = (top.sequence.steps as u128).min(3_000);
+    let quantities: u128 = top
+        .record
+        .quantities
+        .iter()
+        .map(|recorded| match recorded {
+            Recorded::Adjoint => 4,
+            Recorded::ParameterContributions => 3,
+            Recorded::PathSplit => 2,
+            Recorded::InputGradient => 1,
+            _ => 0,
+        })
+        .sum();
+    lags * quantities
+}

@@ -1,0 +1,197 @@
+//! From the tree to a checked configuration: the sections in turn, and `--set`.
+
+use std::ops::Range;
+
+use super::cells::CellDraft;
+use super::grid::{self, AxisDraft, Point, Target};
+use super::reader::{Reader, is_name};
+use super::source::Source;
+use super::tree::{Node, TreeError, Value};
+use super::{CellEntry, Config, ConfigError};
+
+/// A checked configuration and the grid it spans.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The configuration, complete.
+    pub config: Config,
+    /// Every combination of axis values, each checked on its cell.
+    pub grid: Vec<Point>,
+    /// What `--set` made of the figures, for the user to know.
+    pub notes: Vec<String>,
+}
+
+/// The tables and keys of the top level.
+pub(super) const TOP_KEYS: [&str; 10] = [
+    "name",
+    "seed",
+    "replicates",
+    "sequence",
+    "loss",
+    "cell",
+    "sweep",
+    "record",
+    "fit",
+    "figure",
+];
+
+/// A `--set` argument.
+struct Assignment {
+    key: String,
+    key_span: Range<usize>,
+    value: Node,
+}
+
+pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, ConfigError> {
+    let mut reader = Reader {
+        source: Source::new(file, text),
+    };
+    let mut root = Node::document(text).map_err(|error| reader.tree_error(error))?;
+    for entry in root.entries() {
+        if !TOP_KEYS.contains(&entry.key.as_str()) {
+            return Err(reader.unknown_key(&entry.key_span, "", &entry.key, &TOP_KEYS));
+        }
+    }
+    let mut cells = reader.cells(&root, root.get("cell"))?;
+    root.take("cell");
+    let mut axes = grid::axes(&reader, root.take("sweep"), &cells)?;
+    let figures = root.take("figure");
+
+    let mut fixed: Vec<(Assignment, Target)> = Vec::new();
+    let mut set_keys = Vec::new();
+    for argument in sets {
+        let Assignment {
+            key,
+            key_span,
+            value,
+        } = reader.argument(argument)?;
+        set_keys.push(key.clone());
+        match value.value {
+            Value::Array(_) if key != "record.quantities" => {
+                let axis = grid::axis(&reader, key, key_span, value, &cells)?;
+                fixed.retain(|(earlier, _)| earlier.key != axis.key);
+                match axes.iter_mut().find(|existing| existing.key == axis.key) {
+                    Some(existing) => *existing = axis,
+                    None => axes.push(axis),
+                }
+            }
+            _ => {
+                let target = reader.settable(&key, &key_span, &cells)?;
+                axes.retain(|axis| axis.key != key);
+                fixed.retain(|(earlier, _)| earlier.key != key);
+                let assignment = Assignment {
+                    key,
+                    key_span,
+                    value,
+                };
+                fixed.push((assignment, target));
+            }
+        }
+    }
+    for (assignment, target) in &fixed {
+        if let Some(axis) = axes.iter().find(|axis| axis.target.overlaps(target)) {
+            return Err(ConfigError::Invalid {
+                at: reader.source.locate(&assignment.key_span),
+                key: assignment.key.clone(),
+                expected: "a key that no axis of [sweep] sets".to_owned(),
+                found: format!("the axis `{}`", axis.key),
+                remedy: Some(format!("set the axis instead: `--set {}=…`", axis.key)),
+            });
+        }
+        target.assign(
+            &mut root,
+            &mut cells,
+            &assignment.key_span,
+            &assignment.value,
+        );
+    }
+    grid::refuse_overlaps(&reader, &axes)?;
+
+    let top = reader.top(&root)?;
+    let entries = cells
+        .iter()
+        .map(|draft| {
+            Ok(CellEntry {
+                label: draft.label.clone(),
+                cell: reader.cell(draft, top.sequence.input.size())?,
+            })
+        })
+        .collect::<Result<_, ConfigError>>()?;
+    let grid = grid::expand(&reader, &root, &cells, &axes, &top)?;
+    let mut notes = Vec::new();
+    let figures = reader.figures(figures, &axes, &top.record, &set_keys, &mut notes)?;
+    Ok(Loaded {
+        config: Config {
+            name: top.name,
+            seed: top.seed,
+            replicates: top.replicates,
+            sequence: top.sequence,
+            loss: top.loss,
+            cells: entries,
+            sweep: axes.iter().map(AxisDraft::to_axis).collect(),
+            record: top.record,
+            fit: top.fit,
+            figures,
+        },
+        grid,
+        notes,
+    })
+}
+
+impl Reader {
+    fn argument(&mut self, argument: &str) -> Result<Assignment, ConfigError> {
+        let start = self.source.push_argument(argument);
+        let malformed = || ConfigError::Argument {
+            argument: argument.to_owned(),
+        };
+        let (key, value) = argument.split_once('=').ok_or_else(malformed)?;
+        let key_span = start..start + key.len();
+        let value_start = key_span.end + 1;
+        let value = match Node::value(value, value_start) {
+            Ok(value) => value,
+            Err(TreeError::Syntax(_)) => {
+                let start = value_start + (value.len() - value.trim_start().len());
+                Node {
+                    span: start..start + value.trim().len(),
+                    value: Value::String(value.trim().to_owned()),
+                }
+            }
+            Err(TreeError::Number(mut bad)) => {
+                bad.path.insert(0, key.trim().to_owned());
+                return Err(self.tree_error(TreeError::Number(bad)));
+            }
+        };
+        let key = key.trim().to_owned();
+        if key.split('.').any(|part| !is_name(part)) {
+            return Err(malformed());
+        }
+        Ok(Assignment {
+            key,
+            key_span,
+            value,
+        })
+    }
+
+    /// What a `--set` of a fixed value changes.
+    fn settable(
+        &self,
+        key: &str,
+        key_span: &Range<usize>,
+        cells: &[CellDraft],
+    ) -> Result<Target, ConfigError> {
+        match Target::resolve(self, key, key_span, cells)? {
+            Target::Top(path) if ["sweep", "figure", "cell"].contains(&path[0].as_str()) => {
+                Err(ConfigError::Invalid {
+                    at: self.source.locate(key_span),
+                    key: key.to_owned(),
+                    expected: "a key of one value".to_owned(),
+                    found: format!("`{}`", path[0]),
+                    remedy: Some(
+                        "`--set cell.hidden=[32, 64]` makes an axis; edit the file to change figures"
+                            .to_owned(),
+                    ),
+                })
+            }
+            target => Ok(target),
+        }
+    }
+}

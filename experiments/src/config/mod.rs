@@ -1,0 +1,294 @@
+//! From TOML text to a checked [`Config`].
+//!
+//! [`Config::load`] is the only door: what comes out has been validated in full, every axis value
+//! on its cell included, so nothing downstream checks again. The text is held as a tree that
+//! remembers where each key and value was written (`tree`), because every error names file, key,
+//! line and column; `--set` arguments and axis values keep their own places in it. `load` puts the
+//! sections together: `top`, `cells`, `grid` (the axes) and `figures`; `write` goes the other way.
+//!
+//! This module reads no files: the caller brings the text.
+
+mod cells;
+mod de;
+mod error;
+mod figures;
+mod grid;
+mod load;
+mod reader;
+mod source;
+#[cfg(test)]
+mod tests;
+mod top;
+mod tree;
+mod write;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use error::ConfigError;
+pub(crate) use error::in_units;
+pub use grid::Point;
+pub use load::Loaded;
+pub use source::Location;
+pub use write::difference;
+
+use crate::registry;
+
+/// An experiment: what to compute, what to record, what to draw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Names the experiment and its default results folder.
+    pub name: String,
+    /// Seed from which every random stream is derived.
+    pub seed: u64,
+    /// Runs per grid point, each with its own streams.
+    pub replicates: usize,
+    /// What the cells are fed.
+    pub sequence: Sequence,
+    /// Where the gradient starts.
+    pub loss: Loss,
+    /// The cells that are compared.
+    pub cells: Vec<CellEntry>,
+    /// Axes of the grid, in the order of the file.
+    pub sweep: Vec<Axis>,
+    /// What each run keeps.
+    pub record: Record,
+    /// Lag window of the fits.
+    pub fit: Fit,
+    /// What to draw.
+    pub figures: Vec<FigureSpec>,
+}
+
+/// `[sequence]`: length, width and content of the input sequences.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sequence {
+    /// Number of steps T.
+    pub steps: usize,
+    /// Number of sequences B.
+    pub batch: usize,
+    /// What the inputs are.
+    pub input: Input,
+}
+
+/// `[sequence.input]`: the input x_t.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Input {
+    /// Independent normal inputs of mean zero.
+    Gaussian {
+        /// Input size I.
+        size: usize,
+        /// Standard deviation.
+        std: f64,
+    },
+    /// No input.
+    Zero {
+        /// Input size I.
+        size: usize,
+    },
+    /// The same value in every coordinate at every step.
+    Constant {
+        /// Input size I.
+        size: usize,
+        /// The value.
+        value: f64,
+    },
+    /// An event in time, over background noise.
+    Pulse {
+        /// Input size I.
+        size: usize,
+        /// Height of the event, in every coordinate.
+        value: f64,
+        /// First step of the event, counted from 1.
+        at: usize,
+        /// Steps the event lasts.
+        width: usize,
+        /// Standard deviation of the background noise.
+        std: f64,
+    },
+    /// A T×B×I array in a safetensors or `.npy` file.
+    File {
+        /// The file, relative to the working directory.
+        path: String,
+        /// Input size I, which the file must have.
+        size: usize,
+    },
+}
+
+impl Input {
+    /// Input size I.
+    pub fn size(&self) -> usize {
+        match *self {
+            Self::Gaussian { size, .. }
+            | Self::Zero { size }
+            | Self::Constant { size, .. }
+            | Self::Pulse { size, .. }
+            | Self::File { size, .. } => size,
+        }
+    }
+}
+
+/// `[loss]`: where the gradient starts and how far it travels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Loss {
+    /// Where the loss sits.
+    pub kind: LossKind,
+    /// Backpropagate at most this many steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truncation: Option<usize>,
+}
+
+/// Placement of the loss.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LossKind {
+    /// A random unit adjoint on h_T, per sequence.
+    #[default]
+    Terminal,
+    /// An independent random unit adjoint on every h_t.
+    EveryStep,
+}
+
+/// A `[[cell]]` under the name it has in sweeps, tables and figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellEntry {
+    /// Unique name; the cell's kind unless given.
+    pub label: String,
+    /// Its configuration.
+    pub cell: registry::Cell,
+}
+
+/// One key of `[sweep]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Axis {
+    /// The key, verbatim: also the name of the factor's column.
+    pub key: String,
+    /// Its values, in the order of the file.
+    pub values: Vec<toml::Value>,
+}
+
+/// `[record]`: what each run keeps. No part of a run's identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Record {
+    /// The quantities kept.
+    pub quantities: Vec<Recorded>,
+    /// Also write `gradients.csv`, one row per run, quantity and step.
+    pub gradients: bool,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            quantities: vec![Recorded::Adjoint],
+            gradients: false,
+        }
+    }
+}
+
+/// A group of quantities a run can keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recorded {
+    /// Node gradients and carried adjoints of the states.
+    Adjoint,
+    /// Gradients of the inputs.
+    InputGradient,
+    /// Total gradients of the parameters.
+    ParameterGradient,
+    /// What each step adds to the parameters' gradients.
+    ParameterContributions,
+    /// Statistics of the gates by step.
+    Gates,
+    /// The direct and the gated part of the cell state's gradient.
+    PathSplit,
+    /// Norms per sequence beside those over the batch.
+    PerSequence,
+    /// The states and gates of the first sequence.
+    Series,
+    /// Laws that take the spectrum of the drawn weights.
+    Spectrum,
+}
+
+/// `[fit]`: the lag window of the fits. No part of a run's identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fit {
+    /// First lag.
+    pub from: usize,
+    /// Last lag; the last one there is (T) if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<usize>,
+}
+
+impl Default for Fit {
+    fn default() -> Self {
+        Self { from: 1, to: None }
+    }
+}
+
+/// A `[[figure]]`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FigureSpec {
+    /// What kind of figure.
+    pub kind: FigureKind,
+    /// File stem; the kind unless given.
+    pub name: String,
+    /// The quantity drawn; `h` if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<String>,
+    /// The sweep key on the x-axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// Only grid points with these factor values, as printed in the tables.
+    #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub filter: BTreeMap<String, String>,
+    /// Replaces the default title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// The kinds of figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FigureKind {
+    /// Log-norm against lag.
+    Decay,
+    /// Log-norm over a factor and lag.
+    Phase,
+    /// Fitted rate against a factor.
+    Rate,
+    /// Half-life against a factor.
+    HalfLife,
+    /// The gates, states and gradients of one sequence over time.
+    Gates,
+}
+
+/// The quantities a figure may show, with what must be recorded for them.
+const QUANTITIES: [(&str, Recorded); 10] = [
+    ("h", Recorded::Adjoint),
+    ("c", Recorded::Adjoint),
+    ("h_carried", Recorded::Adjoint),
+    ("c_carried", Recorded::Adjoint),
+    ("x", Recorded::InputGradient),
+    ("c_direct", Recorded::PathSplit),
+    ("c_gated", Recorded::PathSplit),
+    ("weight_hh", Recorded::ParameterContributions),
+    ("weight_ih", Recorded::ParameterContributions),
+    ("bias", Recorded::ParameterContributions),
+];
+
+impl Config {
+    /// Reads, completes and checks an experiment. `file` names the text in errors; `sets` are the
+    /// arguments of `--set`, as `key=value`.
+    pub fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, ConfigError> {
+        load::load(text, file, sets)
+    }
+
+    /// The configuration as TOML, every default spelled out. Loads back to an equal one.
+    pub fn to_toml(&self) -> String {
+        write::to_toml(self)
+    }
+}

@@ -1,0 +1,1059 @@
+use super::*;
+
+/// The configuration of the design document.
+const DECAY: &str = r#"name = "decay"
+seed = 20
+replicates = 10
+
+[sequence]
+steps = 200
+batch = 16
+input = { kind = "gaussian", size = 8, std = 1.0 }
+
+[loss]
+kind = "terminal"
+
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 64
+activation = "tanh"
+recurrent_weights = { init = "gaussian", gain = 0.9 }
+input_weights = { init = "gaussian", gain = 1.0 }
+bias = 0.0
+
+[[cell]]
+kind = "lstm"
+hidden = 64
+forget_bias = 1.0
+
+[sweep]
+"cell.hidden" = [32, 64, 128]
+"vanilla-rnn.recurrent_weights.gain" = [0.5, 0.9, 1.0, 1.2, 1.5]
+"lstm.forget_bias" = [0.0, 1.0, 3.0]
+
+[record]
+quantities = ["adjoint", "gates", "path-split"]
+"#;
+
+/// Two cells without axes, small enough to change by hand.
+const SMALL: &str = r#"name = "small"
+
+[sequence]
+steps = 50
+
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 8
+
+[[cell]]
+kind = "lstm"
+hidden = 8
+"#;
+
+fn load_with(text: &str, sets: &[&str]) -> Result<Loaded, ConfigError> {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Config::load(text, "test.toml", &sets)
+}
+
+fn config(text: &str, sets: &[&str]) -> Config {
+    match load_with(text, sets) {
+        Ok(loaded) => loaded.config,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[track_caller]
+fn refused(text: &str, sets: &[&str]) -> String {
+    match load_with(text, sets) {
+        Ok(_) => panic!("accepted:\n{text}\n{sets:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn with_sweep(line: &str) -> String {
+    format!("{SMALL}\n[sweep]\n{line}\n")
+}
+
+fn with_figure(lines: &str) -> String {
+    with_sweep(&format!("\"cell.hidden\" = [4, 8]\n\n[[figure]]\n{lines}"))
+}
+
+fn with_input(input: &str) -> String {
+    SMALL.replace("steps = 50", &format!("steps = 50\ninput = {input}"))
+}
+
+// ---- completing and writing -------------------------------------------------------------------
+
+#[test]
+fn resolved_configuration_spells_out_every_default_in_the_documented_order() {
+    assert_eq!(
+        config(SMALL, &[]).to_toml(),
+        r#"name = "small"
+seed = 0
+replicates = 10
+
+[sequence]
+steps = 50
+batch = 16
+input = { kind = "gaussian", size = 8, std = 1.0 }
+
+[loss]
+kind = "terminal"
+
+[[cell]]
+kind = "vanilla-rnn"
+label = "vanilla-rnn"
+hidden = 8
+activation = "tanh"
+recurrent_weights = { init = "gaussian", gain = 1.0 }
+input_weights = { init = "gaussian", gain = 1.0 }
+bias = 0.0
+
+[[cell]]
+kind = "lstm"
+label = "lstm"
+hidden = 8
+recurrent_weights = { init = "gaussian", gain = 1.0 }
+input_weights = { init = "gaussian", gain = 1.0 }
+forget_bias = 1.0
+forget_gate = true
+bias = 0.0
+
+[record]
+quantities = ["adjoint"]
+gradients = false
+
+[fit]
+from = 1
+
+[[figure]]
+kind = "decay"
+name = "decay"
+"#
+    );
+}
+
+#[test]
+fn axes_keep_the_order_of_the_file() {
+    let loaded = load_with(DECAY, &[]).unwrap();
+    let keys: Vec<&str> = loaded
+        .config
+        .sweep
+        .iter()
+        .map(|axis| axis.key.as_str())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "cell.hidden",
+            "vanilla-rnn.recurrent_weights.gain",
+            "lstm.forget_bias"
+        ]
+    );
+    assert_eq!(loaded.grid.len(), 3 * 5 + 3 * 3);
+    assert_eq!(loaded.grid[1].factors, ["32", "0.9", ""]);
+    assert_eq!(loaded.grid[23].factors, ["128", "", "3.0"]);
+}
+
+/// Every alternative of every key, alone and with axes and figures.
+#[test]
+fn resolved_configurations_load_back_to_equal_ones() {
+    let inputs = [
+        "{ kind = \"gaussian\", size = 3, std = 0.25 }",
+        "{ kind = \"zero\", size = 1 }",
+        "{ kind = \"constant\", value = -1e-7 }",
+        "{ kind = \"pulse\", at = 20, width = 31, value = 2, std = 0.1 }",
+        "{ kind = \"file\", path = 'a \"b\" \\c.npy', size = 5 }",
+    ];
+    let schemes = [
+        "gaussian",
+        "orthogonal",
+        "identity",
+        "uniform",
+        "spectral-radius",
+        "zero",
+    ];
+    let recurrent: Vec<String> = schemes
+        .iter()
+        .map(|scheme| format!("cell.recurrent_weights={{ init = \"{scheme}\", gain = 0.1 }}"))
+        .collect();
+    let mut cases: Vec<(String, Vec<&str>)> = vec![
+        (DECAY.to_owned(), vec![]),
+        (
+            SMALL.to_owned(),
+            vec!["loss.kind=every-step", "loss.truncation=7"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["lstm.forget_bias={ chrono = 200 }", "cell.bias=0.1"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["lstm.forget_gate=false", "seed=9223372036854775807"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["lstm.forget_bias=[0.5, { chrono = 200 }]", "seed=[1, 2]"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["cell.recurrent_weights.init=[\"zero\", \"identity\"]"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["sequence.steps=[10, 20]", "fit.from=2", "fit.to=9"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec!["record.gradients=true", "record.quantities=[\"gates\"]"],
+        ),
+        (
+            SMALL.to_owned(),
+            vec![
+                r#"record.quantities=["adjoint", "input-gradient", "parameter-gradient",
+                "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum"]"#,
+            ],
+        ),
+        (
+            SMALL
+                .replace("hidden = 8", "hidden = 8\nlabel = \"a-1\"")
+                .replacen("a-1", "b_2", 1),
+            vec![],
+        ),
+        (
+            with_figure(
+                "kind = \"rate\"\nx = \"cell.hidden\"\nname = \"r\"\ntitle = \"‖h‖ \\\"\"\n\
+                 where = { \"cell.hidden\" = 8 }\nquantity = \"c_carried\"\n\
+                 [[figure]]\nkind = \"half-life\"\nx = \"cell.hidden\"\n\
+                 [[figure]]\nkind = \"phase\"\nx = \"cell.hidden\"\n",
+            ),
+            vec![],
+        ),
+    ];
+    cases.extend(inputs.iter().map(|input| (with_input(input), vec![])));
+    cases.extend(
+        recurrent
+            .iter()
+            .map(|set| (SMALL.to_owned(), vec![set.as_str()])),
+    );
+    for activation in ["tanh", "relu", "logistic", "identity"] {
+        let text = SMALL.replacen(
+            "hidden = 8",
+            &format!("hidden = 8\nactivation = \"{activation}\""),
+            1,
+        );
+        cases.push((text, vec![]));
+    }
+    for (text, sets) in cases {
+        let first = config(&text, &sets);
+        let written = first.to_toml();
+        assert_eq!(config(&written, &[]), first, "{written}");
+        assert_eq!(config(&written, &[]).to_toml(), written);
+        assert_eq!(difference(&first, &config(&written, &[])), None);
+    }
+}
+
+#[test]
+fn two_configurations_of_one_folder_differ_only_where_they_may() {
+    let decay = config(DECAY, &[]);
+    for allowed in [
+        "cell.hidden=[16, 32]",
+        "lstm.forget_bias=[5.0]",
+        "replicates=3",
+        "replicates=30",
+        "fit.from=5",
+    ] {
+        assert_eq!(
+            difference(&decay, &config(DECAY, &[allowed])),
+            None,
+            "{allowed}"
+        );
+    }
+    let figure = format!("{DECAY}\n[[figure]]\nkind = \"decay\"\nname = \"other\"\n");
+    assert_eq!(difference(&decay, &config(&figure, &[])), None);
+
+    for (set, expected) in [
+        ("name=other", "`name` is \"decay\" there and \"other\" here"),
+        ("seed=21", "`seed` is 20 there and 21 here"),
+        (
+            "sequence.steps=100",
+            "`sequence.steps` is 200 there and 100 here",
+        ),
+        (
+            "sequence.input.std=2",
+            "`sequence.input.std` is 1.0 there and 2.0 here",
+        ),
+        (
+            "loss.truncation=5",
+            "`loss.truncation` is absent there and 5 here",
+        ),
+        ("lstm.bias=1", "`lstm.bias` is 0.0 there and 1.0 here"),
+        (
+            "record.gradients=true",
+            "`record.gradients` is false there and true here",
+        ),
+        (
+            "cell.bias=[0, 1]",
+            "`sweep.\"cell.bias\"` is absent there and an axis here",
+        ),
+        (
+            "cell.hidden=64",
+            "`sweep.\"cell.hidden\"` is an axis there and absent here",
+        ),
+    ] {
+        assert_eq!(
+            difference(&decay, &config(DECAY, &[set])).as_deref(),
+            Some(expected)
+        );
+    }
+}
+
+// ---- axes and --set ---------------------------------------------------------------------------
+
+#[test]
+fn a_key_that_only_some_cells_have_is_an_axis_of_those() {
+    let loaded = load_with(&with_sweep("\"cell.forget_bias\" = [0, 1]"), &[]).unwrap();
+    let points: Vec<(&str, &str)> = loaded
+        .grid
+        .iter()
+        .map(|point| (point.label.as_str(), point.factors[0].as_str()))
+        .collect();
+    assert_eq!(points, [("vanilla-rnn", ""), ("lstm", "0"), ("lstm", "1")]);
+}
+
+#[test]
+fn axes_of_the_top_level_apply_to_every_cell() {
+    let loaded = load_with(SMALL, &["sequence.input.std=[0.5, 2]", "seed=[1, 2]"]).unwrap();
+    assert_eq!(loaded.grid.len(), 2 * 4);
+    let point = &loaded.grid[2];
+    assert_eq!(point.factors, ["2", "1"]);
+    assert_eq!(point.sequence.input, Input::Gaussian { size: 8, std: 2.0 });
+    assert_eq!(point.seed, 1);
+}
+
+#[test]
+fn quoted_and_bare_paths_are_the_same_axis() {
+    let quoted = config(&with_sweep("\"cell.hidden\" = [4, 8]"), &[]);
+    assert_eq!(config(&with_sweep("cell.hidden = [4, 8]"), &[]), quoted);
+}
+
+#[test]
+fn a_single_key_of_a_table_leaves_the_others_at_their_values() {
+    let text = SMALL.replacen(
+        "hidden = 8",
+        "hidden = 8\nrecurrent_weights = { init = \"zero\" }",
+        1,
+    );
+    let set = config(&text, &["cell.recurrent_weights.gain=0.5"]).to_toml();
+    assert!(set.contains("recurrent_weights = { init = \"zero\", gain = 0.5 }"));
+    assert!(set.contains("recurrent_weights = { init = \"gaussian\", gain = 0.5 }"));
+}
+
+#[test]
+fn set_takes_toml_and_anything_else_as_a_string() {
+    let set = |argument: &str| config(SMALL, &[argument]);
+    assert_eq!(set("sequence.steps=60").sequence.steps, 60);
+    assert_eq!(set("name=other").name, "other");
+    assert_eq!(set("name=\"other\"").name, "other");
+    assert_eq!(set("loss.kind = every-step").loss.kind, LossKind::EveryStep);
+    assert_eq!(
+        set("record.quantities=[\"gates\"]").record.quantities,
+        [Recorded::Gates]
+    );
+    assert_eq!(set("cell.hidden=[4, 8]").sweep.len(), 1);
+    assert_eq!(config(SMALL, &["seed=1", "seed=2"]).seed, 2);
+    assert_eq!(config(SMALL, &["seed=1", "seed=[2]"]).sweep.len(), 1);
+    assert_eq!(config(SMALL, &["seed=[1]", "seed=2"]).sweep.len(), 0);
+}
+
+#[test]
+fn set_replaces_the_axis_of_the_same_key() {
+    let fixed = load_with(DECAY, &["cell.hidden=16"]).unwrap();
+    assert_eq!(fixed.config.sweep.len(), 2);
+    assert!(fixed.grid.iter().all(|point| point.cell.hidden() == 16));
+
+    let other = load_with(DECAY, &["cell.hidden=[16]"]).unwrap();
+    assert_eq!(other.config.sweep[0].values, [toml::Value::Integer(16)]);
+    assert_eq!(other.grid.len(), 5 + 3);
+}
+
+#[test]
+fn set_supplies_what_the_file_lacks() {
+    let text = SMALL.replace("[sequence]\nsteps = 50\n", "");
+    assert_eq!(config(&text, &["sequence.steps=30"]).sequence.steps, 30);
+}
+
+#[test]
+fn figures_give_way_to_an_axis_that_set_fixes() {
+    let text = with_figure(
+        "kind = \"rate\"\nx = \"cell.hidden\"\n\
+         [[figure]]\nkind = \"decay\"\nwhere = { \"cell.hidden\" = 8 }",
+    );
+    let loaded = load_with(&text, &["cell.hidden=6"]).unwrap();
+    assert_eq!(loaded.config.figures.len(), 1);
+    assert!(loaded.config.figures[0].filter.is_empty());
+    assert_eq!(
+        loaded.notes,
+        [
+            "figure `rate` is left out: --set fixes its x-axis `cell.hidden`",
+            "figure `decay` is not filtered by `cell.hidden`: --set fixes it",
+        ]
+    );
+    let loaded = load_with(&text, &["cell.hidden=[6, 7]"]).unwrap();
+    assert_eq!(loaded.config.figures.len(), 2);
+    assert_eq!(
+        loaded.notes,
+        ["figure `decay` is not filtered by `cell.hidden`: --set leaves out 8"]
+    );
+}
+
+#[test]
+fn a_filter_may_name_a_value_that_is_a_table() {
+    let sweep = "\"lstm.forget_bias\" = [1, { chrono = 200 }]\n\n[[figure]]\nkind = \"decay\"\n";
+    for value in ["{ chrono = 200.0 }", "\"chrono=200\""] {
+        let text = with_sweep(&format!(
+            "{sweep}where = {{ \"lstm.forget_bias\" = {value} }}"
+        ));
+        let filter = &config(&text, &[]).figures[0].filter;
+        assert_eq!(filter["lstm.forget_bias"], "chrono=200");
+    }
+}
+
+#[test]
+fn nothing_is_drawn_by_default_that_is_not_recorded() {
+    assert!(
+        config(SMALL, &["record.quantities=[\"gates\"]"])
+            .figures
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_sequence_too_short_for_a_fit_is_no_error() {
+    assert_eq!(config(SMALL, &["sequence.steps=1"]).sequence.steps, 1);
+}
+
+// ---- refusals ---------------------------------------------------------------------------------
+
+/// A text, the arguments of `--set`, and the whole message.
+#[track_caller]
+fn assert_refused(text: &str, sets: &[&str], message: &str) {
+    assert_eq!(
+        refused(text, sets),
+        message.trim_start_matches('\n').trim_end_matches('\n')
+    );
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_one() {
+    assert_refused(
+        &DECAY.replace("gain = 0.9", "gian = 0.9"),
+        &[],
+        r#"
+test.toml:17:42: unknown key `vanilla-rnn.recurrent_weights.gian`
+17 | recurrent_weights = { init = "gaussian", gian = 0.9 }
+                                              ^^^^
+help: did you mean `gain`? (keys here: `init`, `gain`)
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_name_is_refused_with_the_nearest_one() {
+    assert_refused(
+        &DECAY.replace("\"tanh\"", "\"tahn\""),
+        &[],
+        r#"
+test.toml:16:14: `vanilla-rnn.activation`: unknown name `"tahn"`
+16 | activation = "tahn"
+                  ^^^^^^
+help: did you mean `tanh`? (names here: `tanh`, `relu`, `logistic`, `identity`)
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_kind_is_refused_with_the_nearest_one() {
+    assert_refused(
+        &DECAY.replace("\"lstm\"", "\"lsmt\""),
+        &[],
+        r#"
+test.toml:22:8: `cell.kind`: unknown name `"lsmt"`
+22 | kind = "lsmt"
+            ^^^^^^
+help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`)
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_table_is_refused() {
+    assert_refused(
+        &SMALL.replace("[sequence]", "[sequense]"),
+        &[],
+        r#"
+test.toml:3:2: unknown key `sequense`
+3 | [sequense]
+     ^^^^^^^^
+help: did you mean `sequence`? (keys here: `name`, `seed`, `replicates`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`)
+"#,
+    );
+}
+
+#[test]
+fn a_wrong_type_is_refused() {
+    assert_refused(
+        &DECAY.replace("hidden = 64", "hidden = \"64\""),
+        &[],
+        r#"
+test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `"64"`
+15 | hidden = "64"
+              ^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_negative_size_is_refused() {
+    assert_refused(
+        &DECAY.replace("hidden = 64", "hidden = -3"),
+        &[],
+        r#"
+test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `-3`
+15 | hidden = -3
+              ^^
+"#,
+    );
+}
+
+#[test]
+fn an_empty_cell_is_refused() {
+    assert_refused(
+        &DECAY.replace("hidden = 64", "hidden = 0"),
+        &[],
+        r#"
+test.toml:15:10: `vanilla-rnn.hidden`: expected at least 1, found 0
+15 | hidden = 0
+              ^
+"#,
+    );
+}
+
+#[test]
+fn an_immense_size_is_refused() {
+    assert_refused(
+        SMALL,
+        &["cell.hidden=9223372036854775807"],
+        r#"
+--set, column 13: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `9223372036854775807`
+--set cell.hidden=9223372036854775807
+                  ^^^^^^^^^^^^^^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_missing_key_is_refused_with_what_to_write() {
+    assert_refused(
+        &SMALL.replace("steps = 50\n", ""),
+        &[],
+        r#"
+test.toml:3:1: missing key `sequence.steps`
+3 | [sequence]
+    ^^^^^^^^^^
+help: add `steps = 200`
+"#,
+    );
+}
+
+#[test]
+fn a_cell_without_size_is_refused() {
+    assert_refused(
+        &SMALL.replace("hidden = 8\n", ""),
+        &[],
+        r#"
+test.toml:6:1: missing key `vanilla-rnn.hidden`
+6 | [[cell]]
+    ^^^^^^^^
+help: add `hidden = 64`
+"#,
+    );
+}
+
+#[test]
+fn a_file_without_cells_is_refused() {
+    assert_refused(
+        "name = \"x\"\n",
+        &[],
+        r#"
+test.toml:1:1: missing key `cell`
+1 | name = "x"
+    ^
+help: add a `[[cell]]` with `kind` and `hidden`
+"#,
+    );
+}
+
+#[test]
+fn an_infinite_number_is_refused() {
+    assert_refused(
+        &DECAY.replace("bias = 0.0", "bias = inf"),
+        &[],
+        r#"
+test.toml:19:8: `cell.bias`: expected a finite number, found `inf`
+19 | bias = inf
+            ^^^
+"#,
+    );
+}
+
+#[test]
+fn broken_toml_is_refused() {
+    assert_refused(
+        &DECAY.replace("seed = 20", "seed = "),
+        &[],
+        r#"
+test.toml:2:8: not valid TOML: string values must be quoted, expected literal string
+2 | seed = 
+           ^
+"#,
+    );
+}
+
+#[test]
+fn a_value_a_cell_refuses_is_shown_in_its_place() {
+    assert_refused(
+        &DECAY.replace("forget_bias = 1.0", "forget_bias = { chrono = 1 }"),
+        &[],
+        r#"
+test.toml:24:26: `lstm.forget_bias.chrono`: expected a finite number above 2, found 1
+24 | forget_bias = { chrono = 1 }
+                              ^
+"#,
+    );
+}
+
+#[test]
+fn a_key_of_another_kind_of_input_is_refused() {
+    assert_refused(
+        &DECAY.replace("std = 1.0", "value = 1.0"),
+        &[],
+        r#"
+test.toml:8:40: `sequence.input.value`: expected one of size, std for an input of kind `gaussian`, found `value`
+8 | input = { kind = "gaussian", size = 8, value = 1.0 }
+                                           ^^^^^
+help: remove the key, or choose another `kind`
+"#,
+    );
+}
+
+#[test]
+fn a_pulse_outside_the_sequence_is_refused() {
+    assert_refused(
+        &with_input("{ kind = \"pulse\", at = 51 }"),
+        &[],
+        r#"
+test.toml:5:32: `sequence.input.at`: expected a step from 1 to 50 (sequence.steps), found `51`
+5 | input = { kind = "pulse", at = 51 }
+                                   ^^
+"#,
+    );
+}
+
+#[test]
+fn a_pulse_that_outlasts_the_sequence_is_refused() {
+    assert_refused(
+        &with_input("{ kind = \"pulse\", at = 50, width = 2 }"),
+        &[],
+        r#"
+test.toml:5:44: `sequence.input.width`: expected a number of steps from 1 to 1, the end of the sequence, found `2`
+5 | input = { kind = "pulse", at = 50, width = 2 }
+                                               ^
+"#,
+    );
+}
+
+#[test]
+fn a_pulse_without_a_step_is_refused() {
+    assert_refused(
+        &with_input("{ kind = \"pulse\" }"),
+        &[],
+        r#"
+test.toml:5:9: missing key `sequence.input.at`
+5 | input = { kind = "pulse" }
+            ^^^^^^^^^^^^^^^^^^
+help: say at which step the pulse starts: `at = 20`
+"#,
+    );
+}
+
+#[test]
+fn an_axis_over_no_key_of_any_cell_is_refused() {
+    assert_refused(
+        &with_sweep("\"cell.hiden\" = [1]"),
+        &[],
+        r#"
+test.toml:15:1: unknown key `cell.hiden`
+15 | "cell.hiden" = [1]
+     ^^^^^^^^^^^^
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+"#,
+    );
+}
+
+#[test]
+fn an_axis_over_no_cell_is_refused() {
+    assert_refused(
+        &with_sweep("\"lsmt.forget_bias\" = [1]"),
+        &[],
+        r#"
+test.toml:15:1: unknown key `lsmt.forget_bias`
+15 | "lsmt.forget_bias" = [1]
+     ^^^^^^^^^^^^^^^^^^
+help: did you mean `lstm.forget_bias`? (keys here: `vanilla-rnn`, `lstm`, `cell`, `seed`, `sequence`, `loss`)
+"#,
+    );
+}
+
+#[test]
+fn an_axis_over_no_key_of_a_table_is_refused() {
+    assert_refused(
+        &with_sweep("\"lstm.recurrent_weights.gian\" = [1]"),
+        &[],
+        r#"
+test.toml:15:1: unknown key `lstm.recurrent_weights.gian`
+15 | "lstm.recurrent_weights.gian" = [1]
+     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+help: did you mean `gain`? (keys here: `init`, `gain`)
+"#,
+    );
+}
+
+#[test]
+fn an_axis_over_what_is_no_part_of_a_run_is_refused() {
+    assert_refused(
+        &with_sweep("replicates = [2]"),
+        &[],
+        r#"
+test.toml:15:1: `replicates`: expected an axis over `seed`, a key of `sequence` or `loss`, or a cell's key, found `replicates`
+15 | replicates = [2]
+     ^^^^^^^^^^
+help: give it one value instead of a list of them
+"#,
+    );
+}
+
+#[test]
+fn an_empty_axis_is_refused() {
+    assert_refused(
+        &with_sweep("\"cell.hidden\" = []"),
+        &[],
+        r#"
+test.toml:15:17: `cell.hidden`: expected at least one value, found `[]`
+15 | "cell.hidden" = []
+                     ^^
+help: list the values of the axis, or remove it
+"#,
+    );
+}
+
+#[test]
+fn a_repeated_axis_value_is_refused() {
+    assert_refused(
+        &with_sweep("\"lstm.forget_bias\" = [1, 2, 1.0]"),
+        &[],
+        r#"
+test.toml:15:29: `lstm.forget_bias`: expected different values, found `1.0`
+15 | "lstm.forget_bias" = [1, 2, 1.0]
+                                 ^^^
+help: remove the repeated value
+"#,
+    );
+}
+
+#[test]
+fn an_axis_value_is_checked_on_its_cell() {
+    assert_refused(
+        &with_sweep("\"cell.hidden\" = [4, -2]"),
+        &[],
+        r#"
+test.toml:15:21: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `-2`
+15 | "cell.hidden" = [4, -2]
+                         ^^
+"#,
+    );
+}
+
+#[test]
+fn two_axes_over_one_key_are_refused() {
+    assert_refused(
+        &with_sweep("\"cell.hidden\" = [1]\n\"lstm.hidden\" = [2]"),
+        &[],
+        r#"
+test.toml:16:1: `lstm.hidden`: expected a key that no other axis sets, found the axis `cell.hidden`
+16 | "lstm.hidden" = [2]
+     ^^^^^^^^^^^^^
+help: keep one of the two, or address each cell by its label
+"#,
+    );
+}
+
+#[test]
+fn too_many_runs_are_refused() {
+    assert_refused(
+        DECAY,
+        &["replicates=1000000"],
+        r#"
+the grid has 24000000 runs, more than the 1000000 this program handles
+help: shorten an axis of [sweep] or lower `replicates`, or split the experiment
+"#,
+    );
+}
+
+#[test]
+fn set_without_a_value_is_refused() {
+    assert_refused(
+        SMALL,
+        &["abc"],
+        r#"
+--set abc: expected key=value, as in `--set sequence.steps=100`
+"#,
+    );
+}
+
+#[test]
+fn an_error_in_set_is_shown_in_the_argument() {
+    assert_refused(
+        SMALL,
+        &["cell.hidden=abc"],
+        r#"
+--set, column 13: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `abc`
+--set cell.hidden=abc
+                  ^^^
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_key_in_set_is_refused() {
+    assert_refused(
+        SMALL,
+        &["cell.hiden=3"],
+        r#"
+--set, column 1: unknown key `cell.hiden`
+--set cell.hiden=3
+      ^^^^^^^^^^
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+"#,
+    );
+}
+
+#[test]
+fn a_set_that_an_axis_would_undo_is_refused() {
+    assert_refused(
+        &with_sweep("\"cell.hidden\" = [1, 2]"),
+        &["lstm.hidden=3"],
+        r#"
+--set, column 1: `lstm.hidden`: expected a key that no axis of [sweep] sets, found the axis `cell.hidden`
+--set lstm.hidden=3
+      ^^^^^^^^^^^
+help: set the axis instead: `--set cell.hidden=…`
+"#,
+    );
+}
+
+#[test]
+fn a_set_of_a_whole_section_of_lists_is_refused() {
+    assert_refused(
+        SMALL,
+        &["figure.kind=decay"],
+        r#"
+--set, column 1: `figure.kind`: expected a key of one value, found `figure`
+--set figure.kind=decay
+      ^^^^^^^^^^^
+help: `--set cell.hidden=[32, 64]` makes an axis; edit the file to change figures
+"#,
+    );
+}
+
+#[test]
+fn two_cells_of_one_label_are_refused() {
+    assert_refused(
+        &format!("{SMALL}\n[[cell]]\nkind = \"lstm\"\nhidden = 4\n"),
+        &[],
+        r#"
+test.toml:14:1: `cell.label`: expected a different label for each cell, found `lstm` twice
+14 | [[cell]]
+     ^^^^^^^^
+help: add `label = "lstm-2"` here
+"#,
+    );
+}
+
+#[test]
+fn a_label_like_a_table_is_refused() {
+    assert_refused(
+        &SMALL.replacen("hidden = 8", "hidden = 8\nlabel = \"loss\"", 1),
+        &[],
+        r#"
+test.toml:9:9: `cell.label`: expected a label that is no table or key of the top level, found `"loss"`
+9 | label = "loss"
+            ^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_name_that_is_no_file_name_is_refused() {
+    assert_refused(
+        &SMALL.replace("\"small\"", "\"../small\""),
+        &[],
+        r#"
+test.toml:1:8: `name`: expected a name of letters, digits, `_` and `-`, found `"../small"`
+1 | name = "../small"
+           ^^^^^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_fit_beyond_the_sequence_is_refused() {
+    assert_refused(
+        &format!("{SMALL}\n[fit]\nto = 51\n"),
+        &[],
+        r#"
+test.toml:15:6: `fit.to`: expected a lag from 3 to 50 (sequence.steps), found `51`
+15 | to = 51
+          ^^
+"#,
+    );
+}
+
+#[test]
+fn a_fit_over_two_lags_is_refused() {
+    assert_refused(
+        &format!("{SMALL}\n[fit]\nfrom = 49\n"),
+        &[],
+        r#"
+test.toml:15:8: `fit.from`: expected a lag from 1 to 48, so that the window holds three, found `49`
+15 | from = 49
+            ^^
+"#,
+    );
+}
+
+#[test]
+fn a_rate_figure_needs_an_axis() {
+    assert_refused(
+        &with_figure("kind = \"rate\""),
+        &[],
+        r#"
+test.toml:17:1: missing key `figure.x`
+17 | [[figure]]
+     ^^^^^^^^^^
+help: name a key of [sweep], as in `x = "cell.hidden"`
+"#,
+    );
+}
+
+#[test]
+fn a_figure_over_no_axis_is_refused() {
+    assert_refused(
+        &with_figure("kind = \"rate\"\nx = \"cell.hiden\""),
+        &[],
+        r#"
+test.toml:19:5: `figure.x`: unknown name `"cell.hiden"`
+19 | x = "cell.hiden"
+         ^^^^^^^^^^^^
+help: did you mean `cell.hidden`? (names here: `cell.hidden`)
+"#,
+    );
+}
+
+#[test]
+fn a_filter_on_no_value_of_the_axis_is_refused() {
+    assert_refused(
+        &with_figure("kind = \"decay\"\nwhere = { \"cell.hidden\" = 7 }"),
+        &[],
+        r#"
+test.toml:19:27: `figure.where.cell.hidden`: unknown name `7`
+19 | where = { "cell.hidden" = 7 }
+                               ^
+help: names here: `4`, `8`
+"#,
+    );
+}
+
+#[test]
+fn a_figure_of_what_is_not_recorded_is_refused() {
+    assert_refused(
+        &with_figure("kind = \"decay\"\nquantity = \"c_direct\""),
+        &[],
+        r#"
+test.toml:19:12: `figure`: expected `path-split` in record.quantities, for figure `decay`, found nothing of it recorded
+19 | quantity = "c_direct"
+                ^^^^^^^^^^
+help: add "path-split" to `quantities` in [record]
+"#,
+    );
+}
+
+#[test]
+fn two_figures_of_one_name_are_refused() {
+    assert_refused(
+        &with_figure("kind = \"decay\"\n[[figure]]\nkind = \"decay\""),
+        &[],
+        r#"
+test.toml:19:1: `figure.name`: expected a different name for each figure, found `decay` twice
+19 | [[figure]]
+     ^^^^^^^^^^
+help: add `name = "decay-2"` here
+"#,
+    );
+}
+
+#[test]
+fn too_many_rows_of_curves_are_refused() {
+    let seeds: Vec<String> = (0..1000).map(|seed| seed.to_string()).collect();
+    let seeds = format!("seed=[{}]", seeds.join(", "));
+    assert_refused(
+        SMALL,
+        &[&seeds, "replicates=1", "sequence.steps=5000"],
+        r#"
+the grid has 24000000 rows in curves.csv, more than the 20000000 this program handles
+help: shorten an axis of [sweep], or split the experiment
+"#,
+    );
+}
+
+#[test]
+fn an_error_on_a_line_with_tabs_and_wide_letters_is_marked_in_its_place() {
+    let text = "name = \"x\"\n\t\"größe\" = 3\n";
+    assert_refused(
+        text,
+        &[],
+        "test.toml:2:2: unknown key `größe`\n2 | \t\"größe\" = 3\n    \t^^^^^^^\nhelp: keys here: `name`, \
+         `seed`, `replicates`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`",
+    );
+}
+
+#[test]
+fn no_damage_to_a_file_or_an_argument_makes_the_program_panic() {
+    let text = DECAY.replace("1.0", "[\"é\"]");
+    for text in [DECAY, &text] {
+        for (at, character) in text.char_indices() {
+            let (before, after) = text.split_at(at);
+            let after_it = &after[character.len_utf8()..];
+            for damaged in [
+                before.to_owned(),
+                format!("{before}{after_it}"),
+                format!("{before}\"{after_it}"),
+                format!("{before}-9{after_it}"),
+                format!("{before}\u{1F300}.{after}"),
+            ] {
+                let _ = load_with(&damaged, &[]);
+                let _ = load_with(DECAY, &[&damaged, "cell.hidden=[é]"]);
+            }
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! What `rate` and `half-life` share: fits against a factor, one panel per cell that has it, one
+//! line per combination of the remaining factors.
+
+use super::FigureError;
+use super::canvas::{Anchor, Canvas, Dash, Stroke, draw_svg};
+use super::chart::{
+    self, Caption, EndLabel, Frame, MARGIN, Panel, Scale, bold_font, padded_range, small_font,
+    solid, text_font,
+};
+use super::data::{self, CellStyle, Group, Request};
+use super::factor_axis::FactorAxis;
+use super::labels;
+use super::palette::{Rgb, shades};
+use super::ticks::Tick;
+use crate::tables::{FitRow, Key, LawRow};
+
+/// A fit in the vertical axis's unit.
+pub struct Measured {
+    /// Its height; infinite is drawn as an arrow at the top.
+    pub at: f64,
+    /// Lower and upper end of its interval.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// What a figure shows of the fits.
+pub struct Shown {
+    /// Name of the vertical axis.
+    pub y_label: &'static str,
+    /// A fit's height and interval; `None` if it has none.
+    pub measured: fn(&FitRow) -> Option<Measured>,
+    /// Height of a rate given by theory; `None` where it has none.
+    pub of_rate: fn(f64) -> Option<f64>,
+    /// Whether early and late slopes are shown beside the one line.
+    pub with_early_and_late: bool,
+    /// A height that separates two regimes.
+    pub border: Option<f64>,
+    /// Marks of the vertical axis.
+    pub ticks: fn(f64, f64) -> Vec<Tick>,
+    /// The title, from what is seen in each panel.
+    pub title: fn(&[Seen<'_>]) -> String,
+}
+
+/// One panel's last line, for titles.
+pub struct Seen<'a> {
+    pub cell: &'a str,
+    pub factor: String,
+    /// Whether the factor is a number, so that neighbours have something in between.
+    pub is_numeric: bool,
+    /// Factor value and height, in axis order.
+    pub points: Vec<(String, f64)>,
+}
+
+impl Seen<'_> {
+    /// The lowest and the highest point, the first of equals; `None` without points.
+    pub fn extremes(&self) -> Option<[&(String, f64); 2]> {
+        let lowest = self.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let highest = self
+            .points
+            .iter()
+            .rev()
+            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some([lowest, highest])
+    }
+}
+
+struct CellPanel<'a> {
+    style: &'a CellStyle,
+    axis: FactorAxis,
+    lines: Vec<Line<'a>>,
+}
+
+struct Line<'a> {
+    label: String,
+    colour: Rgb,
+    /// In axis order.
+    fits: Vec<(f64, &'a FitRow)>,
+}
+
+/// Draws the figure.
+pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError> {
+    let table = request.table(|row: &FitRow| &row.key)?;
+    let laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    let quantity = request.quantity();
+    let (x, x_key) = request.x(&table)?;
+    let groups = data::by_point(
+        table.rows.iter().filter(|row| row.quantity == quantity),
+        |row: &FitRow| &row.key,
+    );
+    let panels: Vec<CellPanel<'_>> = request
+        .cells
+        .iter()
+        .filter_map(|style| CellPanel::new(style, x, &table.factors, &groups))
+        .collect();
+    if panels.is_empty() {
+        let title = request.title(|| "Nothing to draw".into());
+        let reason = format!("fits.csv has no rows of {quantity} for different values of {x_key}.");
+        return Ok(chart::empty_figure(&title, &reason));
+    }
+    let laws: Vec<&LawRow> = laws
+        .iter()
+        .flat_map(|laws| &laws.rows)
+        .filter(|law| law.quantity == quantity)
+        .collect();
+    let figure = AgainstFactor {
+        shown,
+        x,
+        name: labels::factor_name(x_key),
+        panels,
+        laws,
+    };
+    Ok(figure.draw(request))
+}
+
+impl<'a> CellPanel<'a> {
+    fn new(
+        style: &'a CellStyle,
+        x: usize,
+        names: &[String],
+        groups: &[Group<'a, FitRow>],
+    ) -> Option<Self> {
+        let points: Vec<&Group<'a, FitRow>> = groups
+            .iter()
+            .filter(|(key, _)| key.cell == style.label && !key.factors[x].is_empty())
+            .collect();
+        let keys: Vec<&Key> = points.iter().map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let axis = FactorAxis::new(data::values(&keys, x));
+        let other_factors: Vec<usize> = data::varying(&keys)
+            .into_iter()
+            .filter(|&factor| factor != x)
+            .collect();
+        let combinations = data::combinations(&keys, &other_factors);
+        let colours = shades(style.colour, combinations.len());
+        let lines = combinations
+            .iter()
+            .zip(colours)
+            .map(|(combination, colour)| {
+                let mut fits: Vec<(f64, &FitRow)> = points
+                    .iter()
+                    .filter(|(key, _)| data::combination(key, &other_factors) == *combination)
+                    .filter_map(|(key, rows)| {
+                        Some((axis.position(&key.factors[x])?, *rows.first()?))
+                    })
+                    .collect();
+                fits.sort_by(|a, b| a.0.total_cmp(&b.0));
+                Line {
+                    label: data::describe(names, &other_factors, combination),
+                    colour,
+                    fits,
+                }
+            })
+            .collect();
+        Some(Self { style, axis, lines })
+    }
+}
+
+/// A drawn line without markers: theory, or early and late slopes.
+struct Guide {
+    label: Option<String>,
+    stroke: Stroke,
+    points: Vec<(f64, f64)>,
+}
+
+struct AgainstFactor<'a> {
+    shown: &'a Shown,
+    x: usize,
+    name: String,
+    panels: Vec<CellPanel<'a>>,
+    laws: Vec<&'a LawRow>,
+}
+
+impl AgainstFactor<'_> {
+    fn draw(&self, request: &Request<'_>) -> String {
+        let width = match self.panels.len() {
+            1 => 560.0,
+            2 => 700.0,
+            count => 60.0 + 320.0 * count as f64,
+        };
+        let guides: Vec<Vec<Guide>> = self.panels.iter().map(|panel| self.guides(panel)).collect();
+        let y_range = self.y_range(&guides);
+        let y_ticks = (self.shown.ticks)(y_range.0, y_range.1);
+        let tick_width = y_ticks
+            .iter()
+            .map(|tick| labels::width(&tick.label, chart::TEXT))
+            .fold(0.0, f64::max);
+        let caption = self.caption(request, width);
+        let left = MARGIN + 20.0 + tick_width + 7.0;
+        let label_widths: Vec<f64> = self
+            .panels
+            .iter()
+            .zip(&guides)
+            .map(|(panel, guides)| {
+                let lines = panel.lines.iter().map(|line| line.label.as_str());
+                let theory = guides.iter().filter_map(|guide| guide.label.as_deref());
+                lines
+                    .chain(theory)
+                    .map(|text| labels::width(text, chart::SMALL))
+                    .fold(0.0, f64::max)
+                    + 20.0
+            })
+            .collect();
+        let count = self.panels.len() as f64;
+        let plots = width - MARGIN - left - label_widths.iter().sum::<f64>() - 16.0 * (count - 1.0);
+        let plot_width = (plots / count).max(80.0);
+        let top = caption.top() + 24.0;
+        let bottom = top + 280.0;
+        let below = self
+            .panels
+            .iter()
+            .map(|panel| {
+                let (low, high) = panel.axis.range(0.06);
+                panel.axis.height(&Scale::new(low, high, 0.0, plot_width))
+            })
+            .fold(0.0, f64::max);
+        let height = bottom + below + caption.bottom();
+        draw_svg(width, height, |canvas| {
+            caption.draw(canvas, height);
+            let mut x = left;
+            for (index, cell) in self.panels.iter().enumerate() {
+                let frame = Frame {
+                    left: x,
+                    right: x + plot_width,
+                    top,
+                    bottom,
+                };
+                let panel = Panel::new(frame, cell.axis.range(0.06), y_range);
+                panel.grid(canvas, &y_ticks);
+                if let Some(border) = self.shown.border {
+                    panel.rule(canvas, border, solid(Rgb::INK, 0.7));
+                }
+                self.panel(canvas, &panel, cell, &guides[index]);
+                panel.y_axis(canvas, &y_ticks, index == 0);
+                cell.axis.draw(canvas, &panel, &self.name);
+                let font = bold_font(cell.style.colour.mix(Rgb::BLACK, 0.1));
+                canvas.text((x, top - 12.0), Anchor::Start, &cell.style.label, font);
+                x += plot_width + label_widths[index] + 16.0;
+            }
+            let middle = 0.5 * (top + bottom);
+            let font = text_font(Rgb::INK);
+            canvas.text_upwards((MARGIN + 5.0, middle), self.shown.y_label, font);
+        })
+    }
+
+    fn panel(
+        &self,
+        canvas: &mut Canvas<'_>,
+        panel: &Panel,
+        cell: &CellPanel<'_>,
+        guides: &[Guide],
+    ) {
+        let mut end_labels: Vec<EndLabel> = Vec::new();
+        for guide in guides {
+            // Numbers stand before words.
+            let is_number =
+                |(x, _): &(f64, f64)| cell.axis.numbers_end().is_some_and(|end| *x <= end);
+            let (numbers, words) = guide
+                .points
+                .split_at(guide.points.partition_point(is_number));
+            panel.line(canvas, numbers, guide.stroke);
+            // Words have no in-between: a short line at each.
+            let half = 0.03 * (panel.x.high - panel.x.low);
+            for &(x, y) in words {
+                panel.line(canvas, &[(x - half, y), (x + half, y)], guide.stroke);
+            }
+            let last = guide.points.iter().rev().find(|(_, y)| y.is_finite());
+            if let (Some(text), Some((_, y))) = (&guide.label, last) {
+                end_labels.push(EndLabel {
+                    at: *y,
+                    text: text.clone(),
+                    colour: guide.stroke.colour,
+                });
+            }
+        }
+        for line in &cell.lines {
+            let points: Vec<(f64, f64, &FitRow)> = line
+                .fits
+                .iter()
+                .filter_map(|&(x, fit)| Some((x, (self.shown.measured)(fit)?.at, fit)))
+                .collect();
+            let joined: Vec<(f64, f64)> = points
+                .iter()
+                .filter(|(_, _, fit)| cell.axis.is_number(&fit.key.factors[self.x]))
+                .map(|&(x, y, _)| (x, y))
+                .collect();
+            if joined.len() > 1 {
+                panel.line(canvas, &joined, solid(line.colour, 1.6));
+            }
+            for &(x, y, fit) in &points {
+                let at = panel.at(x, y);
+                if y == f64::INFINITY {
+                    arrow(canvas, panel, x, line.colour);
+                    continue;
+                }
+                let interval = (self.shown.measured)(fit).and_then(|measured| measured.interval);
+                if let Some((low, high)) = interval {
+                    let whisker = [(x, low), (x, high.min(panel.y.high))];
+                    panel.line(canvas, &whisker, solid(line.colour, 1.2));
+                }
+                canvas.dot(at, 3.0, line.colour);
+            }
+            let last = points.iter().rev().find(|(_, y, _)| y.is_finite());
+            if let (Some(&(_, y, _)), false) = (last, line.label.is_empty()) {
+                end_labels.push(EndLabel {
+                    at: y,
+                    text: line.label.clone(),
+                    colour: line.colour,
+                });
+            }
+        }
+        panel.end_labels(canvas, &end_labels);
+    }
+
+    /// Theory for each line, named once; early and late slopes of the last line where they differ.
+    fn guides(&self, cell: &CellPanel<'_>) -> Vec<Guide> {
+        let mut guides: Vec<Guide> = Vec::new();
+        let mut names: Vec<(&str, &str)> = Vec::new();
+        for law in &self.laws {
+            let name = (law.law.as_str(), law.relation.as_str());
+            if law.key.cell == cell.style.label && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for (name, relation) in names {
+            for (index, line) in cell.lines.iter().enumerate() {
+                let points: Vec<(f64, f64)> = line
+                    .fits
+                    .iter()
+                    .filter_map(|(x, fit)| {
+                        let law = self.laws.iter().find(|law| {
+                            law.key == fit.key && law.law == name && law.relation == relation
+                        })?;
+                        Some((*x, (self.shown.of_rate)(law.rate)?))
+                    })
+                    .collect();
+                let is_bound = relation == "upper-bound";
+                let remark = if is_bound { " (bound)" } else { "" };
+                guides.push(Guide {
+                    label: (index + 1 == cell.lines.len())
+                        .then(|| format!("{}{remark}", labels::law_name(name))),
+                    stroke: Stroke {
+                        colour: Rgb::INK.mix(line.colour, 0.35),
+                        width: 1.2,
+                        dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
+                    },
+                    points,
+                });
+            }
+        }
+        if let (true, Some(line)) = (self.shown.with_early_and_late, cell.lines.last()) {
+            let slope = |label: &str, slope: fn(&FitRow) -> Option<f64>| Guide {
+                label: Some(label.to_owned()),
+                stroke: solid(line.colour.mix(Rgb::WHITE, 0.6), 1.0),
+                points: line
+                    .fits
+                    .iter()
+                    .filter_map(|(x, fit)| Some((*x, slope(fit)?)))
+                    .collect(),
+            };
+            if line.fits.iter().any(|(_, fit)| bends(fit)) {
+                guides.push(slope("first lags", |fit| fit.early_rate));
+                guides.push(slope("last lags", |fit| fit.late_rate));
+            }
+        }
+        guides
+    }
+
+    fn y_range(&self, guides: &[Vec<Guide>]) -> (f64, f64) {
+        let fits = self.fits().flat_map(|fit| {
+            let measured = (self.shown.measured)(fit);
+            let ends = measured.as_ref().and_then(|measured| measured.interval);
+            let at = measured.map_or(f64::NAN, |measured| measured.at);
+            let (low, high) = ends.unwrap_or((at, at));
+            [at, low, high]
+        });
+        let measured = padded_range(fits.chain(self.shown.border), 0.0);
+        // Theory may be far off; it widens the range by no more than the measured span.
+        let span = (measured.1 - measured.0).max(0.1);
+        let theory = guides
+            .iter()
+            .flatten()
+            .flat_map(|guide| guide.points.iter().map(|&(_, y)| y))
+            .map(|y| y.clamp(measured.0 - 0.5 * span, measured.1 + 0.5 * span));
+        padded_range(theory.chain([measured.0, measured.1]), 0.06)
+    }
+
+    fn fits(&self) -> impl Iterator<Item = &FitRow> {
+        let lines = self.panels.iter().flat_map(|panel| &panel.lines);
+        lines.flat_map(|line| line.fits.iter().map(|&(_, fit)| fit))
+    }
+
+    fn caption(&self, request: &Request<'_>, width: f64) -> Caption {
+        let title = request.title(|| {
+            let seen: Vec<Seen<'_>> = self.panels.iter().map(|panel| self.seen(panel)).collect();
+            (self.shown.title)(&seen)
+        });
+        let n = data::replicates(self.fits().map(|fit| fit.n));
+        let subtitle = format!(
+            "Gradient of {}: mean over {n}, with 95 % bootstrap interval. Dashed: theory.",
+            request.quantity()
+        );
+        let subtitle = if self.laws.is_empty() {
+            subtitle.replace(" Dashed: theory.", "")
+        } else {
+            subtitle
+        };
+        let mut notes = Vec::new();
+        let missing = self
+            .fits()
+            .filter(|fit| (self.shown.measured)(fit).is_none())
+            .count();
+        if missing > 0 {
+            notes.push(format!(
+                "{} without a rate (too few lags that are not exactly zero).",
+                labels::count(missing, "grid point")
+            ));
+        }
+        if self.fits().any(|fit| {
+            (self.shown.measured)(fit).is_some_and(|measured| measured.at == f64::INFINITY)
+        }) {
+            notes.push("Arrows: infinite, the gradient does not vanish.".into());
+        }
+        Caption::new(width, &title, &subtitle, &notes)
+    }
+
+    fn seen<'b>(&self, panel: &'b CellPanel<'_>) -> Seen<'b> {
+        Seen {
+            cell: &panel.style.label,
+            factor: self.name.clone(),
+            is_numeric: panel.axis.is_numeric(),
+            points: panel
+                .lines
+                .last()
+                .into_iter()
+                .flat_map(|line| &line.fits)
+                .filter_map(|(_, fit)| {
+                    let value = labels::factor_value(&fit.key.factors[self.x]);
+                    Some((value, (self.shown.measured)(fit)?.at))
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Whether early and late slopes differ enough to be told apart in a figure.
+fn bends(fit: &FitRow) -> bool {
+    match (fit.rate, fit.early_rate, fit.late_rate) {
+        (Some(rate), Some(early), Some(late)) => (early - late).abs() > 0.05 * rate.abs() + 1e-3,
+        _ => false,
+    }
+}
+
+/// An arrow at the top of the panel: a value beyond every scale.
+fn arrow(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
+    let (x, top) = (panel.x.at(x), panel.frame.top);
+    canvas.line(&[(x, top + 16.0), (x, top + 5.0)], solid(colour, 1.6));
+    let head = [(x, top), (x - 4.0, top + 7.0), (x + 4.0, top + 7.0)];
+    canvas.polygon(&head, colour, 1.0);
+    canvas.text(
+        (x + 6.0, top + 5.0),
+        Anchor::Start,
+        "∞",
+        small_font(Rgb::INK),
+    );
+}

@@ -1,0 +1,257 @@
+//! Stored rows, arranged the way figures need them: by cell, grid point and factor.
+
+use std::cmp::Ordering;
+
+use super::FigureError;
+use super::labels;
+use super::palette::Rgb;
+use crate::config::FigureSpec;
+use crate::tables::{Key, Row, Table};
+
+/// How a cell appears in figures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellStyle {
+    /// Its label in the tables.
+    pub label: String,
+    pub colour: Rgb,
+}
+
+/// All that a figure is drawn from.
+pub struct Request<'a> {
+    pub spec: &'a FigureSpec,
+    /// In the config's order.
+    pub cells: &'a [CellStyle],
+    pub files: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Request<'_> {
+    /// The quantity to be drawn.
+    pub fn quantity(&self) -> &str {
+        self.spec.quantity.as_deref().unwrap_or("h")
+    }
+
+    /// The title the config gives, or else the figure's own.
+    pub fn title(&self, default: impl FnOnce() -> String) -> String {
+        self.spec.title.clone().unwrap_or_else(default)
+    }
+
+    /// The rows of a file that pass the figure's `where`. `key` gives a row's grid point.
+    pub fn table<R: Row>(&self, key: impl Fn(&R) -> &Key) -> Result<Table<R>, FigureError> {
+        let missing = || FigureError::MissingFile {
+            figure: self.spec.name.clone(),
+            file: R::FILE,
+        };
+        self.table_if_stored(key)?.ok_or_else(missing)
+    }
+
+    /// Like [`table`](Self::table), for a file that is written only where there is something in it.
+    pub fn table_if_stored<R: Row>(
+        &self,
+        key: impl Fn(&R) -> &Key,
+    ) -> Result<Option<Table<R>>, FigureError> {
+        let Some(text) = (self.files)(R::FILE) else {
+            return Ok(None);
+        };
+        let mut table = Table::<R>::from_csv(&text)?;
+        let mut filter = Vec::new();
+        for (factor, value) in &self.spec.filter {
+            filter.push((self.factor(&table, factor)?, value));
+        }
+        // A factor that does not apply to a cell (its column is empty) does not exclude it.
+        table.rows.retain(|row| {
+            filter.iter().all(|&(index, value)| {
+                let found = &key(row).factors[index];
+                found.is_empty() || found == value
+            })
+        });
+        Ok(Some(table))
+    }
+
+    /// The column of a factor.
+    pub fn factor<R: Row>(&self, table: &Table<R>, factor: &str) -> Result<usize, FigureError> {
+        table
+            .factors
+            .iter()
+            .position(|name| name == factor)
+            .ok_or_else(|| FigureError::UnknownFactor {
+                figure: self.spec.name.clone(),
+                factor: factor.to_owned(),
+                file: R::FILE,
+                found: if table.factors.is_empty() {
+                    "none".to_owned()
+                } else {
+                    format!("`{}`", table.factors.join("`, `"))
+                },
+            })
+    }
+
+    /// The column of the factor on the x-axis.
+    pub fn x<R: Row>(&self, table: &Table<R>) -> Result<(usize, &str), FigureError> {
+        let name = self
+            .spec
+            .x
+            .as_deref()
+            .ok_or_else(|| FigureError::NoFactor {
+                figure: self.spec.name.clone(),
+            })?;
+        Ok((self.factor(table, name)?, name))
+    }
+}
+
+/// Rows of one grid point.
+pub type Group<'a, R> = (&'a Key, Vec<&'a R>);
+
+/// Rows by grid point, in the order in which the points appear.
+pub fn by_point<'a, R>(
+    rows: impl IntoIterator<Item = &'a R>,
+    key: impl Fn(&'a R) -> &'a Key,
+) -> Vec<Group<'a, R>> {
+    let mut positions = std::collections::HashMap::new();
+    let mut groups: Vec<Group<'a, R>> = Vec::new();
+    for row in rows {
+        let key = key(row);
+        let position = *positions.entry(key).or_insert_with(|| {
+            groups.push((key, Vec::new()));
+            groups.len() - 1
+        });
+        groups[position].1.push(row);
+    }
+    groups
+}
+
+/// The distinct values of a factor among some grid points: numbers in ascending order, then the
+/// others as they appear. Empty values (the factor does not apply) are left out.
+pub fn values(keys: &[&Key], factor: usize) -> Vec<String> {
+    let mut values: Vec<String> = Vec::new();
+    for key in keys {
+        let value = &key.factors[factor];
+        if !value.is_empty() && !values.contains(value) {
+            values.push(value.clone());
+        }
+    }
+    values.sort_by(|a, b| match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(a), Ok(b)) => a.total_cmp(&b),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        (Err(_), Err(_)) => Ordering::Equal,
+    });
+    values
+}
+
+/// The factors with more than one value among some grid points.
+pub fn varying(keys: &[&Key]) -> Vec<usize> {
+    let factors = keys.first().map_or(0, |key| key.factors.len());
+    (0..factors)
+        .filter(|&factor| values(keys, factor).len() > 1)
+        .collect()
+}
+
+/// The combinations of these factors' values that occur, in the factors' order of values. Without
+/// factors there is one, empty combination.
+pub fn combinations(keys: &[&Key], factors: &[usize]) -> Vec<Vec<String>> {
+    let orders: Vec<Vec<String>> = factors.iter().map(|&factor| values(keys, factor)).collect();
+    let mut found: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
+    for key in keys {
+        let combination = combination(key, factors);
+        if found.iter().any(|(_, known)| *known == combination) {
+            continue;
+        }
+        let rank = combination
+            .iter()
+            .zip(&orders)
+            .map(|(value, order)| order.iter().position(|known| known == value).unwrap_or(0))
+            .collect();
+        found.push((rank, combination));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+        .into_iter()
+        .map(|(_, combination)| combination)
+        .collect()
+}
+
+/// A grid point's values of these factors.
+pub fn combination(key: &Key, factors: &[usize]) -> Vec<String> {
+    factors
+        .iter()
+        .map(|&factor| key.factors[factor].clone())
+        .collect()
+}
+
+/// `H = 64, gain = 0.9`.
+pub fn describe(names: &[String], factors: &[usize], values: &[String]) -> String {
+    let parts: Vec<String> = factors
+        .iter()
+        .zip(values)
+        .map(|(&factor, value)| {
+            let name = labels::factor_name(&names[factor]);
+            format!("{name} = {}", labels::factor_value(value))
+        })
+        .collect();
+    parts.join(", ")
+}
+
+/// `Median and quartiles of 10 replicates`, whatever the numbers of replicates are.
+pub fn replicates(counts: impl IntoIterator<Item = usize>) -> String {
+    let (low, high) = counts
+        .into_iter()
+        .fold((usize::MAX, 0), |(low, high), n| (low.min(n), high.max(n)));
+    if low < high {
+        format!("{low}–{high} replicates")
+    } else {
+        labels::count(high, "replicate")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(factors: &[&str]) -> Key {
+        Key {
+            cell: "lstm".into(),
+            factors: factors.iter().map(|&value| value.into()).collect(),
+        }
+    }
+
+    #[test]
+    fn values_are_numbers_in_order_then_words_as_they_come() {
+        let keys = [key(&["chrono=9"]), key(&["10"]), key(&["-1"]), key(&[""])];
+        let keys: Vec<&Key> = keys.iter().collect();
+        assert_eq!(values(&keys, 0), ["-1", "10", "chrono=9"]);
+    }
+
+    #[test]
+    fn combinations_are_those_that_occur() {
+        let keys = [
+            key(&["64", "a"]),
+            key(&["32", "b"]),
+            key(&["32", "a"]),
+            key(&["32", "b"]),
+        ];
+        let keys: Vec<&Key> = keys.iter().collect();
+        assert_eq!(varying(&keys), [0, 1]);
+        assert_eq!(
+            combinations(&keys, &[0, 1]),
+            [["32", "a"], ["32", "b"], ["64", "a"]]
+        );
+        assert_eq!(combinations(&keys, &[]), [Vec::<String>::new()]);
+    }
+
+    #[test]
+    fn points_are_described_in_the_readers_words() {
+        let names = ["cell.hidden".to_owned(), "lstm.forget_bias".to_owned()];
+        let values = ["64".to_owned(), "-1".to_owned()];
+        assert_eq!(
+            describe(&names, &[0, 1], &values),
+            "H = 64, forget bias = −1"
+        );
+    }
+
+    #[test]
+    fn differing_numbers_of_replicates_are_a_range() {
+        assert_eq!(replicates([10, 10]), "10 replicates");
+        assert_eq!(replicates([8, 10]), "8–10 replicates");
+        assert_eq!(replicates([1]), "1 replicate");
+    }
+}

@@ -1,0 +1,550 @@
+//! `decay`: the gradient against lag. One column of panels per cell, one row per combination of
+//! the factors that are not told apart by lines, all on the same vertical scale.
+
+use super::FigureError;
+use super::canvas::{Canvas, Dash, Font, Pixel, Stroke, draw_svg};
+use super::chart::{
+    self, Caption, EndLabel, Frame, MARGIN, Panel, SMALL, bold_font, padded_range, small_font,
+    solid, text_font,
+};
+use super::data::{self, CellStyle, Group, Request};
+use super::palette::{Rgb, readable, shades};
+use super::{canvas::Anchor, labels, placement, ticks};
+use crate::tables::{CurveRow, Key, LawRow};
+
+/// Rows of panels that fit a page.
+const MAX_ROWS: usize = 3;
+
+/// log₁₀ of the smallest number each precision can hold, as ln r_k would be printed.
+const PRECISIONS: [(&str, f64, &str); 2] = [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
+
+/// Dots on a precision's line that are closer than this, in pixels, share a label.
+const LAG_LABEL_WIDTH: f64 = 30.0;
+
+/// The panels of one cell, top to bottom.
+struct Column<'a> {
+    style: &'a CellStyle,
+    line_factor: Option<usize>,
+    line_values: Vec<String>,
+    facet_factors: Vec<usize>,
+    facets: Vec<Vec<String>>,
+    /// Number of facets before they were thinned to [`MAX_ROWS`].
+    all_facets: usize,
+    curves: Vec<Group<'a, CurveRow>>,
+}
+
+impl<'a> Column<'a> {
+    fn new(style: &'a CellStyle, names: &[String], groups: &[Group<'a, CurveRow>]) -> Option<Self> {
+        let mut curves: Vec<Group<'a, CurveRow>> = groups
+            .iter()
+            .filter(|(key, _)| key.cell == style.label)
+            .cloned()
+            .collect();
+        let keys: Vec<&Key> = curves.iter().map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return None;
+        }
+        let varying = data::varying(&keys);
+        let count = |factor: usize| data::values(&keys, factor).len();
+        // Hidden sizes are told apart by lines only if nothing else is swept.
+        let line_factor = varying
+            .iter()
+            .copied()
+            .filter(|&factor| !names[factor].ends_with(".hidden"))
+            .rev()
+            .max_by_key(|&factor| count(factor))
+            .or(varying.first().copied());
+        let facet_factors: Vec<usize> = varying
+            .into_iter()
+            .filter(|&factor| Some(factor) != line_factor)
+            .collect();
+        let facets = data::combinations(&keys, &facet_factors);
+        let all_facets = facets.len();
+        let facets: Vec<Vec<String>> = placement::choose(all_facets, MAX_ROWS)
+            .into_iter()
+            .map(|index| facets[index].clone())
+            .collect();
+        curves.retain(|(key, _)| facets.contains(&data::combination(key, &facet_factors)));
+        Some(Self {
+            style,
+            line_factor,
+            line_values: line_factor.map_or_else(Vec::new, |factor| data::values(&keys, factor)),
+            facet_factors,
+            facets,
+            all_facets,
+            curves,
+        })
+    }
+
+    fn colour(&self, key: &Key) -> Rgb {
+        let index = self
+            .line_factor
+            .and_then(|factor| {
+                let value = &key.factors[factor];
+                self.line_values.iter().position(|known| known == value)
+            })
+            .unwrap_or(0);
+        shades(self.style.colour, self.line_values.len().max(1))[index]
+    }
+
+    /// The line's factor value, and where the line ends because the gradient is exactly zero.
+    fn line_label(&self, key: &Key, rows: &[&CurveRow]) -> String {
+        let Some(factor) = self.line_factor else {
+            return String::new();
+        };
+        let value = labels::factor_value(&key.factors[factor]);
+        let drawn = rows.iter().rposition(|row| row.median.is_finite());
+        match drawn.and_then(|last| rows.get(last + 1)) {
+            Some(zero) => format!("{value} (0 from {})", labels::thousands(zero.lag)),
+            None => value,
+        }
+    }
+
+    /// Width of the labels right of the panels, their heading included.
+    fn label_width(&self, names: &[String]) -> f64 {
+        let heading = self.line_factor.map_or(0.0, |factor| {
+            labels::width(&labels::factor_name(&names[factor]), SMALL)
+        });
+        let heading = heading.max(labels::width(PRECISIONS[0].0, SMALL));
+        self.curves
+            .iter()
+            .map(|(key, rows)| labels::width(&self.line_label(key, rows), SMALL))
+            .fold(heading, f64::max)
+            + 18.0
+    }
+
+    fn facet_curves(&self, facet: &[String]) -> impl Iterator<Item = &Group<'a, CurveRow>> {
+        self.curves
+            .iter()
+            .filter(move |(key, _)| data::combination(key, &self.facet_factors) == facet)
+    }
+
+    /// The lowest and highest median at the last lag.
+    fn reach(&self) -> Option<(usize, f64, f64)> {
+        let lag = self.rows().map(|row| row.lag).max()?;
+        let (low, high) = self
+            .rows()
+            .filter(|row| row.lag == lag)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), row| {
+                (low.min(row.median), high.max(row.median))
+            });
+        Some((lag, low, high))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &'a CurveRow> {
+        self.curves
+            .iter()
+            .flat_map(|(_, rows)| rows.iter().copied())
+    }
+}
+
+pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
+    let table = request.table(|row: &CurveRow| &row.key)?;
+    let laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    let quantity = request.quantity();
+    let groups = data::by_point(
+        table.rows.iter().filter(|row| row.quantity == quantity),
+        |row: &CurveRow| &row.key,
+    );
+    let columns: Vec<Column<'_>> = request
+        .cells
+        .iter()
+        .filter_map(|style| Column::new(style, &table.factors, &groups))
+        .collect();
+    if columns.is_empty() {
+        let title = request.title(|| "Nothing to draw".into());
+        let reason = format!("curves.csv has no rows of the quantity {quantity} for this figure.");
+        return Ok(chart::empty_figure(&title, &reason));
+    }
+    let laws: Vec<&LawRow> = laws
+        .iter()
+        .flat_map(|laws| &laws.rows)
+        .filter(|law| law.quantity == quantity)
+        .collect();
+    Ok(Decay {
+        names: &table.factors,
+        columns,
+        laws,
+    }
+    .draw(request))
+}
+
+struct Decay<'a> {
+    names: &'a [String],
+    columns: Vec<Column<'a>>,
+    laws: Vec<&'a LawRow>,
+}
+
+impl Decay<'_> {
+    fn draw(&self, request: &Request<'_>) -> String {
+        let rows = self
+            .columns
+            .iter()
+            .map(|column| column.facets.len())
+            .max()
+            .unwrap_or(1);
+        let plot_height = match rows {
+            1 => 290.0,
+            2 => 205.0,
+            _ => 165.0,
+        };
+        let width = match self.columns.len() {
+            1 => 520.0,
+            2 => 640.0,
+            count => 60.0 + 290.0 * count as f64,
+        };
+        let last_lag = self
+            .columns
+            .iter()
+            .filter_map(Column::reach)
+            .map(|(lag, ..)| lag)
+            .max()
+            .unwrap_or(0) as f64;
+        let y_range = self.y_range();
+        let y_ticks = ticks::powers(y_range.0, y_range.1, 6);
+        let tick_width = y_ticks
+            .iter()
+            .map(|tick| labels::width(&tick.label, chart::TEXT))
+            .fold(0.0, f64::max);
+
+        let caption = self.caption(request, width);
+        let left = MARGIN + 20.0 + tick_width + 7.0;
+        let label_widths: Vec<f64> = self
+            .columns
+            .iter()
+            .map(|column| column.label_width(self.names))
+            .collect();
+        const GAP: f64 = 14.0;
+        let plots = width
+            - MARGIN
+            - left
+            - label_widths.iter().sum::<f64>()
+            - GAP * (self.columns.len() - 1) as f64;
+        let plot_width = (plots / self.columns.len() as f64).max(80.0);
+        let row_height = plot_height + 32.0;
+        let top = caption.top();
+        let height = top + row_height * rows as f64 + 30.0 + caption.bottom();
+
+        draw_svg(width, height, |canvas| {
+            caption.draw(canvas, height);
+            let mut x = left;
+            for (index, column) in self.columns.iter().enumerate() {
+                for (row, facet) in column.facets.iter().enumerate() {
+                    let frame = Frame {
+                        left: x,
+                        right: x + plot_width,
+                        top: top + row_height * row as f64 + 22.0,
+                        bottom: top + row_height * row as f64 + 22.0 + plot_height,
+                    };
+                    let panel = Panel::new(frame, (0.0, last_lag.max(1.0)), y_range);
+                    panel.grid(canvas, &y_ticks);
+                    self.panel(canvas, &panel, column, facet);
+                    panel.y_axis(canvas, &y_ticks, index == 0);
+                    let x_ticks =
+                        ticks::whole(0.0, last_lag.max(1.0), (plot_width / 45.0) as usize);
+                    let is_lowest = row + 1 == column.facets.len();
+                    panel.x_axis(canvas, &x_ticks, is_lowest);
+                    if is_lowest {
+                        let centre = 0.5 * (frame.left + frame.right);
+                        canvas.text(
+                            (centre, frame.bottom + 31.0),
+                            Anchor::Middle,
+                            "lag k = T − t (steps)",
+                            text_font(Rgb::INK),
+                        );
+                    }
+                }
+                x += plot_width + label_widths[index] + GAP;
+            }
+            let middle = top + 22.0 + 0.5 * (row_height * rows as f64 - 32.0);
+            let ratio = labels::ratio_name(request.quantity());
+            canvas.text_upwards((MARGIN + 5.0, middle), &ratio, text_font(Rgb::INK));
+        })
+    }
+
+    fn panel(&self, canvas: &mut Canvas<'_>, panel: &Panel, column: &Column<'_>, facet: &[String]) {
+        let frame = &panel.frame;
+        let described = data::describe(self.names, &column.facet_factors, facet);
+        let heading = if described.is_empty() {
+            column.style.label.clone()
+        } else {
+            format!("{}, {described}", column.style.label)
+        };
+        let font = bold_font(column.style.colour.mix(Rgb::BLACK, 0.1));
+        canvas.text(
+            (frame.left, frame.top - 10.0),
+            Anchor::Start,
+            &heading,
+            font,
+        );
+        if let Some(factor) = column.line_factor {
+            let name = labels::factor_name(&self.names[factor]);
+            let at = (frame.right + 16.0, frame.top - 12.0);
+            canvas.text(at, Anchor::Start, &name, small_font(Rgb::GREY));
+        }
+
+        let curves: Vec<&Group<'_, CurveRow>> = column.facet_curves(facet).collect();
+        for (key, rows) in &curves {
+            let band: Vec<(f64, f64, f64)> = rows
+                .iter()
+                .map(|row| (row.lag as f64, row.q25, row.q75))
+                .collect();
+            panel.band(canvas, &band, column.colour(key));
+        }
+        let mut drawn: Vec<Pixel> = Vec::new();
+        for (key, rows) in &curves {
+            let median: Vec<(f64, f64)> = rows
+                .iter()
+                .map(|row| (row.lag as f64, row.median))
+                .collect();
+            panel.line(canvas, &median, solid(column.colour(key), 1.7));
+            drawn.extend(median.iter().map(|&(x, y)| panel.at(x, y)));
+        }
+        for (key, _) in &curves {
+            for law in self.laws.iter().filter(|law| law.key == **key) {
+                let slope = law.rate / std::f64::consts::LN_10;
+                let end = panel.x.high;
+                // A stub at the edge of the panel would only look like a mistake.
+                if !panel.y.contains(0.25 * slope * end) {
+                    continue;
+                }
+                let stroke = law_stroke(law, column.colour(key).mix(Rgb::BLACK, 0.35));
+                panel.line(canvas, &[(0.0, 0.0), (end, slope * end)], stroke);
+                drawn.extend((0..=100).map(|part| {
+                    let lag = end * f64::from(part) / 100.0;
+                    panel.at(lag, slope * lag)
+                }));
+            }
+        }
+        self.underflows(canvas, panel, column, &curves, drawn);
+        let lines = curves
+            .iter()
+            .filter(|_| column.line_factor.is_some())
+            .filter_map(|(key, rows)| {
+                let last = rows.iter().rev().find(|row| row.median.is_finite())?;
+                Some(EndLabel {
+                    at: last.median,
+                    text: column.line_label(key, rows),
+                    colour: column.colour(key),
+                })
+            });
+        let precisions = self.underflowing().map(|(name, threshold, _)| EndLabel {
+            at: threshold,
+            text: name.to_owned(),
+            colour: Rgb::INK,
+        });
+        let end_labels: Vec<EndLabel> = lines.chain(precisions).collect();
+        panel.end_labels(canvas, &end_labels);
+    }
+
+    /// The lines below which f32 and f64 print 0, and the lags at which the medians pass them.
+    fn underflows(
+        &self,
+        canvas: &mut Canvas<'_>,
+        panel: &Panel,
+        column: &Column<'_>,
+        curves: &[&Group<'_, CurveRow>],
+        mut obstacles: Vec<Pixel>,
+    ) {
+        for (_, threshold, _) in self.underflowing() {
+            panel.rule(canvas, threshold, solid(Rgb::INK, 0.8));
+            let y = panel.y.at(threshold);
+            let mut crossings: Vec<(usize, Rgb)> = curves
+                .iter()
+                .filter_map(|(key, rows)| {
+                    let row = rows
+                        .iter()
+                        .find(|row| row.median.is_finite() && row.median < threshold)?;
+                    Some((row.lag, column.colour(key)))
+                })
+                .collect();
+            crossings.sort_by_key(|&(lag, _)| lag);
+            let at = |lag: usize| panel.x.at(lag as f64);
+            for &(lag, colour) in &crossings {
+                canvas.dot((at(lag), y), 2.6, colour.mix(Rgb::BLACK, 0.2));
+            }
+            // Dots too close for a label each share one.
+            for group in crossings.chunk_by(|a, b| at(b.0) - at(a.0) < LAG_LABEL_WIDTH) {
+                let (first, last) = (group[0], group[group.len() - 1]);
+                let lags: Vec<String> = group
+                    .iter()
+                    .map(|(lag, _)| labels::thousands(*lag))
+                    .collect();
+                let colour = if group.len() == 1 { first.1 } else { Rgb::INK };
+                let text = lags.join(", ");
+                let width = labels::width(&text, SMALL);
+                let candidates = [
+                    (at(first.0) - 4.0 - width, y + 9.0),
+                    (at(last.0) + 5.0, y - 8.0),
+                    (at(last.0) + 5.0, y + 9.0),
+                    (at(last.0) + 20.0, y + 9.0),
+                ];
+                let font = small_font(readable(colour));
+                annotate(canvas, panel, &mut obstacles, &candidates, &text, font);
+            }
+        }
+    }
+
+    /// The precisions that would have printed 0 for some median.
+    fn underflowing(&self) -> impl Iterator<Item = (&'static str, f64, &'static str)> {
+        PRECISIONS
+            .into_iter()
+            .filter(|&(_, threshold, _)| self.goes_below(threshold))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &CurveRow> {
+        self.columns.iter().flat_map(Column::rows)
+    }
+
+    fn goes_below(&self, threshold: f64) -> bool {
+        self.rows()
+            .any(|row| row.median.is_finite() && row.median < threshold)
+    }
+
+    fn y_range(&self) -> (f64, f64) {
+        let values = self.rows().flat_map(|row| [row.q25, row.median, row.q75]);
+        let (low, high) = padded_range(values.chain([0.0, -1.0]), 0.0);
+        let margin = 0.03 * (high - low);
+        (low - margin, high + margin)
+    }
+
+    fn caption(&self, request: &Request<'_>, width: f64) -> Caption {
+        let title = request.title(|| self.title(request.quantity()));
+        let n = data::replicates(self.rows().map(|row| row.n));
+        let subtitle = format!("Median and quartile band of {n}.");
+        let mut notes = Vec::new();
+        let shown = |column: &&Column<'_>| column.all_facets > column.facets.len();
+        if let Some(column) = self.columns.iter().find(shown) {
+            notes.push(format!(
+                "{} of {} combinations of {} are shown; the tables have all.",
+                column.facets.len(),
+                column.all_facets,
+                column
+                    .facet_factors
+                    .iter()
+                    .map(|&factor| labels::factor_name(&self.names[factor]))
+                    .collect::<Vec<_>>()
+                    .join(" and "),
+            ));
+        }
+        let zeros = self
+            .rows()
+            .filter(|row| row.median == f64::NEG_INFINITY)
+            .count();
+        if zeros > 0 {
+            notes.push(format!(
+                "{} where the median is exactly zero have no logarithm: gaps.",
+                labels::count(zeros, "point")
+            ));
+        }
+        let mut legend: Vec<(Stroke, String)> = Vec::new();
+        for law in &self.laws {
+            let relation = match law.relation.as_str() {
+                "upper-bound" => "upper bound",
+                _ => "theory",
+            };
+            let entry = (
+                law_stroke(law, Rgb::INK),
+                format!("{relation}: rate {}", labels::law_name(&law.law)),
+            );
+            if self.has_point(&law.key) && !legend.contains(&entry) {
+                legend.push(entry);
+            }
+        }
+        let precisions: Vec<String> = self
+            .underflowing()
+            .map(|(name, _, printed)| format!("{name} prints 0 below {printed}"))
+            .collect();
+        if !precisions.is_empty() {
+            let text = format!("{} (dots: from this lag on)", precisions.join(", "));
+            legend.push((solid(Rgb::INK, 0.8), text));
+        }
+        Caption::new(width, &title, &subtitle, &notes).with_legend(legend)
+    }
+
+    fn has_point(&self, point: &Key) -> bool {
+        self.columns
+            .iter()
+            .any(|column| column.curves.iter().any(|(key, _)| *key == point))
+    }
+
+    fn title(&self, quantity: &str) -> String {
+        let reaches: Vec<(&str, (usize, f64, f64))> = self
+            .columns
+            .iter()
+            .filter_map(|column| Some((column.style.label.as_str(), column.reach()?)))
+            .collect();
+        let shrinks = reaches.iter().all(|(_, (_, _, high))| *high < 0.0);
+        let verb = if shrinks { "has shrunk to" } else { "is" };
+        let lag = reaches.iter().map(|(_, (lag, ..))| *lag).max().unwrap_or(0);
+        let parts: Vec<String> = reaches
+            .iter()
+            .map(|(label, (_, low, high))| {
+                let (low, high) = (
+                    labels::approximate_power(*low),
+                    labels::approximate_power(*high),
+                );
+                let range = if low == high {
+                    low
+                } else {
+                    format!("{low}\u{a0}…\u{a0}{high}")
+                };
+                format!("{range} ({label})")
+            })
+            .collect();
+        let subject = match quantity {
+            "h" => "the gradient",
+            other => &format!("the gradient of {other}"),
+        };
+        format!(
+            "At lag {} {subject} {verb} {}",
+            labels::thousands(lag),
+            parts.join(" and ")
+        )
+    }
+}
+
+/// Writes a text at the candidate where it covers least, and makes it an obstacle for later ones.
+fn annotate(
+    canvas: &mut Canvas<'_>,
+    panel: &Panel,
+    obstacles: &mut Vec<Pixel>,
+    candidates: &[Pixel],
+    text: &str,
+    font: Font,
+) {
+    let width = labels::width(text, font.size);
+    let frame = &panel.frame;
+    let inside: Vec<Pixel> = candidates
+        .iter()
+        .copied()
+        .filter(|&(x, y)| {
+            x > frame.left
+                && x + width < frame.right + 4.0
+                && y > frame.top
+                && y < frame.bottom - 6.0
+        })
+        .collect();
+    if let Some((x, y)) = placement::freest(&inside, (width, font.size + 1.0), obstacles) {
+        canvas.text((x, y), Anchor::Start, text, font);
+        let steps = (width / 4.0) as usize + 1;
+        for step in 0..=steps {
+            let x = x + width * step as f64 / steps as f64;
+            // A text weighs more than a line that it would cross.
+            obstacles.extend((-4..=4).map(|row| (x, y + f64::from(row))));
+        }
+    }
+}
+
+/// Theory is dashed, a bound dotted.
+pub fn law_stroke(law: &LawRow, colour: Rgb) -> Stroke {
+    Stroke {
+        colour,
+        width: 1.2,
+        dash: if law.relation == "upper-bound" {
+            Dash::Dotted
+        } else {
+            Dash::Dashed
+        },
+    }
+}

@@ -1,0 +1,128 @@
+//! Stored tables to figures: SVG text, and PNG of the same drawing.
+//!
+//! Figures are functions of the CSV files alone, so every one can be redrawn without recomputing,
+//! and of nothing else: the same files give the same bytes. A kind of figure is one file here and
+//! one line in `drawing`; what they share is `chart` (axes, lines, bands, heat maps, labels) on
+//! `canvas` (plotters' SVG backend). Plotters' own chart layer is not used: its log axis loses its
+//! labels over hundreds of decades, and it knows no view box, dashes or label placement.
+//!
+//! Vertical axes show log₁₀ on a linear scale, labelled as powers of ten. An exact zero is a gap,
+//! counted in a note.
+
+mod against_factor;
+mod canvas;
+mod chart;
+mod data;
+mod decay;
+mod factor_axis;
+mod gates;
+mod half_life;
+mod labels;
+mod palette;
+mod phase;
+mod placement;
+mod png;
+mod rate;
+#[cfg(test)]
+mod tests;
+mod ticks;
+
+use thiserror::Error;
+
+use crate::config::{Config, FigureKind};
+use crate::tables::TableError;
+use data::{CellStyle, Request};
+
+pub use png::render_png;
+
+/// A drawn figure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// File stem.
+    pub name: String,
+    /// The drawing.
+    pub svg: String,
+}
+
+/// Why a figure cannot be drawn.
+#[derive(Debug, Error, PartialEq)]
+pub enum FigureError {
+    /// A file the figure is drawn from is not there.
+    #[error("figure `{figure}` is drawn from {file}, which is not in the results folder")]
+    MissingFile {
+        /// The figure's name.
+        figure: String,
+        /// The file.
+        file: &'static str,
+    },
+    /// A file is not what it should be.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A figure needs a sweep key on its x-axis.
+    #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
+    NoFactor {
+        /// The figure's name.
+        figure: String,
+    },
+    /// A sweep key that the stored tables do not have as a column.
+    #[error("figure `{figure}`: {file} has no column `{factor}`; its factors are {found}")]
+    UnknownFactor {
+        /// The figure's name.
+        figure: String,
+        /// The sweep key.
+        factor: String,
+        /// The file.
+        file: &'static str,
+        /// The factor columns there are.
+        found: String,
+    },
+}
+
+/// Draws every figure of the config from stored files, in the config's order. `files` gives the
+/// text of a CSV file by its name, such as `curves.csv`, or `None` if it is not there.
+///
+/// # Errors
+///
+/// If a needed file is missing or malformed, or does not have a factor the figure names.
+pub fn draw(
+    config: &Config,
+    files: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Figure>, FigureError> {
+    let kinds: Vec<&str> = config.cells.iter().map(|entry| entry.cell.kind()).collect();
+    let cells: Vec<CellStyle> = config
+        .cells
+        .iter()
+        .zip(palette::cell_colours(&kinds))
+        .map(|(entry, colour)| CellStyle {
+            label: entry.label.clone(),
+            colour,
+        })
+        .collect();
+    config
+        .figures
+        .iter()
+        .map(|spec| {
+            let request = Request {
+                spec,
+                cells: &cells,
+                files,
+            };
+            Ok(Figure {
+                name: spec.name.clone(),
+                svg: drawing(spec.kind)(&request)?,
+            })
+        })
+        .collect()
+}
+
+type Drawing = fn(&Request<'_>) -> Result<String, FigureError>;
+
+fn drawing(kind: FigureKind) -> Drawing {
+    match kind {
+        FigureKind::Decay => decay::draw,
+        FigureKind::Phase => phase::draw,
+        FigureKind::Rate => rate::draw,
+        FigureKind::HalfLife => half_life::draw,
+        FigureKind::Gates => gates::draw,
+    }
+}

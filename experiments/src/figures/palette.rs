@@ -1,0 +1,142 @@
+//! Colours that the colour-blind can tell apart (Okabe and Ito, 2008), the same for a cell everywhere.
+
+/// Red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rgb(pub u8, pub u8, pub u8);
+
+impl Rgb {
+    pub const WHITE: Self = Self(255, 255, 255);
+    pub const BLACK: Self = Self(0, 0, 0);
+    /// Text and frames.
+    pub const INK: Self = Self(34, 34, 34);
+    /// Secondary text.
+    pub const GREY: Self = Self(95, 95, 95);
+    /// Grid lines.
+    pub const GRID: Self = Self(228, 228, 228);
+    /// Where a heat map has no value.
+    pub const NO_VALUE: Self = Self(200, 200, 200);
+
+    /// The colour on the way from this to `other`, at `part` ∈ [0, 1].
+    pub fn mix(self, other: Self, part: f64) -> Self {
+        let part = part.clamp(0.0, 1.0);
+        let channel = |from: u8, to: u8| {
+            (f64::from(from) + part * (f64::from(to) - f64::from(from))).round() as u8
+        };
+        Self(
+            channel(self.0, other.0),
+            channel(self.1, other.1),
+            channel(self.2, other.2),
+        )
+    }
+}
+
+const BLUE: Rgb = Rgb(0, 114, 178);
+const VERMILLION: Rgb = Rgb(213, 94, 0);
+/// For further cells: bluish green, reddish purple, orange, sky blue.
+const FURTHER: [Rgb; 4] = [
+    Rgb(0, 158, 115),
+    Rgb(204, 121, 167),
+    Rgb(230, 159, 0),
+    Rgb(86, 180, 233),
+];
+
+/// One colour per cell, given their kinds in the config's order. The first cell of a kind has the
+/// kind's colour, so that a vanilla RNN is blue in every figure.
+pub fn cell_colours(kinds: &[&str]) -> Vec<Rgb> {
+    let mut further = FURTHER.iter().copied().cycle();
+    let mut used = Vec::new();
+    for &kind in kinds {
+        let own = match kind {
+            "vanilla-rnn" => Some(BLUE),
+            "lstm" => Some(VERMILLION),
+            _ => None,
+        };
+        let colour = own
+            .filter(|colour| !used.contains(colour))
+            .or_else(|| further.next());
+        used.push(colour.unwrap_or(Rgb::BLACK));
+    }
+    used
+}
+
+/// `count` shades of a colour from light to dark, for the lines of one cell.
+pub fn shades(colour: Rgb, count: usize) -> Vec<Rgb> {
+    if count == 1 {
+        return vec![colour];
+    }
+    (0..count)
+        .map(|index| {
+            let place = 2.0 * index as f64 / (count - 1) as f64 - 1.0;
+            if place < 0.0 {
+                colour.mix(Rgb::WHITE, -0.42 * place)
+            } else {
+                colour.mix(Rgb::BLACK, 0.55 * place)
+            }
+        })
+        .collect()
+}
+
+/// A colour for labels in a shade that may be too light to read.
+pub fn readable(shade: Rgb) -> Rgb {
+    shade.mix(Rgb::BLACK, 0.3)
+}
+
+/// A colour map on [0, 1]: straight lines between equally spaced colours.
+#[derive(Clone, Copy, Debug)]
+pub struct ColourMap(&'static [Rgb]);
+
+impl ColourMap {
+    /// Light to dark blue-green, for fractions.
+    pub const SEQUENTIAL: Self = Self(&[
+        Rgb(255, 255, 229),
+        Rgb(199, 233, 192),
+        Rgb(92, 184, 170),
+        Rgb(32, 120, 155),
+        Rgb(20, 44, 100),
+    ]);
+    /// Blue through white to vermillion, for values on both sides of 0.
+    pub const DIVERGING: Self = Self(&[
+        Rgb(5, 48, 97),
+        Rgb(49, 124, 183),
+        Rgb(160, 203, 226),
+        Rgb(248, 248, 246),
+        Rgb(248, 190, 140),
+        Rgb(213, 94, 0),
+        Rgb(110, 36, 0),
+    ]);
+
+    /// The colour at `place` ∈ [0, 1].
+    pub fn at(self, place: f64) -> Rgb {
+        let scaled = place.clamp(0.0, 1.0) * (self.0.len() - 1) as f64;
+        let index = (scaled as usize).min(self.0.len() - 2);
+        self.0[index].mix(self.0[index + 1], scaled - index as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_kinds_keep_their_colour_and_no_two_cells_share_one() {
+        assert_eq!(cell_colours(&["lstm"]), [VERMILLION]);
+        let colours = cell_colours(&["lstm", "vanilla-rnn", "lstm", "gru"]);
+        assert_eq!(colours[..2], [VERMILLION, BLUE]);
+        assert_eq!(colours[2..], FURTHER[..2]);
+    }
+
+    #[test]
+    fn shades_run_from_light_to_dark_through_the_colour() {
+        let shades = shades(BLUE, 5);
+        assert_eq!(shades[2], BLUE);
+        let brightness = |rgb: &Rgb| u32::from(rgb.0) + u32::from(rgb.1) + u32::from(rgb.2);
+        assert!(shades.is_sorted_by_key(|rgb| std::cmp::Reverse(brightness(rgb))));
+    }
+
+    #[test]
+    fn colour_map_ends_at_its_end_colours() {
+        assert_eq!(ColourMap::DIVERGING.at(-1.0), Rgb(5, 48, 97));
+        assert_eq!(ColourMap::DIVERGING.at(0.5), Rgb(248, 248, 246));
+        assert_eq!(ColourMap::DIVERGING.at(2.0), Rgb(110, 36, 0));
+    }
+}

@@ -1,0 +1,359 @@
+//! `phase`: the gradient as a heat map over a factor and lag, with the line on which it neither
+//! vanishes nor explodes.
+
+use super::FigureError;
+use super::canvas::{Anchor, Dash, Stroke, draw_svg};
+use super::chart::{
+    self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, Scale, bold_font, runs, solid,
+    text_font,
+};
+use super::data::{self, CellStyle, Group, Request};
+use super::factor_axis::{self, FactorAxis};
+use super::palette::{ColourMap, Rgb};
+use super::{labels, placement, ticks};
+use crate::tables::{CurveRow, Key};
+
+/// Panels that fit a page's width.
+const MAX_PANELS: usize = 3;
+
+/// log₁₀ of a ratio that may be 10⁰ for all one can see.
+const NOISE: f64 = 0.3;
+
+/// One heat map.
+struct Map<'a> {
+    style: &'a CellStyle,
+    heading: String,
+    axis: FactorAxis,
+    lags: Vec<usize>,
+    /// Medians by factor value, then lag; `NaN` where a grid point has none.
+    medians: Vec<Vec<f64>>,
+}
+
+pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
+    let table = request.table(|row: &CurveRow| &row.key)?;
+    let quantity = request.quantity();
+    let (x, x_key) = request.x(&table)?;
+    let groups = data::by_point(
+        table.rows.iter().filter(|row| row.quantity == quantity),
+        |row: &CurveRow| &row.key,
+    );
+    let all: Vec<Map<'_>> = request
+        .cells
+        .iter()
+        .flat_map(|style| maps(style, x, &table.factors, &groups))
+        .collect();
+    if all.is_empty() {
+        let title = request.title(|| "Nothing to draw".into());
+        let reason =
+            format!("curves.csv has no rows of {quantity} for different values of {x_key}.");
+        return Ok(chart::empty_figure(&title, &reason));
+    }
+    let total = all.len();
+    let kept = placement::choose(total, MAX_PANELS);
+    let maps: Vec<Map<'_>> = all
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| kept.contains(index))
+        .map(|(_, map)| map)
+        .collect();
+    let n = data::replicates(
+        groups
+            .iter()
+            .flat_map(|(_, rows)| rows.iter().map(|row| row.n)),
+    );
+    Ok(render(
+        request,
+        &maps,
+        total,
+        &labels::factor_name(x_key),
+        &n,
+    ))
+}
+
+fn maps<'a>(
+    style: &'a CellStyle,
+    x: usize,
+    names: &[String],
+    groups: &[Group<'_, CurveRow>],
+) -> Vec<Map<'a>> {
+    let points: Vec<&Group<'_, CurveRow>> = groups
+        .iter()
+        .filter(|(key, _)| key.cell == style.label && !key.factors[x].is_empty())
+        .collect();
+    let keys: Vec<&Key> = points.iter().map(|(key, _)| *key).collect();
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let others: Vec<usize> = data::varying(&keys)
+        .into_iter()
+        .filter(|&factor| factor != x)
+        .collect();
+    data::combinations(&keys, &others)
+        .into_iter()
+        .map(|combination| {
+            let points: Vec<&&Group<'_, CurveRow>> = points
+                .iter()
+                .filter(|(key, _)| data::combination(key, &others) == combination)
+                .collect();
+            let keys: Vec<&Key> = points.iter().map(|(key, _)| *key).collect();
+            let axis = FactorAxis::new(data::values(&keys, x));
+            let mut lags: Vec<usize> = points
+                .iter()
+                .flat_map(|(_, rows)| rows.iter().map(|row| row.lag))
+                .collect();
+            lags.sort_unstable();
+            lags.dedup();
+            let mut medians = vec![vec![f64::NAN; lags.len()]; axis.values.len()];
+            for (key, rows) in points {
+                let column = axis
+                    .values
+                    .iter()
+                    .position(|value| *value == key.factors[x]);
+                for row in rows {
+                    if let (Some(column), Ok(lag)) = (column, lags.binary_search(&row.lag)) {
+                        medians[column][lag] = row.median;
+                    }
+                }
+            }
+            let described = data::describe(names, &others, &combination);
+            Map {
+                style,
+                heading: if described.is_empty() {
+                    style.label.clone()
+                } else {
+                    format!("{}, {described}", style.label)
+                },
+                axis,
+                lags,
+                medians,
+            }
+        })
+        .collect()
+}
+
+fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: &str) -> String {
+    let finite = || {
+        maps.iter()
+            .flat_map(|map| map.medians.iter().flatten().copied())
+            .filter(|value| value.is_finite())
+    };
+    // At least a decade on both sides of 10⁰, so that noise about it does not look like a regime.
+    let scale = ColourScale {
+        map: ColourMap::DIVERGING,
+        low: finite().fold(-1.0, f64::min),
+        high: finite().fold(1.0, f64::max),
+        middle: 0.0,
+    };
+    let zeros = maps
+        .iter()
+        .flat_map(|map| map.medians.iter().flatten())
+        .filter(|value| **value == f64::NEG_INFINITY)
+        .count();
+    let mut notes = Vec::new();
+    if maps.len() < total {
+        notes.push(format!(
+            "{} of {total} panels are shown; the tables have all.",
+            maps.len()
+        ));
+    }
+    if zeros > 0 {
+        notes.push(format!(
+            "Grey: {} where the median is exactly zero.",
+            labels::count(zeros, "point")
+        ));
+    }
+    let width = match maps.len() {
+        1 => 560.0,
+        2 => 700.0,
+        _ => 880.0,
+    };
+    let title = request.title(|| title(maps, name));
+    let has_line = maps.iter().any(|map| !map.balance().is_empty());
+    let subtitle = format!(
+        "Median of {n}. Colour: {}{}",
+        labels::ratio_name(request.quantity()),
+        if has_line {
+            "; the line is 10⁰."
+        } else {
+            "."
+        }
+    );
+    let caption = Caption::new(width, &title, &subtitle, &notes);
+
+    let last_lag = maps.iter().filter_map(|map| map.lags.last()).max();
+    let y_high = last_lag.map_or(1.0, |&lag| lag as f64 + 0.5);
+    let y_ticks = ticks::whole(0.0, y_high, 6);
+    let tick_width = y_ticks
+        .iter()
+        .map(|tick| labels::width(&tick.label, chart::TEXT))
+        .fold(0.0, f64::max);
+    let shown = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
+    let shown = if shown.0 < shown.1 {
+        shown
+    } else {
+        (-1.0, 1.0)
+    };
+    let bar_ticks = ticks::powers(shown.0, shown.1, 7);
+    let bar_label_width = bar_ticks
+        .iter()
+        .map(|tick| labels::width(&tick.label, chart::SMALL))
+        .fold(0.0, f64::max);
+    const GAP: f64 = 30.0;
+    const BAR: f64 = 13.0;
+    let left = MARGIN + 20.0 + tick_width + 7.0;
+    let right = width - MARGIN - bar_label_width - 8.0 - BAR - GAP;
+    let plot_width = ((right - left - GAP * (maps.len() - 1) as f64) / maps.len() as f64).max(60.0);
+    let top = caption.top() + 24.0;
+    let bottom = top + 280.0;
+    let below = maps
+        .iter()
+        .map(|map| {
+            map.axis
+                .height(&Scale::new(map.range().0, map.range().1, 0.0, plot_width))
+        })
+        .fold(0.0, f64::max);
+    let height = bottom + below + caption.bottom();
+
+    draw_svg(width, height, |canvas| {
+        caption.draw(canvas, height);
+        for (index, map) in maps.iter().enumerate() {
+            let start = left + (plot_width + GAP) * index as f64;
+            let frame = Frame {
+                left: start,
+                right: start + plot_width,
+                top,
+                bottom,
+            };
+            let borders = map.axis.borders();
+            let panel = Panel::new(frame, map.range(), (-0.5, y_high));
+            panel.heat_map(canvas, &map.cells(&borders, &scale));
+            for line in map.balance() {
+                panel.line(canvas, &line, solid(Rgb::WHITE, 2.6));
+                let stroke = Stroke {
+                    colour: Rgb::INK,
+                    width: 1.3,
+                    dash: Dash::Solid,
+                };
+                panel.line(canvas, &line, stroke);
+            }
+            panel.y_axis(canvas, &y_ticks, index == 0);
+            map.axis.draw(canvas, &panel, name);
+            let font = bold_font(map.style.colour.mix(Rgb::BLACK, 0.1));
+            canvas.text((start, top - 12.0), Anchor::Start, &map.heading, font);
+        }
+        let bar = Frame {
+            left: width - MARGIN - bar_label_width - 8.0 - BAR,
+            right: width - MARGIN - bar_label_width - 8.0,
+            top,
+            bottom,
+        };
+        scale.bar(canvas, bar, shown, &bar_ticks);
+        let middle = (MARGIN + 5.0, 0.5 * (top + bottom));
+        canvas.text_upwards(middle, "lag k = T − t (steps)", text_font(Rgb::INK));
+    })
+}
+
+impl Map<'_> {
+    /// The ends of the x-axis: the outer borders of its cells.
+    fn range(&self) -> (f64, f64) {
+        match self.axis.borders().as_slice() {
+            [first, .., last] => (*first, *last),
+            _ => (0.0, 1.0),
+        }
+    }
+
+    /// The coloured rectangles; equal neighbours in lag are one.
+    fn cells(&self, borders: &[f64], scale: &ColourScale) -> Vec<HeatCell> {
+        let lags: Vec<f64> = self.lags.iter().map(|&lag| lag as f64).collect();
+        let lag_borders = factor_axis::borders(&lags);
+        let mut cells = Vec::new();
+        for (column, medians) in self.medians.iter().enumerate() {
+            let colours: Vec<Rgb> = medians.iter().map(|&value| scale.colour(value)).collect();
+            for (from, to, colour) in runs(&colours) {
+                cells.push(HeatCell {
+                    x: (borders[column], borders[column + 1]),
+                    y: (
+                        lag_borders[from].max(-0.5),
+                        lag_borders[to].min(lags[lags.len() - 1] + 0.5),
+                    ),
+                    colour,
+                });
+            }
+        }
+        cells
+    }
+
+    /// Where the ratio passes 1 between neighbouring numbers of the factor: the last such place at
+    /// each lag, as lines without gaps.
+    fn balance(&self) -> Vec<Vec<(f64, f64)>> {
+        let positions = self.axis.positions();
+        let mut lines: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+        for (index, &lag) in self.lags.iter().enumerate().skip(1) {
+            let crossing = (1..positions.len()).rev().find_map(|column| {
+                let (below, above) = (self.medians[column - 1][index], self.medians[column][index]);
+                let passes =
+                    below.is_finite() && above.is_finite() && (below < 0.0) != (above < 0.0);
+                let both_numbers = self.axis.is_number(&self.axis.values[column]);
+                (passes && both_numbers).then(|| {
+                    let part = below / (below - above);
+                    positions[column - 1] + part * (positions[column] - positions[column - 1])
+                })
+            });
+            match (crossing, lines.last_mut()) {
+                (Some(x), Some(line)) => line.push((x, lag as f64)),
+                (None, Some(line)) if !line.is_empty() => lines.push(Vec::new()),
+                _ => {}
+            }
+        }
+        lines.retain(|line| line.len() > 1);
+        lines
+    }
+}
+
+fn title(maps: &[Map<'_>], name: &str) -> String {
+    let last_lag = maps.iter().filter_map(|map| map.lags.last()).max();
+    let Some(&lag) = last_lag else {
+        return "Nothing to draw".into();
+    };
+    let parts: Vec<String> = maps
+        .iter()
+        .filter_map(|map| {
+            let at_end = |column: usize| map.medians.get(column)?.last().copied();
+            let last = map.axis.values.len().checked_sub(1)?;
+            // A passage that is more than noise about 10⁰.
+            let (start, end) = (at_end(0)?, at_end(last)?);
+            let balance = map
+                .balance()
+                .last()
+                .filter(|_| start < -NOISE && end > NOISE)
+                .and_then(|line| line.last().copied())
+                .filter(|&(_, at)| at == lag as f64);
+            Some(match balance {
+                Some((x, _)) => format!(
+                    "passes 10⁰ at {name} {} ({})",
+                    labels::significant(x),
+                    map.heading
+                ),
+                None if last == 0 => format!(
+                    "is {} at {name} {} ({})",
+                    labels::approximate_power(start),
+                    labels::factor_value(&map.axis.values[0]),
+                    map.heading
+                ),
+                None => format!(
+                    "is {} at {name} {} and {} at {} ({})",
+                    labels::approximate_power(start),
+                    labels::factor_value(&map.axis.values[0]),
+                    labels::approximate_power(end),
+                    labels::factor_value(&map.axis.values[last]),
+                    map.heading
+                ),
+            })
+        })
+        .collect();
+    format!(
+        "At lag {} the gradient {}",
+        labels::thousands(lag),
+        parts.join(", ")
+    )
+}

@@ -1,0 +1,52 @@
+//! SVG to PNG, with the shipped font and no other, so that pixels do not depend on the machine.
+
+use std::sync::{Arc, OnceLock};
+
+use resvg::tiny_skia::{Color, Pixmap, Transform};
+use resvg::usvg::{Options, Tree, fontdb};
+
+/// Pixels of the PNG per pixel of the SVG.
+const SCALE: f32 = 2.0;
+
+const FONTS: [&[u8]; 2] = [
+    include_bytes!("../../assets/font/Inter-Regular.otf"),
+    include_bytes!("../../assets/font/Inter-SemiBold.otf"),
+];
+
+fn fonts() -> Arc<fontdb::Database> {
+    static FONT_DATABASE: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
+    FONT_DATABASE
+        .get_or_init(|| {
+            let mut database = fontdb::Database::new();
+            for font in FONTS {
+                database.load_font_data(font.to_vec());
+            }
+            Arc::new(database)
+        })
+        .clone()
+}
+
+/// Renders a drawn figure as a PNG file at twice its size, on white.
+///
+/// # Panics
+///
+/// If `svg` is no SVG document: it must come from [`draw`](super::draw).
+pub fn render_png(svg: &str) -> Vec<u8> {
+    let options = Options {
+        font_family: "Inter".to_owned(),
+        fontdb: fonts(),
+        ..Options::default()
+    };
+    let tree = Tree::from_str(svg, &options).expect("figures are valid SVG");
+    let size = tree.size();
+    let pixels = |length: f32| (length * SCALE).ceil() as u32;
+    let mut pixmap =
+        Pixmap::new(pixels(size.width()), pixels(size.height())).expect("figures are not empty");
+    pixmap.fill(Color::WHITE);
+    resvg::render(
+        &tree,
+        Transform::from_scale(SCALE, SCALE),
+        &mut pixmap.as_mut(),
+    );
+    pixmap.encode_png().expect("encoding to memory cannot fail")
+}

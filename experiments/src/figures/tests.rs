@@ -1,0 +1,563 @@
+//! Figures from synthetic tables of realistic shape, and of shapes nobody plans for.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::config::FigureSpec;
+use crate::tables::{CurveRow, FitRow, Key, LawRow, Row, SeriesRow, Table};
+
+/// Stored files by name.
+type Files = BTreeMap<&'static str, String>;
+
+fn put<R: Row>(files: &mut Files, table: &Table<R>) {
+    files.insert(R::FILE, table.to_csv());
+}
+
+fn spec(kind: FigureKind) -> FigureSpec {
+    FigureSpec {
+        kind,
+        name: "figure".into(),
+        quantity: None,
+        x: None,
+        filter: BTreeMap::new(),
+        title: None,
+    }
+}
+
+fn with_x(kind: FigureKind, x: &str) -> FigureSpec {
+    FigureSpec {
+        x: Some(x.into()),
+        ..spec(kind)
+    }
+}
+
+fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
+    let cells: Vec<CellStyle> = ["vanilla-rnn", "lstm"]
+        .into_iter()
+        .zip(palette::cell_colours(&["vanilla-rnn", "lstm"]))
+        .map(|(label, colour)| CellStyle {
+            label: label.into(),
+            colour,
+        })
+        .collect();
+    drawing(spec.kind)(&Request {
+        spec,
+        cells: &cells,
+        files: &|name| files.get(name).cloned(),
+    })
+}
+
+/// Draws, and checks what must hold of every figure.
+fn drawn(spec: &FigureSpec, files: &Files) -> String {
+    let svg = try_draw(spec, files).unwrap();
+    assert!(!svg.contains("NaN") && !svg.contains("inf\""));
+    assert_eq!(
+        svg,
+        try_draw(spec, files).unwrap(),
+        "same input, same bytes"
+    );
+    assert!(render_png(&svg).starts_with(b"\x89PNG"));
+    svg
+}
+
+fn key(cell: &str, factors: &[&str]) -> Key {
+    Key {
+        cell: cell.into(),
+        factors: factors.iter().map(|&value| value.into()).collect(),
+    }
+}
+
+/// A number in [−1, 1] that looks random.
+fn noise(seed: usize) -> f64 {
+    ((seed as f64 * 12.9898).sin() * 43758.5453).fract()
+}
+
+fn curve(key: &Key, quantity: &str, lags: impl Iterator<Item = usize>, rate: f64) -> Vec<CurveRow> {
+    let seed = key.factors.concat().bytes().map(usize::from).sum::<usize>();
+    lags.map(|lag| {
+        let wiggle = 0.3 * (lag as f64).sqrt().min(4.0) * noise(seed + lag / 4) * 0.2;
+        let median = rate * lag as f64 + wiggle;
+        let spread = 0.03 * rate.abs() * lag as f64 + 0.02 * (lag as f64).sqrt();
+        CurveRow {
+            key: key.clone(),
+            quantity: quantity.into(),
+            lag,
+            median,
+            q25: median - spread,
+            q75: median + spread,
+            min: median - 3.0 * spread,
+            max: median + 3.0 * spread,
+            n: 10,
+        }
+    })
+    .collect()
+}
+
+const DECAY_FACTORS: [&str; 3] = [
+    "cell.hidden",
+    "vanilla-rnn.recurrent_weights.gain",
+    "lstm.forget_bias",
+];
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.into()).collect()
+}
+
+/// The headline grid: 3 hidden sizes × (5 gains, 3 forget biases), down to 10⁻⁹⁴.
+fn decay_files() -> Files {
+    let mut curves = Table::new(strings(&DECAY_FACTORS));
+    let mut laws = Table::new(strings(&DECAY_FACTORS));
+    for hidden in ["32", "64", "128"] {
+        let size: f64 = hidden.parse().unwrap();
+        for (gain, end) in [
+            ("0.5", -94.0),
+            ("0.9", -47.0),
+            ("1", -39.0),
+            ("1.2", -26.0),
+            ("1.5", -12.0),
+        ] {
+            let point = key("vanilla-rnn", &[hidden, gain, ""]);
+            let rate = (end / 199.0) * (1.0 + 2.0 / size);
+            curves.rows.extend(curve(&point, "h", 0..=200, rate));
+            laws.rows.push(LawRow {
+                rate: gain.parse::<f64>().unwrap().ln(),
+                ..law(point, "ln rho(W)", "rate")
+            });
+        }
+        for (bias, end) in [("0", -38.0), ("1", -17.0), ("3", -0.7)] {
+            let point = key("lstm", &[hidden, "", bias]);
+            curves.rows.extend(curve(&point, "h", 0..=200, end / 199.0));
+            curves.rows.extend(curve(&point, "c", 0..=200, end / 190.0));
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    put(&mut files, &laws);
+    files
+}
+
+fn law(key: Key, law: &str, relation: &str) -> LawRow {
+    LawRow {
+        key,
+        quantity: "h".into(),
+        law: law.into(),
+        relation: relation.into(),
+        rate: 0.0,
+        rate_low: 0.0,
+        rate_high: 0.0,
+        n: 10,
+    }
+}
+
+/// Two cells to 10⁻³⁰⁰⁰ over 10,000 steps, lags thinned as stored.
+fn horizon_files() -> Files {
+    let mut curves = Table::new(strings(&DECAY_FACTORS));
+    let lags: Vec<usize> = (0..=1000)
+        .chain((1..=100).map(|i| (1000.0 * 10f64.powf(f64::from(i) / 100.0)).round() as usize))
+        .collect();
+    for (cell, gain, bias, end) in [
+        ("vanilla-rnn", "0.5", "", -3005.0),
+        ("vanilla-rnn", "0.9", "", -1400.0),
+        ("lstm", "", "1", -860.0),
+        ("lstm", "", "5", -31.0),
+    ] {
+        let point = key(cell, &["64", gain, bias]);
+        let rate = end / 10_000.0;
+        curves
+            .rows
+            .extend(curve(&point, "h", lags.iter().copied(), rate));
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    files
+}
+
+fn fit(key: Key, rate: f64) -> FitRow {
+    FitRow {
+        key,
+        quantity: "h".into(),
+        rate: Some(rate),
+        rate_low: Some(rate - 0.02),
+        rate_high: Some(rate + 0.02),
+        half_life: Some(if rate < 0.0 {
+            std::f64::consts::LN_2 / -rate
+        } else {
+            f64::INFINITY
+        }),
+        r_squared: Some(0.99),
+        early_rate: Some(rate * 1.4),
+        late_rate: Some(rate * 0.9),
+        f32_zero_lag: None,
+        verdict: "vanishes".into(),
+        n: 10,
+    }
+}
+
+const GAIN: &str = "vanilla-rnn.recurrent_weights.gain";
+
+/// 31 gains from 0.5 to 2 at two hidden sizes: curves, fits and laws.
+fn transition_files() -> Files {
+    let names = strings(&["cell.hidden", GAIN]);
+    let (mut curves, mut fits, mut laws) = (
+        Table::new(names.clone()),
+        Table::new(names.clone()),
+        Table::new(names),
+    );
+    for hidden in ["32", "128"] {
+        for step in 0..31 {
+            let gain = 0.5 + 0.05 * f64::from(step);
+            let text = crate::tables::format_number(gain);
+            let point = key("vanilla-rnn", &[hidden, &text]);
+            let rate = gain.ln() - 0.45 * (gain - 0.4).max(0.0).powf(0.7) + 0.12 * gain;
+            curves
+                .rows
+                .extend(curve(&point, "h", 0..=200, rate / std::f64::consts::LN_10));
+            fits.rows.push(fit(point.clone(), rate));
+            for (name, relation, value) in [
+                ("ln rho(W)", "rate", gain.ln()),
+                ("ln(gamma sigma_max)", "upper-bound", gain.ln() + 0.66),
+            ] {
+                laws.rows.push(LawRow {
+                    rate: value,
+                    ..law(point.clone(), name, relation)
+                });
+            }
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    put(&mut files, &fits);
+    put(&mut files, &laws);
+    files
+}
+
+/// Forget biases 0…5 and chrono, with an infinite half-life.
+fn forget_bias_files() -> Files {
+    let names = strings(&["cell.hidden", "lstm.forget_bias"]);
+    let (mut curves, mut fits, mut laws) = (
+        Table::new(names.clone()),
+        Table::new(names.clone()),
+        Table::new(names),
+    );
+    for hidden in ["32", "64", "128"] {
+        for (bias, rate) in [
+            ("0", -0.44),
+            ("1", -0.2),
+            ("2", -0.07),
+            ("3", -0.02),
+            ("4", -0.006),
+            ("5", 0.0),
+            ("chrono=200", -0.012),
+        ] {
+            let point = key("lstm", &[hidden, bias]);
+            let rate = rate * (1.0 + 3.0 / hidden.parse::<f64>().unwrap());
+            curves.rows.extend(curve(&point, "h", 0..=200, rate / 2.3));
+            fits.rows.push(fit(point.clone(), rate));
+            if let Ok(bias) = bias.parse::<f64>() {
+                laws.rows.push(LawRow {
+                    rate: -(1.0 + (-bias).exp()).ln(),
+                    ..law(point, "ln sigma(b)", "rate")
+                });
+            }
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    put(&mut files, &fits);
+    put(&mut files, &laws);
+    files
+}
+
+/// Words as factor values, several of them long.
+fn initialization_files() -> Files {
+    let init = "cell.recurrent_weights.init";
+    let names = strings(&[init]);
+    let (mut curves, mut fits) = (Table::new(names.clone()), Table::new(names));
+    for (cell, offset) in [("vanilla-rnn", 0.0), ("lstm", 0.1)] {
+        for (name, rate) in [
+            ("gaussian", -0.3),
+            ("orthogonal", -0.15),
+            ("identity", -0.2),
+            ("uniform", -0.8),
+            ("spectral-radius", -0.31),
+            ("zero", -1.0),
+        ] {
+            let point = key(cell, &[name]);
+            curves.rows.extend(curve(&point, "h", 0..=200, rate / 2.3));
+            fits.rows.push(fit(point, rate + offset));
+        }
+    }
+    for row in &mut curves.rows {
+        if row.key.factors[0] == "zero" && row.lag > 0 {
+            (row.median, row.q25, row.q75) =
+                (f64::NEG_INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY);
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    put(&mut files, &fits);
+    files
+}
+
+/// One LSTM of 48 units over 100 steps with an event at 20.
+fn gates_files() -> Files {
+    let names = strings(&["lstm.forget_bias"]);
+    let (mut series, mut curves) = (Table::new(names.clone()), Table::new(names));
+    let point = key("lstm", &["2"]);
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    for unit in 0..48 {
+        let (mut c, mut h) = (0.0, 0.0);
+        for t in 1..=100 {
+            let event = if (20..23).contains(&t) {
+                3.0
+            } else {
+                0.2 * noise(t)
+            };
+            let drive = |gate: usize| noise(unit * 7 + gate) * event + noise(unit + gate * 31) * h;
+            let (i, f) = (sigmoid(drive(1)), sigmoid(2.0 + drive(2)));
+            let (g, o) = (drive(3).tanh(), sigmoid(drive(4)));
+            c = f * c + i * g;
+            h = o * c.tanh();
+            for (name, value) in [("i", i), ("f", f), ("g", g), ("o", o), ("c", c), ("h", h)] {
+                series.rows.push(SeriesRow {
+                    key: point.clone(),
+                    series: name.into(),
+                    unit,
+                    t,
+                    value,
+                });
+            }
+            if unit == 0 {
+                series.rows.push(SeriesRow {
+                    key: point.clone(),
+                    series: "x".into(),
+                    unit,
+                    t,
+                    value: event,
+                });
+            }
+        }
+    }
+    for (quantity, rate) in [
+        ("c", -0.055),
+        ("c_direct", -0.057),
+        ("c_gated", -0.075),
+        ("h", -0.07),
+    ] {
+        curves.rows.extend(curve(&point, quantity, 0..=100, rate));
+    }
+    let mut files = Files::new();
+    put(&mut files, &series);
+    put(&mut files, &curves);
+    files
+}
+
+const INIT: &str = "cell.recurrent_weights.init";
+
+/// Every kind of figure, for tables with this factor.
+fn every_kind(factor: &str) -> [FigureSpec; 5] {
+    [
+        spec(FigureKind::Decay),
+        with_x(FigureKind::Phase, factor),
+        with_x(FigureKind::Rate, factor),
+        with_x(FigureKind::HalfLife, factor),
+        spec(FigureKind::Gates),
+    ]
+}
+
+/// The files of one factor column `gain`, from curves, with a fit and a series row per point.
+fn files_of(curves: Vec<CurveRow>) -> Files {
+    let names = strings(&[GAIN]);
+    let (mut fits, mut series) = (Table::new(names.clone()), Table::new(names.clone()));
+    for row in &curves {
+        if fits.rows.iter().all(|fit: &FitRow| fit.key != row.key) {
+            fits.rows.push(FitRow {
+                rate: None,
+                rate_low: None,
+                rate_high: None,
+                half_life: None,
+                ..fit(row.key.clone(), 0.0)
+            });
+            series.rows.push(SeriesRow {
+                key: row.key.clone(),
+                series: "h".into(),
+                unit: 0,
+                t: 1,
+                value: 0.0,
+            });
+        }
+    }
+    let mut files = Files::new();
+    put(
+        &mut files,
+        &Table {
+            factors: names,
+            rows: curves,
+        },
+    );
+    put(&mut files, &fits);
+    put(&mut files, &series);
+    files
+}
+
+fn constant(row: &CurveRow, value: f64) -> CurveRow {
+    CurveRow {
+        median: value,
+        q25: value,
+        q75: value,
+        min: value,
+        max: value,
+        ..row.clone()
+    }
+}
+
+#[test]
+fn decay_title_says_how_far_each_cell_has_shrunk() {
+    let mut spec = spec(FigureKind::Decay);
+    spec.filter.insert("cell.hidden".into(), "64".into());
+    let svg = drawn(&spec, &decay_files());
+    for text in [
+        "At lag 200 the gradient has shrunk to 10⁻⁹⁷\u{a0}…\u{a0}10⁻¹² (vanilla-rnn) and",
+        "10⁻³⁸\u{a0}…\u{a0}10⁻⁰·⁷ (lstm)",
+        "Median and quartile band of 10 replicates.",
+        "theory: rate ln ρ(W)",
+        "f32 prints 0 below 10⁻⁴⁵ (dots: from this lag on)",
+        "lag k = T − t (steps)",
+    ] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert!(!svg.contains("H = 32"), "`where` keeps one hidden size");
+}
+
+#[test]
+fn a_title_of_the_config_replaces_the_default() {
+    let mut spec = spec(FigureKind::Decay);
+    spec.title = Some("Ours <& yours".into());
+    let svg = drawn(&spec, &decay_files());
+    assert!(svg.contains("Ours &lt;&amp; yours") && !svg.contains("has shrunk"));
+}
+
+#[test]
+fn a_cell_has_its_colour_in_every_figure() {
+    let colours = ["#0072B2", "#D55E00"];
+    let init = initialization_files();
+    let decay = drawn(&with_x(FigureKind::Rate, INIT), &init);
+    assert!(colours.iter().all(|colour| decay.contains(colour)));
+    let gates = drawn(&spec(FigureKind::Gates), &gates_files());
+    assert!(gates.contains(colours[1]));
+}
+
+#[test]
+fn both_precisions_are_marked_where_the_horizon_is_far() {
+    let svg = drawn(&spec(FigureKind::Decay), &horizon_files());
+    assert!(svg.contains("f32 prints 0 below 10⁻⁴⁵, f64 prints 0 below 10⁻³²⁴"));
+    assert!(svg.contains("10⁻³⁰⁰⁰"));
+}
+
+#[test]
+fn phase_and_rate_find_the_transition() {
+    let files = transition_files();
+    let phase = drawn(&with_x(FigureKind::Phase, GAIN), &files);
+    assert!(phase.contains("At lag 200 the gradient passes 10⁰ at gain 1.3"));
+    let rate = drawn(&with_x(FigureKind::Rate, GAIN), &files);
+    assert!(rate.contains("vanilla-rnn: the gradient vanishes up to gain 1.25"));
+    assert!(rate.contains("ln ρ(W)") && rate.contains("ln(γ σₘₐₓ) (bound)"));
+}
+
+#[test]
+fn infinite_half_lives_are_arrows() {
+    let files = forget_bias_files();
+    let svg = drawn(&with_x(FigureKind::HalfLife, "lstm.forget_bias"), &files);
+    assert!(svg.contains("∞") && svg.contains("Arrows: infinite"));
+    assert!(svg.contains("lstm: half-life from 1.54 steps (forget bias 0) to"));
+}
+
+#[test]
+fn words_are_a_factor_as_well_as_numbers() {
+    let files = initialization_files();
+    for kind in [FigureKind::Phase, FigureKind::Rate, FigureKind::HalfLife] {
+        let svg = drawn(&with_x(kind, INIT), &files);
+        assert!(svg.contains("spectral-radius"));
+    }
+    let svg = drawn(&spec(FigureKind::Decay), &files);
+    assert!(svg.contains("zero (0 from 1)"));
+    assert!(svg.contains("400 points where the median is exactly zero"));
+}
+
+#[test]
+fn gates_follow_the_cell_in_its_own_order() {
+    let svg = drawn(&spec(FigureKind::Gates), &gates_files());
+    let place = |text: &str| {
+        svg.find(text)
+            .unwrap_or_else(|| panic!("{text} is missing"))
+    };
+    let labels = [
+        "input x",
+        "forget gate f",
+        "input gate i",
+        "candidate g",
+        "cell state c",
+        "output gate o",
+        "hidden state h",
+        "c, direct path",
+    ];
+    assert!(labels.is_sorted_by_key(|label| place(label)));
+}
+
+#[test]
+fn odd_tables_are_drawn_too() {
+    let point = key("vanilla-rnn", &["0.5"]);
+    let other = key("vanilla-rnn", &["1.5"]);
+    let line = curve(&point, "h", 0..=200, -0.5);
+    let zeros: Vec<CurveRow> = [&point, &other]
+        .into_iter()
+        .flat_map(|key| curve(key, "h", 0..=20, 0.0))
+        .map(|row| constant(&row, f64::NEG_INFINITY))
+        .collect();
+    let huge: Vec<CurveRow> = [(&point, -400.0), (&other, 400.0)]
+        .into_iter()
+        .flat_map(|(key, rate)| curve(key, "h", 0..=100, rate))
+        .collect();
+    let many: Vec<CurveRow> = (0..30)
+        .flat_map(|line| {
+            let key = key("vanilla-rnn", &[&format!("{}", 0.1 * f64::from(line))]);
+            curve(&key, "h", 0..=50, -0.02 * f64::from(line))
+        })
+        .collect();
+    for (name, curves) in [
+        ("empty", vec![]),
+        ("one point", vec![line[1].clone()]),
+        ("single lag", vec![line[0].clone(), constant(&line[0], 0.0)]),
+        ("one curve", line.clone()),
+        ("all zero", zeros),
+        ("huge", huge),
+        ("many lines", many),
+    ] {
+        for spec in every_kind(GAIN) {
+            let svg = drawn(&spec, &files_of(curves.clone()));
+            assert!(svg.len() > 500, "{name}, {:?}", spec.kind);
+        }
+    }
+}
+
+#[test]
+fn missing_and_wrong_input_is_an_error_with_its_facts() {
+    let files = decay_files();
+    let message = |spec: &FigureSpec, files: &Files| try_draw(spec, files).unwrap_err().to_string();
+    assert_eq!(
+        message(&spec(FigureKind::Decay), &Files::new()),
+        "figure `figure` is drawn from curves.csv, which is not in the results folder"
+    );
+    assert_eq!(
+        message(&spec(FigureKind::Phase), &files),
+        "figure `figure`: expected a sweep key in `x`, found none"
+    );
+    assert_eq!(
+        message(&with_x(FigureKind::Phase, "cell.depth"), &files),
+        "figure `figure`: curves.csv has no column `cell.depth`; its factors are `cell.hidden`, \
+         `vanilla-rnn.recurrent_weights.gain`, `lstm.forget_bias`"
+    );
+    let mut broken = files;
+    broken.insert("curves.csv", "cell\n".into());
+    assert!(message(&spec(FigureKind::Decay), &broken).starts_with("curves.csv, line 1"));
+}

@@ -1,0 +1,27 @@
+//! Experiments on how gradients vanish and explode in recurrent networks: one TOML file in;
+//! curves, fits and figures out.
+//!
+//! The way of the data, each step a module: [`config`] (text → checked config) → [`plan`] (grid of
+//! runs) → [`sweep`] and [`run`] (spec → [`record`]) → [`store`] (files) → [`analysis`] (records →
+//! [`tables`]) → [`figures`] (tables → drawings). [`commands`] strings them together, one file per
+//! command; [`registry`] is the only place that knows the kinds of cells.
+//!
+//! Invariants: only [`store`] touches files, only [`sweep`] has threads, only the manifest knows a
+//! clock; figures are functions of stored tables.
+
+pub mod analysis;
+pub mod cli;
+pub mod commands;
+pub mod comparison;
+pub mod config;
+pub mod figures;
+pub mod input_file;
+pub mod plan;
+mod progress;
+pub mod record;
+pub mod registry;
+pub mod run;
+pub mod sequences;
+pub mod store;
+pub mod sweep;
+pub mod tables;

@@ -1,0 +1,406 @@
+//! From a loaded configuration to the list of runs.
+//!
+//! A run is identified by its [`RunSpec`] alone: everything its numbers depend on, and nothing
+//! else (not what is recorded, fitted or drawn, nor how many run at once). Adding a value to an
+//! axis therefore leaves the identity, and the stored record, of every other run as it was.
+
+use gradient_tracking::chunk_steps;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::config::{Config, ConfigError, Loaded, Loss, LossKind, Sequence, in_units};
+use crate::registry;
+use crate::tables;
+
+/// Everything there is to compute, in the order of the tables.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The configuration the plan was made from.
+    pub config: Config,
+    /// The grid: cells in the order of the file, axes in the order of `[sweep]`, the last fastest.
+    pub points: Vec<GridPoint>,
+}
+
+/// One combination of factor values for one cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridPoint {
+    /// The cell's label and its factor values, as printed in the tables.
+    pub key: tables::Key,
+    /// One run per replicate.
+    pub runs: Vec<PlannedRun>,
+}
+
+/// A run and its identity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedRun {
+    /// The cell's label and 16 hexadecimal digits of the SHA-256 of the spec's JSON.
+    pub id: String,
+    /// Index of the replicate, from 0.
+    pub replicate: usize,
+    /// What to compute.
+    pub spec: RunSpec,
+}
+
+/// Everything the numbers of one run depend on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSpec {
+    /// Seed of the experiment.
+    pub seed: u64,
+    /// Index of the replicate, from 0.
+    pub replicate: usize,
+    /// What the cell is fed.
+    pub sequence: Sequence,
+    /// Where the gradient starts.
+    pub loss: Loss,
+    /// The cell's label, which keys its weights' streams.
+    pub label: String,
+    /// The cell.
+    pub cell: registry::Cell,
+    /// SHA-256 of the input file, for inputs that come from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_sha256: Option<String>,
+}
+
+impl RunSpec {
+    /// The spec as JSON with sorted keys.
+    pub fn spec_json(&self) -> String {
+        let mut json = serde_json::to_value(self).expect("a run spec has string keys only");
+        // A no-op unless some dependency turns on serde_json's `preserve_order`.
+        json.sort_all_objects();
+        json.to_string()
+    }
+
+    /// The run's identity.
+    pub fn id(&self) -> String {
+        let digest = Sha256::digest(self.spec_json());
+        let hex: String = digest[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{}-{hex}", self.label)
+    }
+}
+
+impl Plan {
+    /// The runs of a loaded configuration. `input_sha256` is the digest of the input file, where
+    /// the inputs come from one: other contents are other runs.
+    pub fn new(loaded: &Loaded, input_sha256: Option<&str>) -> Self {
+        let points = loaded.grid.iter().map(|point| GridPoint {
+            key: tables::Key {
+                cell: point.label.clone(),
+                factors: point.factors.clone(),
+            },
+            runs: (0..loaded.config.replicates)
+                .map(|replicate| {
+                    let spec = RunSpec {
+                        seed: point.seed,
+                        replicate,
+                        sequence: point.sequence.clone(),
+                        loss: point.loss.clone(),
+                        label: point.label.clone(),
+                        cell: point.cell.clone(),
+                        input_sha256: input_sha256.map(str::to_owned),
+                    };
+                    PlannedRun {
+                        id: spec.id(),
+                        replicate,
+                        spec,
+                    }
+                })
+                .collect(),
+        });
+        Self {
+            config: loaded.config.clone(),
+            points: points.collect(),
+        }
+    }
+
+    /// Every run, in the order of the tables.
+    pub fn runs(&self) -> impl Iterator<Item = &PlannedRun> {
+        self.points.iter().flat_map(|point| &point.runs)
+    }
+
+    /// Estimated floating-point operations of all runs together.
+    pub fn flops(&self) -> u128 {
+        let estimates = self.runs().map(|run| run.spec.estimate().flops);
+        estimates.fold(0, u128::saturating_add)
+    }
+
+    /// The run that needs most memory, with its estimate in bytes.
+    fn largest(&self) -> Option<(u128, &RunSpec)> {
+        self.points
+            .iter()
+            .filter_map(|point| point.runs.first())
+            .map(|run| (run.spec.estimate().memory_bytes, &run.spec))
+            .max_by_key(|(bytes, _)| *bytes)
+    }
+
+    /// Estimated memory of the largest run, `jobs` times at once, with its unit.
+    pub fn memory_at_once(&self, jobs: usize) -> String {
+        let bytes = self.largest().map_or(0, |(bytes, _)| bytes);
+        in_units(bytes.saturating_mul(self.at_once(jobs)))
+    }
+
+    /// How many runs there are at once when at most `jobs` may be.
+    fn at_once(&self, jobs: usize) -> u128 {
+        jobs.clamp(1, self.runs().count().max(1)) as u128
+    }
+
+    /// Refuses a plan whose largest run, `jobs` times at once, does not fit into `available` bytes.
+    pub fn check_memory(&self, jobs: usize, available: u64) -> Result<(), ConfigError> {
+        let Some((bytes, spec)) = self.largest() else {
+            return Ok(());
+        };
+        let jobs = self.at_once(jobs);
+        if bytes.saturating_mul(jobs) <= u128::from(available) {
+            return Ok(());
+        }
+        Err(ConfigError::Memory {
+            label: spec.label.clone(),
+            hidden: spec.cell.hidden(),
+            steps: spec.sequence.steps,
+            batch: spec.sequence.batch,
+            bytes,
+            jobs,
+            available,
+        })
+    }
+}
+
+/// What a run costs, from the sizes of its arrays alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Bytes held at once.
+    pub memory_bytes: u128,
+    /// Floating-point operations, forward and backward, weight gradients included.
+    pub flops: u128,
+}
+
+impl RunSpec {
+    /// Estimates the run's cost.
+    ///
+    /// Memory: the tape, 8·B·((T+1)·S + T·R); the inputs and, for a loss at every step, its
+    /// adjoints; pre-activations and δ of one chunk of steps; the weights with their gradients.
+    /// Work: each weight is used once forward, once backward and once for its gradient, two
+    /// operations each, per step and sequence.
+    pub fn estimate(&self) -> Estimate {
+        let shape = self.cell.shape(self.sequence.input.size());
+        let steps = self.sequence.steps as u128;
+        let batch = self.sequence.batch as u128;
+        let [input, state, output, saved, delta] = [
+            shape.input,
+            shape.state,
+            shape.output,
+            shape.saved,
+            shape.delta,
+        ]
+        .map(|rows| rows as u128);
+        let adjoints = match self.loss.kind {
+            LossKind::Terminal => 0,
+            LossKind::EveryStep => output,
+        };
+        let chunk = steps.min(chunk_steps(self.sequence.batch) as u128);
+        // Every size is at most 2³² (the configuration sees to that), so sums of row counts are
+        // safe; products of four sizes are not.
+        let columns = [
+            (steps + 1).saturating_mul(state),
+            steps.saturating_mul(saved + input + adjoints),
+            chunk.saturating_mul(2 * delta),
+        ];
+        let per_sequence = columns.into_iter().fold(0, u128::saturating_add);
+        let weights = delta.saturating_mul(output + input + 1);
+        let values = batch
+            .saturating_mul(per_sequence)
+            .saturating_add(2 * weights);
+        Estimate {
+            memory_bytes: values.saturating_mul(8),
+            flops: weights
+                .saturating_mul(6)
+                .saturating_mul(steps)
+                .saturating_mul(batch),
+        }
+    }
+}
+
+/// Bytes this process may still take: what the system has available, or what its control group
+/// leaves, whichever is less. File caches count as available: they give way.
+pub fn available_memory() -> u64 {
+    let memory = sysinfo::MemoryRefreshKind::nothing().with_ram();
+    let system =
+        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(memory));
+    let available = system.available_memory();
+    match system.cgroup_limits() {
+        Some(limits) => available.min(limits.total_memory.saturating_sub(limits.rss)),
+        None => available,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+name = "test"
+seed = 20
+replicates = 2
+
+[sequence]
+steps = 10
+batch = 3
+input = { kind = "gaussian", size = 2 }
+
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 4
+
+[[cell]]
+kind = "lstm"
+hidden = 4
+
+[sweep]
+"cell.hidden" = [4, 8]
+"lstm.forget_bias" = [0.0, { chrono = 200 }]
+"#;
+
+    fn plan(sets: &[&str]) -> Plan {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        Plan::new(&Config::load(TEXT, "test.toml", &sets).unwrap(), None)
+    }
+
+    fn ids(plan: &Plan) -> Vec<&str> {
+        plan.runs().map(|run| run.id.as_str()).collect()
+    }
+
+    #[test]
+    fn each_cell_meets_the_axes_that_apply_to_it_the_last_one_fastest() {
+        let plan = plan(&[]);
+        let keys: Vec<(&str, Vec<&str>)> = plan
+            .points
+            .iter()
+            .map(|point| {
+                let factors = point.key.factors.iter().map(String::as_str).collect();
+                (point.key.cell.as_str(), factors)
+            })
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                ("vanilla-rnn", vec!["4", ""]),
+                ("vanilla-rnn", vec!["8", ""]),
+                ("lstm", vec!["4", "0.0"]),
+                ("lstm", vec!["4", "chrono=200"]),
+                ("lstm", vec!["8", "0.0"]),
+                ("lstm", vec!["8", "chrono=200"]),
+            ]
+        );
+        assert_eq!(plan.runs().count(), 12);
+        let hidden: Vec<usize> = plan
+            .points
+            .iter()
+            .map(|p| p.runs[1].spec.cell.hidden())
+            .collect();
+        assert_eq!(hidden, [4, 8, 4, 4, 8, 8]);
+        assert_eq!(plan.points[0].runs[1].replicate, 1);
+    }
+
+    /// Changing this text makes every stored record a foreign one.
+    #[test]
+    fn a_spec_is_json_with_sorted_keys() {
+        let plan = plan(&[]);
+        let run = &plan.points[3].runs[1];
+        assert_eq!(
+            run.spec.spec_json(),
+            concat!(
+                r#"{"cell":{"bias":0.0,"forget_bias":{"chrono":200.0},"forget_gate":true,"hidden":4,"#,
+                r#""input_weights":{"gain":1.0,"init":"gaussian"},"kind":"lstm","#,
+                r#""recurrent_weights":{"gain":1.0,"init":"gaussian"}},"#,
+                r#""label":"lstm","loss":{"kind":"terminal"},"replicate":1,"seed":20,"#,
+                r#""sequence":{"batch":3,"input":{"kind":"gaussian","size":2,"std":1.0},"steps":10}}"#,
+            )
+        );
+        assert_eq!(run.id, "lstm-18e13ac85855a2e7");
+    }
+
+    #[test]
+    fn identities_differ_from_run_to_run() {
+        let plan = plan(&[]);
+        let mut ids = ids(&plan);
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 12);
+    }
+
+    #[test]
+    fn identities_survive_new_values_replicates_and_what_is_recorded() {
+        let small = plan(&[]);
+        let large = plan(&[
+            "cell.hidden=[2, 8, 4]",
+            "lstm.forget_bias=[{ chrono = 200.0 }, 5, 0]",
+            "replicates=3",
+            "record.quantities=[\"adjoint\", \"gates\"]",
+            "fit.from=2",
+        ]);
+        let large = ids(&large);
+        assert!(ids(&small).iter().all(|id| large.contains(id)));
+    }
+
+    #[test]
+    fn other_contents_of_an_input_file_are_other_runs() {
+        let sets = ["sequence.input={ kind = \"file\", path = \"x.npy\" }".to_owned()];
+        let loaded = Config::load(TEXT, "test.toml", &sets).unwrap();
+        let first = Plan::new(&loaded, Some("ab"));
+        let second = Plan::new(&loaded, Some("cd"));
+        assert!(ids(&first).iter().all(|id| !ids(&second).contains(id)));
+    }
+
+    #[test]
+    fn memory_is_the_tape_and_little_else() {
+        let plan = plan(&["sequence.steps=1000", "cell.hidden=64"]);
+        let lstm = plan.points[1].runs[0].spec.estimate();
+        let (steps, batch, hidden, input) = (1000, 3, 64, 2);
+        let tape = batch * ((steps + 1) * 2 * hidden + steps * 5 * hidden);
+        let chunk = batch * 170 * 2 * 4 * hidden;
+        let weights = 4 * hidden * (hidden + input + 1);
+        let values = tape + batch * steps * input + chunk + 2 * weights;
+        assert_eq!(lstm.memory_bytes, 8 * values);
+        assert_eq!(lstm.flops, 6 * steps * batch * weights);
+    }
+
+    #[test]
+    fn a_run_that_does_not_fit_is_refused_with_the_estimate() {
+        let plan = plan(&["sequence.steps=1000000", "cell.hidden=64"]);
+        assert_eq!(plan.check_memory(2, 1 << 40), Ok(()));
+        assert_eq!(
+            plan.check_memory(2, 1 << 34).unwrap_err().to_string(),
+            "the largest run (`lstm`, hidden = 64, steps = 1000000, batch = 3) needs about 10.1 GiB \
+             of memory, times 2 at once; 16.0 GiB is available\n\
+             help: run at most 1 at once (`--jobs 1`), or lower `sequence.steps`, `sequence.batch` \
+             or `hidden`"
+        );
+        let error = plan.check_memory(2, 1 << 30).unwrap_err().to_string();
+        assert!(error.ends_with("\nhelp: lower `sequence.steps`, `sequence.batch` or `hidden`"));
+    }
+
+    #[test]
+    fn jobs_beyond_the_number_of_runs_need_no_memory() {
+        let plan = plan(&["cell.hidden=4", "lstm.forget_bias=1", "replicates=1"]);
+        assert_eq!(plan.memory_at_once(2), plan.memory_at_once(64));
+    }
+
+    #[test]
+    fn the_largest_sizes_overflow_nothing() {
+        let plan = plan(&[
+            "sequence.steps=4294967296",
+            "sequence.batch=4294967296",
+            "cell.hidden=4294967296",
+            "sequence.input.size=4294967296",
+        ]);
+        assert!(plan.check_memory(usize::MAX, u64::MAX).is_err());
+        assert!(plan.flops() > 0);
+    }
+
+    #[test]
+    fn some_memory_is_available() {
+        assert!(available_memory() > 0);
+    }
+}

@@ -1,0 +1,219 @@
+//! One run: a pure function of its spec, on one thread.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use cell_config::{InvalidConfig, Streams};
+use gradient_tracking::probes::{
+    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
+    PathSplit, Series,
+};
+use gradient_tracking::source::{EveryStep, Terminal};
+use gradient_tracking::{
+    AdjointSource, NonFinite, Probe, RecurrentCell, Tape, Workspace, backpropagate, rollout,
+};
+use nalgebra::DMatrix;
+
+use crate::config::{LossKind, Record, Recorded};
+use crate::plan::RunSpec;
+use crate::record::{Array, RunRecord};
+use crate::sequences::{self, InputArray};
+
+/// Why a run has no record.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RunFailure {
+    /// Numbers left the range of f64.
+    #[error("{0}")]
+    NonFinite(NonFinite),
+    /// The weights could not be drawn.
+    #[error("the cell cannot be built: {0}")]
+    Cell(#[from] InvalidConfig),
+}
+
+impl From<NonFinite> for RunFailure {
+    fn from(error: NonFinite) -> Self {
+        RunFailure::NonFinite(error)
+    }
+}
+
+/// The memory of one worker, reused from run to run.
+#[derive(Default)]
+pub struct Worker {
+    tape: Tape,
+    workspace: Workspace,
+    inputs: Vec<f64>,
+}
+
+impl Worker {
+    /// Runs `spec` and keeps what `record` asks for. `file` holds the inputs if they come from one.
+    ///
+    /// # Errors
+    /// [`RunFailure`] if the network overflows or its weights cannot be drawn.
+    pub fn execute(
+        &mut self,
+        spec: &RunSpec,
+        record: &Record,
+        file: Option<&InputArray>,
+    ) -> Result<RunRecord, RunFailure> {
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        let streams = Streams {
+            seed: spec.seed,
+            replicate: spec.replicate as u64,
+        };
+        let sequence = &spec.sequence;
+        let (steps, batch) = (sequence.steps, sequence.batch);
+        let built = spec.cell.build(
+            sequence.input.size(),
+            &streams.weights(&spec.label),
+            wanted(Recorded::Spectrum),
+        )?;
+        let cell = &*built.cell;
+        let shape = cell.shape();
+        let inputs = sequences::inputs(sequence, &streams, file, std::mem::take(&mut self.inputs));
+        let initial = DMatrix::zeros(shape.state, batch);
+
+        let mut gates = wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch));
+        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, steps));
+        rollout(
+            cell,
+            inputs.as_view(),
+            initial.as_view(),
+            &mut self.tape,
+            &mut self.workspace,
+            &mut probes([as_probe(&mut gates), as_probe(&mut series)]),
+        )?;
+
+        let adjoints = sequences::adjoints(spec.loss.kind, shape.output, sequence, &streams);
+        let mut terminal;
+        let mut every_step;
+        let source: &mut dyn AdjointSource = match spec.loss.kind {
+            LossKind::Terminal => {
+                terminal = Terminal {
+                    steps,
+                    adjoint: adjoints.as_view(),
+                };
+                &mut terminal
+            }
+            LossKind::EveryStep => {
+                every_step = EveryStep {
+                    adjoints: adjoints.as_view(),
+                };
+                &mut every_step
+            }
+        };
+        let per_sequence = wanted(Recorded::PerSequence);
+        // Always measured: the reference of every ratio is among them.
+        let mut norms = BlockNorms::new(cell, steps, batch, per_sequence);
+        let mut input_gradient = wanted(Recorded::InputGradient)
+            .then(|| InputGradientNorms::new(cell, steps, batch, per_sequence));
+        let mut parameter_gradient =
+            wanted(Recorded::ParameterGradient).then(|| ParameterGradient::new(cell, batch));
+        let mut contributions = wanted(Recorded::ParameterContributions)
+            .then(|| ContributionNorms::new(cell, steps, batch));
+        let mut path_split = wanted(Recorded::PathSplit)
+            .then(|| PathSplit::new(cell, steps, batch))
+            .flatten();
+        backpropagate(
+            cell,
+            inputs.as_view(),
+            &self.tape,
+            source,
+            spec.loss.truncation.and_then(NonZeroUsize::new),
+            &mut self.workspace,
+            &mut probes([
+                Some(&mut norms),
+                as_probe(&mut input_gradient),
+                as_probe(&mut parameter_gradient),
+                as_probe(&mut contributions),
+                as_probe(&mut path_split),
+            ]),
+        )?;
+
+        let mut arrays = Arrays::default();
+        arrays.reference(cell, &norms);
+        if wanted(Recorded::Adjoint) {
+            for block in norms.blocks {
+                arrays.norms(&format!("{}_carried", block.name), block.carried);
+                arrays.norms(&block.name, block.node);
+            }
+        }
+        if let Some(probe) = input_gradient {
+            arrays.norms("x", probe.norms);
+        }
+        if let Some(probe) = parameter_gradient {
+            for (name, log10_norm) in probe.log10_norms() {
+                arrays.insert(format!("total.{name}"), Array::line(vec![log10_norm]));
+            }
+        }
+        for (name, norms) in contributions.into_iter().flat_map(|probe| probe.blocks) {
+            arrays.norms(name, norms);
+        }
+        if let Some(probe) = path_split {
+            arrays.norms("c_direct", probe.direct);
+            arrays.norms("c_gated", probe.gated);
+        }
+        for (name, summaries) in gates.into_iter().flat_map(|probe| probe.gates) {
+            let values = summaries.iter().flat_map(|summary| {
+                let [q10, q25, q50, q75, q90] = summary.quantiles;
+                let (low, high) = (summary.low_fraction, summary.high_fraction);
+                [summary.mean, q10, q25, q50, q75, q90, low, high]
+            });
+            arrays.insert(format!("gate.{name}"), Array::rows(8, values.collect()));
+        }
+        for (name, units, values) in series.into_iter().flat_map(|probe| probe.series) {
+            arrays.insert(format!("series.{name}"), Array::rows(units, values));
+        }
+        for law in &built.laws {
+            let name = format!("law:{}:{}:{}", law.quantity, law.relation.name(), law.name);
+            arrays.insert(name, Array::line(vec![law.rate]));
+        }
+        self.inputs = inputs.data.into();
+        Ok(RunRecord {
+            spec: spec.spec_json(),
+            arrays: arrays.0,
+        })
+    }
+}
+
+fn as_probe<P: Probe>(probe: &mut Option<P>) -> Option<&mut dyn Probe> {
+    probe.as_mut().map(|probe| probe as &mut dyn Probe)
+}
+
+/// The probes that were asked for.
+fn probes<const N: usize>(all: [Option<&mut dyn Probe>; N]) -> Vec<&mut dyn Probe> {
+    all.into_iter().flatten().collect()
+}
+
+#[derive(Default)]
+struct Arrays(BTreeMap<String, Array>);
+
+impl Arrays {
+    fn insert(&mut self, name: String, array: Array) {
+        self.0.insert(name, array);
+    }
+
+    fn norms(&mut self, name: &str, norms: Norms) {
+        if let Some(values) = norms.per_sequence {
+            let batch = values.len() / norms.log10_norm.len();
+            self.insert(format!("{name}.sequences"), Array::rows(batch, values));
+        }
+        self.insert(name.to_owned(), Array::line(norms.log10_norm));
+    }
+
+    /// ‖∂L/∂h_T‖ of the output, or at the largest t where it is not zero; nothing if there is none.
+    fn reference(&mut self, cell: &dyn RecurrentCell, norms: &BlockNorms) {
+        let output = cell
+            .state_blocks()
+            .iter()
+            .position(|block| block.rows == cell.output_rows())
+            .expect("the output is a block of the state");
+        let curve = &norms.blocks[output].node.log10_norm;
+        let reference = curve
+            .iter()
+            .enumerate()
+            .rev()
+            .find(|(_, log10_norm)| log10_norm.is_finite())
+            .map_or(Vec::new(), |(t, log10_norm)| vec![*log10_norm, t as f64]);
+        self.insert("reference".to_owned(), Array::line(reference));
+    }
+}

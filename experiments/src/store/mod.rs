@@ -1,0 +1,284 @@
+//! The results folder: the only module that touches the file system.
+//!
+//! Invariants:
+//!
+//! * A file is complete or absent. It is written under a temporary name beside its own, synced,
+//!   and renamed; what a killed process leaves behind has a temporary name, and the next one
+//!   clears it.
+//! * Whoever writes holds the folder's lock ([`LockedFolder`]), whoever only reads needs none and
+//!   creates nothing ([`ResultsFolder`]).
+//! * A refusal creates nothing and changes nothing.
+//! * Files that this program did not make are never touched.
+
+mod error;
+mod locked;
+mod manifest;
+mod record_file;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use error::{RecordProblem, StoreError};
+pub use locked::{LockedFolder, Reuse};
+pub use manifest::{Clock, Failure, Machine, Manifest};
+
+use crate::record::RunRecord;
+
+/// The resolved config. Its presence makes a folder a results folder.
+pub const CONFIG: &str = "config.toml";
+/// The file whose lock is the folder's.
+const LOCK: &str = ".lock";
+/// Temporary names are `.vangrad-<name>.tmp`.
+const TEMPORARY_PREFIX: &str = ".vangrad-";
+const TEMPORARY_SUFFIX: &str = ".tmp";
+const MANIFEST: &str = "manifest.json";
+const RECORDS: &str = "records";
+const FIGURES: &str = "figures";
+
+/// Everything else that this program writes at the top of a results folder.
+const TOP_LEVEL_OUTPUTS: [&str; 11] = [
+    MANIFEST,
+    "runs.csv",
+    "curves.csv",
+    "fits.csv",
+    "laws.csv",
+    "gates.csv",
+    "series.csv",
+    "parameters.csv",
+    "gradients.csv",
+    "report.html",
+    "report.md",
+];
+
+/// A results folder, for reading.
+#[derive(Debug, Clone)]
+pub struct ResultsFolder {
+    path: PathBuf,
+}
+
+impl ResultsFolder {
+    /// Where the results of an experiment go unless told otherwise: `results/<name>` below the
+    /// current directory.
+    pub fn default_path(name: &str) -> PathBuf {
+        Path::new("results").join(name)
+    }
+
+    /// Opens a folder that `run` made.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let folder = Self::at(path);
+        match folder.state()? {
+            State::Ours => Ok(folder),
+            State::Absent | State::Empty => Err(StoreError::Missing { path: folder.path }),
+        }
+    }
+
+    /// The folder at a path, whatever is there. The empty path is the current directory, as
+    /// nearly everywhere, but not to the operating system.
+    fn at(path: &Path) -> Self {
+        let is_empty = path.as_os_str().is_empty();
+        Self {
+            path: if is_empty { Path::new(".") } else { path }.to_owned(),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved config, as stored.
+    pub fn config(&self) -> Result<String, StoreError> {
+        read_text(&self.path.join(CONFIG))
+    }
+
+    /// The text of a file of this folder (`curves.csv`, `figures/decay.svg`); `None` if it is not
+    /// there.
+    pub fn text(&self, name: &str) -> Result<Option<String>, StoreError> {
+        if_present(read_text(&self.path.join(name)))
+    }
+
+    /// The bytes of a file of this folder; `None` if it is not there.
+    pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if_present(read_bytes(&self.path.join(name)))
+    }
+
+    /// The record of a run, given the run's spec and number of steps; `None` if there is none.
+    ///
+    /// A record that is truncated, damaged, or of another run is
+    /// [`BadRecord`](StoreError::BadRecord): `run` warns and recomputes it, `verify` reports it.
+    pub fn record(
+        &self,
+        run_id: &str,
+        spec: &str,
+        steps: usize,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        let path = self.path.join(record_name(run_id));
+        let Some(bytes) = if_present(read_bytes(&path))? else {
+            return Ok(None);
+        };
+        match record_file::decode(&bytes, spec, steps) {
+            Ok(record) => Ok(Some(record)),
+            Err(problem) => Err(StoreError::BadRecord { path, problem }),
+        }
+    }
+
+    /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
+    /// would not do: −0 equals 0.)
+    pub fn holds_exactly(&self, run_id: &str, record: &RunRecord) -> Result<bool, StoreError> {
+        let stored = if_present(read_bytes(&self.path.join(record_name(run_id))))?;
+        Ok(stored.is_some_and(|bytes| bytes == record_file::encode(record)))
+    }
+
+    /// What computed these results; `None` if the first run has not finished.
+    pub fn manifest(&self) -> Result<Option<Manifest>, StoreError> {
+        let Some(text) = self.text(MANIFEST)? else {
+            return Ok(None);
+        };
+        let manifest = serde_json::from_str(&text).map_err(|problem| StoreError::BadManifest {
+            path: self.path.join(MANIFEST),
+            problem,
+        })?;
+        Ok(Some(manifest))
+    }
+
+    /// The names, sorted, of the files that this program wrote here, except config.toml.
+    pub fn files(&self) -> Result<BTreeSet<String>, StoreError> {
+        let mut files = BTreeSet::new();
+        for (below, is_ours) in [
+            ("", is_output as fn(&str) -> bool),
+            (RECORDS, is_record),
+            (FIGURES, is_figure),
+        ] {
+            let names = self.list(below)?.into_iter().filter(|name| is_ours(name));
+            let prefix = if below.is_empty() { "" } else { "/" };
+            files.extend(names.map(|name| format!("{below}{prefix}{name}")));
+        }
+        Ok(files)
+    }
+
+    /// Those of [`files`](Self::files) that are not `current`: records of values no longer on an
+    /// axis, figures no longer drawn.
+    pub fn stale_files(&self, current: &BTreeSet<String>) -> Result<BTreeSet<String>, StoreError> {
+        Ok(self.files()?.difference(current).cloned().collect())
+    }
+
+    /// The names in this folder (`""`) or a folder below it, sorted. A folder that does not exist
+    /// is empty. Names that are not UTF-8 are not ours.
+    fn list(&self, below: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path.join(below);
+        let entries = || -> io::Result<Vec<String>> {
+            let mut names = Vec::new();
+            for entry in fs::read_dir(&path)? {
+                names.extend(entry?.file_name().into_string());
+            }
+            names.sort_unstable();
+            Ok(names)
+        };
+        Ok(if_present(entries().map_err(|e| StoreError::read(&path, e)))?.unwrap_or_default())
+    }
+
+    /// Whose the folder is; an error if it is somebody else's.
+    fn state(&self) -> Result<State, StoreError> {
+        let path = &self.path;
+        match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
+            Err(error) => return Err(StoreError::read(path, error)),
+            Ok(metadata) if !metadata.is_dir() => {
+                return Err(StoreError::NotAFolder { path: path.into() });
+            }
+            Ok(_) => {}
+        }
+        if path.join(CONFIG).is_file() {
+            return Ok(State::Ours);
+        }
+        // What a process leaves behind that is killed before it has written its config.
+        let is_harmless = |name: &str| name == LOCK || is_temporary(name);
+        match self.list("")?.into_iter().find(|name| !is_harmless(name)) {
+            None => Ok(State::Empty),
+            Some(entry) => Err(StoreError::Foreign {
+                path: path.into(),
+                entry,
+            }),
+        }
+    }
+}
+
+/// A folder for results that nobody keeps; removed when dropped.
+#[derive(Debug)]
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// A new folder among the system's temporary ones.
+    pub fn new() -> Result<Self, StoreError> {
+        let made = tempfile::Builder::new().prefix("vangrad-").tempdir();
+        let folder = made.map_err(|error| StoreError::write(&std::env::temp_dir(), error))?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+/// What a path may hold that a run can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Absent,
+    Empty,
+    Ours,
+}
+
+/// The name, within the results folder, of the record of a run.
+pub fn record_name(run_id: &str) -> String {
+    format!("{RECORDS}/{run_id}.safetensors")
+}
+
+/// The name, within the results folder, of a figure; `extension` is `svg` or `png`.
+pub fn figure_name(figure: &str, extension: &str) -> String {
+    format!("{FIGURES}/{figure}.{extension}")
+}
+
+/// The whole text of any file: a config, for one.
+pub fn read_text(path: &Path) -> Result<String, StoreError> {
+    fs::read_to_string(path).map_err(|error| StoreError::read(path, error))
+}
+
+/// All bytes of any file: an array of inputs, for one.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, StoreError> {
+    fs::read(path).map_err(|error| StoreError::read(path, error))
+}
+
+/// `None` for what does not exist.
+fn if_present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_output(name: &str) -> bool {
+    TOP_LEVEL_OUTPUTS.contains(&name)
+}
+
+fn is_record(name: &str) -> bool {
+    name.ends_with(".safetensors")
+}
+
+fn is_figure(name: &str) -> bool {
+    [".svg", ".png", ".pdf"]
+        .iter()
+        .any(|extension| name.ends_with(extension))
+}
+
+fn is_temporary(name: &str) -> bool {
+    name.starts_with(TEMPORARY_PREFIX) && name.ends_with(TEMPORARY_SUFFIX)
+}
+
+#[cfg(test)]
+mod tests;

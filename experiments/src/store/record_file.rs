@@ -1,0 +1,315 @@
+//! The bytes of a record: one safetensors file per run.
+//!
+//! The bytes are a function of the record alone. safetensors sorts arrays by name, and keeps
+//! metadata in a hash map, whose order is random: so there is exactly one key, `spec`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use super::RecordProblem;
+use crate::record::{Array, RunRecord};
+
+/// The only metadata key.
+const SPEC: &str = "spec";
+/// The array that every record has, because no ratio can be formed without it.
+const REFERENCE: &str = "reference";
+
+/// The file of a record.
+///
+/// # Panics
+///
+/// If an array's shape and number of values disagree.
+pub(super) fn encode(record: &RunRecord) -> Vec<u8> {
+    let data: Vec<(&str, &[usize], Vec<u8>)> = record
+        .arrays
+        .iter()
+        .map(|(name, array)| {
+            let bytes = array.values.iter().flat_map(|value| value.to_le_bytes());
+            (name.as_str(), array.shape.as_slice(), bytes.collect())
+        })
+        .collect();
+    let views = data.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F64, shape.to_vec(), bytes);
+        (
+            *name,
+            view.expect("a record's arrays have the values their shapes ask for"),
+        )
+    });
+    let metadata = HashMap::from([(SPEC.to_owned(), record.spec.clone())]);
+    safetensors::serialize(views, Some(metadata)).expect("a record's header fits in 100 MB")
+}
+
+/// The record in `bytes`, if it is whole and that of the run with this spec and number of steps.
+///
+/// safetensors has no checksum: a flipped bit of a value that leaves a possible value is found
+/// only by recomputing, which is what `verify` does. Everything else is found here.
+pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord, RecordProblem> {
+    let damaged = |error: safetensors::SafeTensorError| RecordProblem::Damaged {
+        reason: error.to_string(),
+    };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+
+    let metadata = header.metadata().clone().unwrap_or_default();
+    match metadata.get(SPEC) {
+        Some(found) if metadata.len() == 1 && found == spec => {}
+        Some(found) if metadata.len() == 1 => {
+            return Err(RecordProblem::OtherSpec {
+                expected: spec.to_owned(),
+                found: found.clone(),
+            });
+        }
+        _ => {
+            let mut keys: Vec<&str> = metadata.keys().map(String::as_str).collect();
+            keys.sort_unstable();
+            return Err(RecordProblem::Metadata {
+                found: keys.join(", "),
+            });
+        }
+    }
+
+    if file.tensor(REFERENCE).is_err() {
+        return Err(RecordProblem::MissingArray { array: REFERENCE });
+    }
+
+    // In the order of names, so that of several problems always the same one is reported.
+    let views: BTreeMap<&str, TensorView> = file.iter().collect();
+    let mut arrays = BTreeMap::new();
+    for (name, view) in views {
+        if view.dtype() != Dtype::F64 {
+            return Err(RecordProblem::Type {
+                array: name.to_owned(),
+                found: format!("{:?}", view.dtype()),
+            });
+        }
+        let (values, _) = view.data().as_chunks::<8>();
+        let array = Array {
+            shape: view.shape().to_vec(),
+            values: values
+                .iter()
+                .map(|bytes| f64::from_le_bytes(*bytes))
+                .collect(),
+        };
+        check_shape(name, &array.shape, steps)?;
+        check_values(name, &array.values)?;
+        arrays.insert(name.to_owned(), array);
+    }
+    Ok(RunRecord {
+        spec: spec.to_owned(),
+        arrays,
+    })
+}
+
+/// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
+/// numbers of the whole run.
+fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
+    let (allowed, expected) = if name == REFERENCE {
+        (vec![0, 2], "0 or 2".to_owned())
+    } else if name.starts_with("total.") || name.starts_with("law:") {
+        (vec![1], "1".to_owned())
+    } else {
+        (vec![steps, steps + 1], format!("{steps} or {}", steps + 1))
+    };
+    if shape.first().is_some_and(|rows| allowed.contains(rows)) {
+        return Ok(());
+    }
+    Err(RecordProblem::Shape {
+        array: name.to_owned(),
+        steps,
+        expected,
+        found: shape.to_vec(),
+    })
+}
+
+/// Logarithms are finite, or −∞ for an exact zero; what is not a logarithm is finite.
+fn check_values(name: &str, values: &[f64]) -> Result<(), RecordProblem> {
+    let is_logarithm =
+        !(name == REFERENCE || name.starts_with("gate.") || name.starts_with("series."));
+    let is_possible =
+        |value: f64| value.is_finite() || (is_logarithm && value == f64::NEG_INFINITY);
+    match values.iter().position(|&value| !is_possible(value)) {
+        None => Ok(()),
+        Some(index) => Err(RecordProblem::Value {
+            array: name.to_owned(),
+            index,
+            value: values[index],
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEPS: usize = 2;
+
+    fn array(shape: &[usize], values: &[f64]) -> Array {
+        Array {
+            shape: shape.to_vec(),
+            values: values.to_vec(),
+        }
+    }
+
+    fn record_with(extra: &[(&str, Array)]) -> RunRecord {
+        let zero = f64::NEG_INFINITY;
+        let mut arrays = BTreeMap::from([
+            ("h".to_owned(), array(&[3], &[-2.5, zero, 0.125])),
+            ("x".to_owned(), array(&[2], &[-1e300, -0.0])),
+            ("gate.f".to_owned(), array(&[2, 8], &[0.5; 16])),
+            ("reference".to_owned(), array(&[0], &[])),
+            ("law:h:rate:ln rho(W)".to_owned(), array(&[1], &[zero])),
+        ]);
+        arrays.extend(
+            extra
+                .iter()
+                .map(|(name, a)| ((*name).to_owned(), a.clone())),
+        );
+        RunRecord {
+            spec: r#"{"cell":{"kind":"lstm"},"seed":20}"#.to_owned(),
+            arrays,
+        }
+    }
+
+    fn read(record: &RunRecord) -> Result<RunRecord, RecordProblem> {
+        decode(&encode(record), &record.spec, STEPS)
+    }
+
+    #[test]
+    fn a_record_reads_back_bit_for_bit() {
+        let record = record_with(&[]);
+        let back = read(&record).unwrap();
+        assert_eq!(back, record);
+        assert_eq!(encode(&back), encode(&record));
+        assert!(back.arrays["x"].values[1].is_sign_negative());
+    }
+
+    #[test]
+    fn the_bytes_are_a_function_of_the_record() {
+        // Hash maps are seeded anew for every map: twenty would not agree by chance.
+        let first = encode(&record_with(&[]));
+        assert!((0..20).all(|_| encode(&record_with(&[])) == first));
+    }
+
+    #[test]
+    fn the_header_is_as_documented() {
+        let bytes = encode(&RunRecord {
+            spec: "{}".to_owned(),
+            arrays: BTreeMap::from([("h".to_owned(), array(&[1], &[1.0]))]),
+        });
+        let header = String::from_utf8_lossy(&bytes[8..bytes.len() - 8]);
+        assert_eq!(
+            header.trim_end(),
+            r#"{"__metadata__":{"spec":"{}"},"h":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#
+        );
+        assert_eq!(bytes[bytes.len() - 8..], 1.0_f64.to_le_bytes());
+    }
+
+    #[test]
+    fn every_truncation_is_found() {
+        let record = record_with(&[]);
+        let bytes = encode(&record);
+        for length in 0..bytes.len() {
+            let found = decode(&bytes[..length], &record.spec, STEPS);
+            assert!(
+                matches!(found, Err(RecordProblem::Damaged { .. })),
+                "{length}"
+            );
+        }
+        let longer = [bytes.as_slice(), &[0]].concat();
+        assert!(decode(&longer, &record.spec, STEPS).is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_is_read_as_the_same_record() {
+        let record = record_with(&[]);
+        let bytes = encode(&record);
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(back) = decode(&flipped, &record.spec, STEPS) {
+                assert_ne!(encode(&back), bytes, "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_record_of_another_run_is_refused() {
+        let record = record_with(&[]);
+        let found = decode(&encode(&record), "{}", STEPS);
+        assert_eq!(
+            found,
+            Err(RecordProblem::OtherSpec {
+                expected: "{}".to_owned(),
+                found: record.spec
+            })
+        );
+    }
+
+    #[test]
+    fn other_metadata_is_refused() {
+        let none = safetensors::serialize(Vec::<(&str, TensorView)>::new(), None).unwrap();
+        let two = HashMap::from([("spec", "{}"), ("format", "pt")])
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect();
+        let two = safetensors::serialize(Vec::<(&str, TensorView)>::new(), Some(two)).unwrap();
+        for (bytes, expected) in [(none, ""), (two, "format, spec")] {
+            assert_eq!(
+                decode(&bytes, "{}", STEPS),
+                Err(RecordProblem::Metadata {
+                    found: expected.to_owned()
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_run_measures_are_refused() {
+        for (name, value) in [
+            ("h", f64::NAN),
+            ("h", f64::INFINITY),
+            ("series.c", f64::NEG_INFINITY),
+        ] {
+            let record = record_with(&[(name, array(&[3], &[0.0, value, 0.0]))]);
+            let problem = read(&record).unwrap_err();
+            assert!(
+                matches!(&problem, RecordProblem::Value { array, index: 1, .. } if array == name),
+                "{problem}"
+            );
+        }
+    }
+
+    #[test]
+    fn arrays_that_do_not_fit_the_run_are_refused() {
+        for (name, bad) in [
+            ("h", array(&[4], &[0.0; 4])),
+            ("h", array(&[], &[0.0])),
+            ("reference", array(&[1], &[0.0])),
+            ("total.bias", array(&[2], &[0.0; 2])),
+        ] {
+            let problem = read(&record_with(&[(name, bad)])).unwrap_err();
+            assert!(matches!(problem, RecordProblem::Shape { .. }), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_record_without_its_reference_is_refused() {
+        let mut record = record_with(&[]);
+        record.arrays.remove("reference");
+        let problem = read(&record).unwrap_err();
+        assert_eq!(problem.to_string(), "the record has no array `reference`");
+    }
+
+    #[test]
+    fn arrays_of_other_types_are_refused() {
+        let bytes = [0; 12];
+        let view = TensorView::new(Dtype::F32, vec![3], &bytes).unwrap();
+        let metadata = HashMap::from([(SPEC.to_owned(), "{}".to_owned())]);
+        let file = safetensors::serialize([("reference", view)], Some(metadata)).unwrap();
+        assert_eq!(
+            decode(&file, "{}", STEPS).unwrap_err().to_string(),
+            "array `reference` should be F64, found F32"
+        );
+    }
+}

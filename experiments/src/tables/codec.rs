@@ -1,0 +1,409 @@
+//! Rows to CSV text and back.
+
+use thiserror::Error;
+
+use super::Key;
+
+/// The rows of one CSV file, with the names of the factor columns they share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<R> {
+    /// Names of the factor columns: the sweep keys, in sweep order. Empty for files without factors.
+    pub factors: Vec<String>,
+    /// The rows, in file order. Each key has one value per factor.
+    pub rows: Vec<R>,
+}
+
+/// A kind of row: the file it belongs to, its columns, and how its fields are written and read.
+///
+/// The header is `BEFORE`, then the factors, then `AFTER`.
+pub trait Row: Sized {
+    /// The file name in the results folder, such as `curves.csv`.
+    const FILE: &'static str;
+    /// Columns before the factor columns.
+    const BEFORE: &'static [&'static str];
+    /// Columns after the factor columns.
+    const AFTER: &'static [&'static str];
+    /// Whether the file has factor columns.
+    const HAS_FACTORS: bool;
+
+    /// The fields in column order, factors included.
+    fn fields(&self) -> Vec<String>;
+
+    /// Reads the fields in column order.
+    ///
+    /// # Errors
+    ///
+    /// A [`TableError`] that names the file, line and column of the first field that does not fit.
+    fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError>;
+}
+
+/// Why a text is not the CSV file it should be.
+#[derive(Debug, Error, PartialEq)]
+pub enum TableError {
+    /// The header does not have the columns of this file.
+    #[error("{file}, line 1: expected the columns `{expected}`, found `{found}`")]
+    Header {
+        /// The file.
+        file: &'static str,
+        /// The columns it should have.
+        expected: String,
+        /// The header it has.
+        found: String,
+    },
+    /// A record that is no CSV, or has more or fewer fields than the header.
+    #[error("{file}, line {line}: {reason}")]
+    Record {
+        /// The file.
+        file: &'static str,
+        /// The line, counted from 1.
+        line: u64,
+        /// What the CSV parser met.
+        reason: String,
+    },
+    /// A field that is not of its column's type.
+    #[error("{file}, line {line}, column `{column}`: expected {expected}, found `{found}`")]
+    Field {
+        /// The file.
+        file: &'static str,
+        /// The line, counted from 1.
+        line: u64,
+        /// The column's name.
+        column: String,
+        /// What the column holds.
+        expected: &'static str,
+        /// What was found.
+        found: String,
+    },
+}
+
+impl<R: Row> Table<R> {
+    /// A table without rows.
+    pub fn new(factors: Vec<String>) -> Self {
+        Self {
+            factors,
+            rows: Vec::new(),
+        }
+    }
+
+    /// The text of the file: a header and one line per row, each ended by `\n`.
+    ///
+    /// # Panics
+    ///
+    /// If a row has more or fewer factor values than the table has factors.
+    pub fn to_csv(&self) -> String {
+        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+        let factors: &[String] = if R::HAS_FACTORS { &self.factors } else { &[] };
+        let header = R::BEFORE
+            .iter()
+            .copied()
+            .chain(factors.iter().map(String::as_str))
+            .chain(R::AFTER.iter().copied());
+        writer
+            .write_record(header)
+            .expect("writing to memory cannot fail");
+        for row in &self.rows {
+            writer
+                .write_record(row.fields())
+                .expect("every row has one value per factor");
+        }
+        let bytes = writer.into_inner().expect("writing to memory cannot fail");
+        String::from_utf8(bytes).expect("fields are UTF-8")
+    }
+
+    /// Reads the text of the file; the inverse of [`to_csv`](Self::to_csv) up to the 12 digits kept.
+    ///
+    /// # Errors
+    ///
+    /// A [`TableError`] for the first place where the text is not such a file.
+    pub fn from_csv(text: &str) -> Result<Self, TableError> {
+        let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
+        let record_error = |error: &csv::Error| TableError::Record {
+            file: R::FILE,
+            line: error.position().map_or(1, csv::Position::line),
+            reason: describe(error),
+        };
+        let header: Vec<String> = reader
+            .headers()
+            .map_err(|error| record_error(&error))?
+            .iter()
+            .map(String::from)
+            .collect();
+        let factors = factors_of::<R>(&header)?;
+        let mut rows = Vec::new();
+        for record in reader.records() {
+            let record = record.map_err(|error| record_error(&error))?;
+            rows.push(R::read(&mut FieldReader {
+                file: R::FILE,
+                header: &header,
+                factors: factors.len(),
+                record: &record,
+                next: 0,
+            })?);
+        }
+        Ok(Self { factors, rows })
+    }
+}
+
+/// The header's columns between those every file of this kind has.
+fn factors_of<R: Row>(header: &[String]) -> Result<Vec<String>, TableError> {
+    let names = |columns: &[&str]| {
+        columns
+            .iter()
+            .map(|&name| name.into())
+            .collect::<Vec<String>>()
+    };
+    let factors = header
+        .strip_prefix(&names(R::BEFORE)[..])
+        .and_then(|rest| rest.strip_suffix(&names(R::AFTER)[..]))
+        .filter(|factors| R::HAS_FACTORS || factors.is_empty());
+    factors.map(<[String]>::to_vec).ok_or_else(|| {
+        let middle: &[&str] = if R::HAS_FACTORS { &["<factors>"] } else { &[] };
+        TableError::Header {
+            file: R::FILE,
+            expected: [R::BEFORE, middle, R::AFTER].concat().join(","),
+            found: header.join(","),
+        }
+    })
+}
+
+fn describe(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("expected {expected_len} fields, found {len}"),
+        _ => error.to_string(),
+    }
+}
+
+/// A value that is one field of a record.
+pub trait Field: Sized {
+    /// What such a field holds, for error messages.
+    const EXPECTED: &'static str;
+
+    /// The field's text.
+    fn to_field(&self) -> String;
+
+    /// Reads the field's text; `None` if it is no such value.
+    fn from_field(text: &str) -> Option<Self>;
+}
+
+impl Field for String {
+    const EXPECTED: &'static str = "text";
+
+    fn to_field(&self) -> String {
+        self.clone()
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+impl Field for usize {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn to_field(&self) -> String {
+        self.to_string()
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// `inf` and `-inf` are numbers, `NaN` is not.
+impl Field for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn to_field(&self) -> String {
+        format_number(*self)
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number: &f64| !number.is_nan())
+    }
+}
+
+/// Empty where the value is not defined.
+impl<T: Field> Field for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+
+    fn to_field(&self) -> String {
+        self.as_ref().map_or_else(String::new, T::to_field)
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        T::from_field(text).map(Some)
+    }
+}
+
+/// The fields of one record, read one after the other.
+#[derive(Debug)]
+pub struct FieldReader<'a> {
+    file: &'static str,
+    header: &'a [String],
+    factors: usize,
+    record: &'a csv::StringRecord,
+    next: usize,
+}
+
+impl FieldReader<'_> {
+    /// The next field.
+    ///
+    /// # Errors
+    ///
+    /// If its text is not such a value.
+    pub fn read<T: Field>(&mut self) -> Result<T, TableError> {
+        // The csv reader has already checked that a record has as many fields as the header.
+        let column = self.next;
+        self.next += 1;
+        let text = &self.record[column];
+        T::from_field(text).ok_or_else(|| TableError::Field {
+            file: self.file,
+            line: self.record.position().map_or(0, csv::Position::line),
+            column: self.header[column].clone(),
+            expected: T::EXPECTED,
+            found: text.to_owned(),
+        })
+    }
+
+    /// The next fields as the cell's label and one value per factor.
+    ///
+    /// # Errors
+    ///
+    /// Never: labels and factor values are text.
+    pub fn read_key(&mut self) -> Result<Key, TableError> {
+        Ok(Key {
+            cell: self.read()?,
+            factors: (0..self.factors)
+                .map(|_| self.read())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// A number with 12 significant digits, in the shortest form that keeps them.
+///
+/// ```
+/// use experiments::tables::format_number;
+/// assert_eq!(format_number(-94.0), "-94");
+/// assert_eq!(format_number(1.0 / 3.0), "0.333333333333");
+/// assert_eq!(format_number(2.5e-7), "2.5e-7");
+/// assert_eq!(format_number(f64::NEG_INFINITY), "-inf");
+/// ```
+pub fn format_number(number: f64) -> String {
+    if number == 0.0 {
+        return "0".to_owned(); // also for −0
+    }
+    if !number.is_finite() {
+        return number.to_string();
+    }
+    let rounded: f64 = format!("{number:.11e}")
+        .parse()
+        .expect("a formatted float is a float");
+    if (1e-5..1e15).contains(&rounded.abs()) {
+        rounded.to_string()
+    } else {
+        format!("{rounded:e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{CurveRow, FitRow, GradientRow, SeriesRow};
+    use super::*;
+
+    fn error<R: Row + std::fmt::Debug>(text: &str) -> String {
+        Table::<R>::from_csv(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn numbers_keep_twelve_significant_digits() {
+        for (number, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (199.0, "199"),
+            (-0.1053605156578263, "-0.105360515658"),
+            (-3010.299956639812, "-3010.29995664"),
+            (1e-5, "0.00001"),
+            (1.5e-6, "1.5e-6"),
+            (1e15, "1e15"),
+            (f64::INFINITY, "inf"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            assert_eq!(format_number(number), text);
+        }
+    }
+
+    #[test]
+    fn rewriting_a_file_changes_nothing() {
+        let table = Table {
+            factors: vec!["odd, \"name\"".into()],
+            rows: (0..50)
+                .map(|unit| SeriesRow {
+                    key: Key {
+                        cell: "a\nb".into(),
+                        factors: vec!["σ, \"x\"".into()],
+                    },
+                    series: "h".into(),
+                    unit,
+                    t: unit * unit,
+                    value: (unit as f64 * 0.7).sin() * 10f64.powi(unit as i32 - 25),
+                })
+                .collect(),
+        };
+        let text = table.to_csv();
+        let reread = Table::<SeriesRow>::from_csv(&text).unwrap();
+        assert_eq!(reread.to_csv(), text);
+    }
+
+    #[test]
+    fn empty_table_keeps_its_factors() {
+        let table = Table::<CurveRow>::new(vec!["cell.hidden".into()]);
+        assert_eq!(Table::from_csv(&table.to_csv()), Ok(table));
+    }
+
+    #[test]
+    fn wrong_header_is_named_with_what_was_expected() {
+        let expected = "series.csv, line 1: expected the columns \
+                        `cell,<factors>,series,unit,t,value`, found `cell,series,unit,t`";
+        assert_eq!(error::<SeriesRow>("cell,series,unit,t\n"), expected);
+        assert!(error::<SeriesRow>("").starts_with("series.csv, line 1: expected the columns"));
+        assert!(
+            error::<GradientRow>("run_id,quantity,t,lag,log10_norm,extra\n").contains("line 1")
+        );
+    }
+
+    #[test]
+    fn wrong_field_is_named_by_line_and_column() {
+        let header = "cell,series,unit,t,value\nlstm,h,0,1,0.5\n";
+        assert_eq!(
+            error::<SeriesRow>(&format!("{header}lstm,h,-1,1,0.5\n")),
+            "series.csv, line 3, column `unit`: expected a whole number, found `-1`"
+        );
+        assert_eq!(
+            error::<SeriesRow>(&format!("{header}lstm,h,0,1,NaN\n")),
+            "series.csv, line 3, column `value`: expected a number, found `NaN`"
+        );
+        assert_eq!(
+            error::<SeriesRow>(&format!("{header}lstm,h,0,1,\n")),
+            "series.csv, line 3, column `value`: expected a number, found ``"
+        );
+        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0\n";
+        assert_eq!(
+            error::<FitRow>(&fits),
+            "fits.csv, line 2, column `rate`: expected a number, found `x`"
+        );
+    }
+
+    #[test]
+    fn truncated_record_is_named_by_line() {
+        assert_eq!(
+            error::<SeriesRow>("cell,series,unit,t,value\nlstm,h,0\n"),
+            "series.csv, line 2: expected 5 fields, found 3"
+        );
+    }
+}

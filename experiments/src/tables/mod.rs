@@ -1,0 +1,16 @@
+//! The CSV files of a results folder as typed rows, and the text they are written as.
+//!
+//! This module is pure text ↔ rows; `store` reads and writes the files. One [`Row`] type per file
+//! says which columns stand before and after the factor columns (the sweep keys, verbatim).
+//!
+//! Numbers have 12 significant digits; an exact zero, whose logarithm is −∞, is `-inf`; an empty
+//! field is a value that is not defined. `NaN` is never written by the analysis and is refused on
+//! reading, so that whoever draws or compares rows need not think of it.
+
+mod codec;
+mod rows;
+
+pub use codec::{Field, FieldReader, Row, Table, TableError, format_number};
+pub use rows::{
+    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow,
+};

@@ -1,0 +1,533 @@
+//! One struct per CSV file; the fields are named as the columns.
+
+use super::codec::{Field, FieldReader, Row, TableError};
+
+/// A grid point: a cell and the values of the sweep's factors.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The cell's label.
+    pub cell: String,
+    /// One value per factor, as printed (`0.5`, `64`, `tanh`); empty where a factor does not apply.
+    pub factors: Vec<String>,
+}
+
+/// A row of `runs.csv`: how one run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// The run's identity.
+    pub run_id: String,
+    /// The grid point.
+    pub key: Key,
+    /// The replicate, counted from 0.
+    pub replicate: usize,
+    /// `done`, or `failed: ` and the reason.
+    pub status: String,
+}
+
+/// A row of `curves.csv`: log₁₀ r_k at one lag, over replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveRow {
+    /// The grid point.
+    pub key: Key,
+    /// The quantity whose gradient it is.
+    pub quantity: String,
+    /// The lag k = T − t in steps.
+    pub lag: usize,
+    /// Median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Smallest replicate.
+    pub min: f64,
+    /// Largest replicate.
+    pub max: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `fits.csv`: the rate of one grid point and quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FitRow {
+    /// The grid point.
+    pub key: Key,
+    /// The quantity whose gradient it is.
+    pub quantity: String,
+    /// Slope of ln r_k in nats per step, the mean over replicates.
+    pub rate: Option<f64>,
+    /// Lower end of the rate's interval.
+    pub rate_low: Option<f64>,
+    /// Upper end of the rate's interval.
+    pub rate_high: Option<f64>,
+    /// ln 2 / −rate in steps; infinite for a rate ≥ 0.
+    pub half_life: Option<f64>,
+    /// Explained variance of the line.
+    pub r_squared: Option<f64>,
+    /// Slope over the first lags.
+    pub early_rate: Option<f64>,
+    /// Slope over the last lags.
+    pub late_rate: Option<f64>,
+    /// The first lag at which f32 would have printed 0.
+    pub f32_zero_lag: Option<usize>,
+    /// `vanishes`, `stable`, `explodes` or `zero`.
+    pub verdict: String,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `laws.csv`: what theory says of one grid point and quantity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LawRow {
+    /// The grid point.
+    pub key: Key,
+    /// The quantity the law speaks of.
+    pub quantity: String,
+    /// The law as a formula, such as `ln rho(W)`.
+    pub law: String,
+    /// `rate` or `upper-bound`.
+    pub relation: String,
+    /// The rate it gives in nats per step, the median over replicates.
+    pub rate: f64,
+    /// Lower quartile.
+    pub rate_low: f64,
+    /// Upper quartile.
+    pub rate_high: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `gates.csv`: one gate at one step, pooled over units, batch and replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateRow {
+    /// The grid point.
+    pub key: Key,
+    /// The gate's name.
+    pub gate: String,
+    /// The step, counted from 1.
+    pub t: usize,
+    /// Mean activation.
+    pub mean: f64,
+    /// 10 % quantile.
+    pub q10: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Median.
+    pub median: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// 90 % quantile.
+    pub q90: f64,
+    /// Fraction below 0.1.
+    pub low_fraction: f64,
+    /// Fraction above 0.9.
+    pub high_fraction: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `series.csv`: one unit at one step, in replicate 0 and its first sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesRow {
+    /// The grid point.
+    pub key: Key,
+    /// `i`, `f`, `g`, `o`, `c`, `h` or `x`.
+    pub series: String,
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// The step.
+    pub t: usize,
+    /// Its value.
+    pub value: f64,
+}
+
+/// A row of `parameters.csv`: log₁₀ norm of a parameter's whole gradient, over replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterRow {
+    /// The grid point.
+    pub key: Key,
+    /// The parameter's name.
+    pub parameter: String,
+    /// Median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Smallest replicate.
+    pub min: f64,
+    /// Largest replicate.
+    pub max: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `gradients.csv`: the norm of one run, quantity and step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GradientRow {
+    /// The run's identity.
+    pub run_id: String,
+    /// The quantity whose gradient it is.
+    pub quantity: String,
+    /// The step.
+    pub t: usize,
+    /// The lag k = T − t in steps.
+    pub lag: usize,
+    /// log₁₀ of the norm itself, not of a ratio.
+    pub log10_norm: f64,
+}
+
+/// Implements [`Row`] from the columns' order, which so is the same both ways.
+macro_rules! row {
+    ($row:ident, $file:literal, [$($before:ident),*], key, [$($after:ident),+]) => {
+        impl Row for $row {
+            const FILE: &'static str = $file;
+            const BEFORE: &'static [&'static str] = &[$(stringify!($before),)* "cell"];
+            const AFTER: &'static [&'static str] = &[$(stringify!($after)),+];
+            const HAS_FACTORS: bool = true;
+
+            fn fields(&self) -> Vec<String> {
+                let mut fields = vec![$(self.$before.to_field(),)* self.key.cell.clone()];
+                fields.extend_from_slice(&self.key.factors);
+                fields.extend([$(self.$after.to_field()),+]);
+                fields
+            }
+
+            fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
+                Ok(Self {
+                    $($before: fields.read()?,)*
+                    key: fields.read_key()?,
+                    $($after: fields.read()?,)+
+                })
+            }
+        }
+    };
+}
+
+row!(RunRow, "runs.csv", [run_id], key, [replicate, status]);
+row!(
+    CurveRow,
+    "curves.csv",
+    [],
+    key,
+    [quantity, lag, median, q25, q75, min, max, n]
+);
+row!(
+    FitRow,
+    "fits.csv",
+    [],
+    key,
+    [
+        quantity,
+        rate,
+        rate_low,
+        rate_high,
+        half_life,
+        r_squared,
+        early_rate,
+        late_rate,
+        f32_zero_lag,
+        verdict,
+        n
+    ]
+);
+row!(
+    LawRow,
+    "laws.csv",
+    [],
+    key,
+    [quantity, law, relation, rate, rate_low, rate_high, n]
+);
+row!(
+    GateRow,
+    "gates.csv",
+    [],
+    key,
+    [
+        gate,
+        t,
+        mean,
+        q10,
+        q25,
+        median,
+        q75,
+        q90,
+        low_fraction,
+        high_fraction,
+        n
+    ]
+);
+row!(SeriesRow, "series.csv", [], key, [series, unit, t, value]);
+row!(
+    ParameterRow,
+    "parameters.csv",
+    [],
+    key,
+    [parameter, median, q25, q75, min, max, n]
+);
+
+impl Row for GradientRow {
+    const FILE: &'static str = "gradients.csv";
+    const BEFORE: &'static [&'static str] = &["run_id", "quantity", "t", "lag", "log10_norm"];
+    const AFTER: &'static [&'static str] = &[];
+    const HAS_FACTORS: bool = false;
+
+    fn fields(&self) -> Vec<String> {
+        vec![
+            self.run_id.clone(),
+            self.quantity.clone(),
+            self.t.to_field(),
+            self.lag.to_field(),
+            self.log10_norm.to_field(),
+        ]
+    }
+
+    fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
+        Ok(Self {
+            run_id: fields.read()?,
+            quantity: fields.read()?,
+            t: fields.read()?,
+            lag: fields.read()?,
+            log10_norm: fields.read()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Table;
+    use super::*;
+
+    fn key(cell: &str, factors: [&str; 2]) -> Key {
+        Key {
+            cell: cell.into(),
+            factors: factors.map(String::from).to_vec(),
+        }
+    }
+
+    fn factors() -> Vec<String> {
+        vec!["cell.hidden".into(), "lstm.forget_bias".into()]
+    }
+
+    fn fit(key: Key) -> FitRow {
+        FitRow {
+            key,
+            quantity: "h".into(),
+            rate: None,
+            rate_low: None,
+            rate_high: None,
+            half_life: None,
+            r_squared: None,
+            early_rate: None,
+            late_rate: None,
+            f32_zero_lag: None,
+            verdict: "zero".into(),
+            n: 0,
+        }
+    }
+
+    /// The text is the literal snapshot, and reading it gives the same rows.
+    fn assert_written_as<R: Row + Clone + std::fmt::Debug + PartialEq>(
+        table: &Table<R>,
+        text: &str,
+    ) {
+        assert_eq!(table.to_csv(), text);
+        assert_eq!(Table::from_csv(text).as_ref(), Ok(table));
+    }
+
+    #[test]
+    fn runs_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![
+                RunRow {
+                    run_id: "lstm-00112233aabbccdd".into(),
+                    key: key("lstm", ["64", "chrono=200"]),
+                    replicate: 3,
+                    status: "done".into(),
+                },
+                RunRow {
+                    run_id: "vanilla-rnn-0123456789abcdef".into(),
+                    key: key("vanilla-rnn", ["64", ""]),
+                    replicate: 0,
+                    status: "failed: overflow at step 7, \"h\"".into(),
+                },
+            ],
+        };
+        assert_written_as(
+            &table,
+            "run_id,cell,cell.hidden,lstm.forget_bias,replicate,status\n\
+             lstm-00112233aabbccdd,lstm,64,chrono=200,3,done\n\
+             vanilla-rnn-0123456789abcdef,vanilla-rnn,64,,0,\"failed: overflow at step 7, \"\"h\"\"\"\n",
+        );
+    }
+
+    #[test]
+    fn curves_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![CurveRow {
+                key: key("lstm", ["64", "3"]),
+                quantity: "h".into(),
+                lag: 199,
+                median: -94.125,
+                q25: f64::NEG_INFINITY,
+                q75: -0.333333333333,
+                min: f64::NEG_INFINITY,
+                max: 2.5e-7,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,lag,median,q25,q75,min,max,n\n\
+             lstm,64,3,h,199,-94.125,-inf,-0.333333333333,-inf,2.5e-7,10\n",
+        );
+    }
+
+    #[test]
+    fn fits_are_written_as_documented() {
+        let vanishing = FitRow {
+            rate: Some(-0.105360515658),
+            rate_low: Some(-0.11),
+            rate_high: Some(-0.1),
+            half_life: Some(6.57881347896),
+            r_squared: Some(1.0),
+            early_rate: Some(-0.1),
+            late_rate: Some(0.0),
+            f32_zero_lag: Some(987),
+            verdict: "vanishes".into(),
+            n: 10,
+            ..fit(key("vanilla-rnn", ["64", ""]))
+        };
+        let stable = FitRow {
+            rate: Some(0.0),
+            half_life: Some(f64::INFINITY),
+            verdict: "stable".into(),
+            n: 2,
+            ..fit(key("lstm", ["64", "5"]))
+        };
+        let table = Table {
+            factors: factors(),
+            rows: vec![vanishing, stable, fit(key("lstm", ["32", "0"]))],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,rate,rate_low,rate_high,half_life,\
+             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n\n\
+             vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10\n\
+             lstm,64,5,h,0,,,inf,,,,,stable,2\n\
+             lstm,32,0,h,,,,,,,,,zero,0\n",
+        );
+    }
+
+    #[test]
+    fn laws_are_written_as_documented() {
+        let table = Table {
+            factors: vec![],
+            rows: vec![LawRow {
+                key: Key {
+                    cell: "vanilla-rnn".into(),
+                    factors: vec![],
+                },
+                quantity: "h".into(),
+                law: "ln rho(W)".into(),
+                relation: "rate".into(),
+                rate: -0.7,
+                rate_low: -0.75,
+                rate_high: -0.65,
+                n: 3,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,quantity,law,relation,rate,rate_low,rate_high,n\n\
+             vanilla-rnn,h,ln rho(W),rate,-0.7,-0.75,-0.65,3\n",
+        );
+    }
+
+    #[test]
+    fn gates_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![GateRow {
+                key: key("lstm", ["64", "1"]),
+                gate: "f".into(),
+                t: 1,
+                mean: 0.7,
+                q10: 0.4,
+                q25: 0.5,
+                median: 0.75,
+                q75: 0.8,
+                q90: 0.95,
+                low_fraction: 0.0,
+                high_fraction: 0.125,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,gate,t,mean,q10,q25,median,q75,q90,\
+             low_fraction,high_fraction,n\n\
+             lstm,64,1,f,1,0.7,0.4,0.5,0.75,0.8,0.95,0,0.125,10\n",
+        );
+    }
+
+    #[test]
+    fn series_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![SeriesRow {
+                key: key("lstm", ["64", "1"]),
+                series: "c".into(),
+                unit: 63,
+                t: 0,
+                value: -1e-300,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,series,unit,t,value\nlstm,64,1,c,63,0,-1e-300\n",
+        );
+    }
+
+    #[test]
+    fn parameters_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![ParameterRow {
+                key: key("lstm", ["64", "1"]),
+                parameter: "weight_hh".into(),
+                median: 0.5,
+                q25: 0.25,
+                q75: 0.75,
+                min: 0.0,
+                max: 1.0,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,parameter,median,q25,q75,min,max,n\n\
+             lstm,64,1,weight_hh,0.5,0.25,0.75,0,1,10\n",
+        );
+    }
+
+    #[test]
+    fn gradients_are_written_as_documented() {
+        let table = Table {
+            factors: vec![],
+            rows: vec![GradientRow {
+                run_id: "lstm-00112233aabbccdd".into(),
+                quantity: "c_carried".into(),
+                t: 200,
+                lag: 0,
+                log10_norm: f64::NEG_INFINITY,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "run_id,quantity,t,lag,log10_norm\nlstm-00112233aabbccdd,c_carried,200,0,-inf\n",
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! Both cells against PyTorch in f64: trajectories and every gradient, to 1e-10 of its norm at
+//! each step. `pytorch/README.md` says what the fixtures hold and how they were made.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gradient_tracking::probes::{BlockNorms, InputGradientNorms, ParameterGradient, PathSplit};
+use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
+use gradient_tracking::source::{EveryStep, Readout, Target, Terminal};
+use gradient_tracking::{
+    AdjointSource, BackwardChunk, BackwardStep, Probe, Tape, Trainable, View, Workspace,
+    backpropagate, rollout,
+};
+use lstm::Lstm;
+use nalgebra::{DMatrix, DVector};
+use safetensors::{Dtype, SafeTensors};
+use vanilla_rnn::{Activation, VanillaRnn};
+
+/// Both sides round differently, and steps amplify that.
+const TOLERANCE: f64 = 1e-10;
+
+/// The tensors of one file; labels as numbers too.
+struct Fixture {
+    tensors: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
+}
+
+impl Fixture {
+    fn load(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/pytorch")
+            .join(format!("{name}.safetensors"));
+        let bytes = std::fs::read(path).unwrap();
+        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let read = |(name, tensor): (String, safetensors::tensor::TensorView)| {
+            let words = tensor.data().chunks_exact(8).map(|w| w.try_into().unwrap());
+            let values = match tensor.dtype() {
+                Dtype::F64 => words.map(f64::from_le_bytes).collect(),
+                Dtype::I64 => words.map(|w| i64::from_le_bytes(w) as f64).collect(),
+                other => panic!("{name} is {other:?}"),
+            };
+            (name, (tensor.shape().to_vec(), values))
+        };
+        Fixture {
+            tensors: tensors.tensors().into_iter().map(read).collect(),
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    fn values(&self, name: &str) -> &[f64] {
+        let tensor = self.tensors.get(name);
+        &tensor.unwrap_or_else(|| panic!("no tensor {name}")).1
+    }
+
+    /// (…, B, H) as H×(…·B).
+    fn columns(&self, name: &str) -> DMatrix<f64> {
+        let values = self.values(name);
+        let rows = *self.tensors[name].0.last().unwrap();
+        DMatrix::from_column_slice(rows, values.len() / rows, values)
+    }
+
+    /// A weight matrix as it is.
+    fn matrix(&self, name: &str) -> DMatrix<f64> {
+        self.columns(name).transpose()
+    }
+
+    fn vector(&self, name: &str) -> DVector<f64> {
+        DVector::from_column_slice(self.values(name))
+    }
+
+    fn cell(&self, activation: Option<Activation>) -> Box<dyn Trainable> {
+        let recurrent = self.matrix("weight_hh_l0");
+        let input = self.matrix("weight_ih_l0");
+        let bias = self.vector("bias_ih_l0") + self.vector("bias_hh_l0");
+        match activation {
+            Some(activation) => Box::new(VanillaRnn::new(activation, recurrent, input, bias)),
+            None => Box::new(Lstm::new(recurrent, input, bias, true)),
+        }
+    }
+
+    /// The blocks of the state, one under the other, for `h` and `c` of the given names.
+    fn state(&self, h: &str, c: &str) -> DMatrix<f64> {
+        let h = self.columns(h);
+        if !self.has(c) {
+            return h;
+        }
+        let c = self.columns(c);
+        let (rows, columns) = h.shape();
+        let mut state = DMatrix::zeros(2 * rows, columns);
+        state.rows_mut(0, rows).copy_from(&h);
+        state.rows_mut(rows, rows).copy_from(&c);
+        state
+    }
+}
+
+/// Keeps the gradients themselves, of which the crate's probes keep norms.
+struct Gradients<'a> {
+    cell: &'a dyn Trainable,
+    /// t = 0…T, S×B each.
+    node: Vec<DMatrix<f64>>,
+    carried: Vec<DMatrix<f64>>,
+    /// I×(T·B).
+    input: DMatrix<f64>,
+}
+
+fn unscaled(scaled: Scaled) -> DMatrix<f64> {
+    let mut values = scaled.values.into_owned();
+    for (mut column, exponent) in values.column_iter_mut().zip(scaled.exponents) {
+        column.apply(|v| *v = scale_by_power_of_two(*v, *exponent));
+    }
+    values
+}
+
+impl Probe for Gradients<'_> {
+    fn backward(&mut self, step: &BackwardStep) {
+        self.node[step.t] = unscaled(step.node);
+        self.carried[step.t] = unscaled(step.carried);
+    }
+
+    fn backward_chunk(&mut self, chunk: &BackwardChunk) {
+        let deltas = unscaled(chunk.deltas);
+        let first = (chunk.first_step - 1) * chunk.batch;
+        let mut part = self.input.columns_mut(first, deltas.ncols());
+        self.cell
+            .pull_back_input(deltas.as_view(), part.as_view_mut());
+    }
+}
+
+/// Norms are compared, not elements: an element may be small by cancellation.
+#[track_caller]
+fn assert_close(what: &str, value: View, expected: View) {
+    assert_eq!(value.shape(), expected.shape(), "{what}");
+    let error = (value - expected).norm();
+    let norm = expected.norm();
+    assert!(
+        error <= TOLERANCE * norm,
+        "{what}: error {error:e} of {norm:e}"
+    );
+}
+
+#[track_caller]
+fn assert_close_in_log10(what: &str, log10_norm: f64, expected_norm: f64) {
+    let expected = expected_norm.log10();
+    assert!(
+        log10_norm == expected || (log10_norm - expected).abs() <= TOLERANCE,
+        "{what}: log10 norm {log10_norm} should be {expected}"
+    );
+}
+
+/// A fixture and our rollout of its network.
+struct Network {
+    name: &'static str,
+    fixture: Fixture,
+    cell: Box<dyn Trainable>,
+    inputs: DMatrix<f64>,
+    tape: Tape,
+}
+
+impl Network {
+    /// `None` is the LSTM.
+    fn roll_out(name: &'static str, activation: Option<Activation>) -> Self {
+        let fixture = Fixture::load(name);
+        let cell = fixture.cell(activation);
+        let inputs = fixture.columns("input");
+        let initial = fixture.state("h_0", "c_0");
+        let mut tape = Tape::new();
+        rollout(
+            &*cell,
+            inputs.as_view(),
+            initial.as_view(),
+            &mut tape,
+            &mut Workspace::new(),
+            &mut [],
+        )
+        .unwrap();
+        Network {
+            name,
+            fixture,
+            cell,
+            inputs,
+            tape,
+        }
+    }
+
+    fn steps(&self) -> usize {
+        self.tape.steps()
+    }
+
+    fn batch(&self) -> usize {
+        self.tape.batch()
+    }
+
+    fn check_trajectory(&self) {
+        let states = self.fixture.state("h", "c");
+        for t in 1..=self.steps() {
+            let what = format!("{}: state at t = {t}", self.name);
+            let expected = states.columns((t - 1) * self.batch(), self.batch());
+            assert_close(&what, self.tape.state(t), expected.as_view());
+        }
+    }
+
+    /// Every loss the file holds.
+    fn check_losses(&self) {
+        let fixture = &self.fixture;
+        let mut checked = 0;
+        if fixture.has("terminal.loss") {
+            let adjoint = fixture.columns("terminal.adjoint");
+            let mut source = Terminal {
+                steps: self.steps(),
+                adjoint: adjoint.as_view(),
+            };
+            self.check_gradients("terminal", &mut source);
+            checked += 1;
+        }
+        if fixture.has("every-step.loss") {
+            let adjoints = fixture.columns("every-step.adjoint");
+            let mut source = EveryStep {
+                adjoints: adjoints.as_view(),
+            };
+            self.check_gradients("every-step", &mut source);
+            checked += 1;
+        }
+        if fixture.has("cross-entropy.loss") {
+            let labels = fixture.values("cross-entropy.labels");
+            let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
+            self.check_readout("cross-entropy", Target::CrossEntropy(&labels));
+            checked += 1;
+        }
+        if fixture.has("squared-error.loss") {
+            let targets = fixture.columns("squared-error.targets");
+            self.check_readout("squared-error", Target::SquaredError(targets.as_view()));
+            checked += 1;
+        }
+        let stored = fixture.tensors.keys().filter(|key| key.ends_with(".loss"));
+        assert_eq!(checked, stored.count(), "losses of {}", self.name);
+    }
+
+    fn check_readout(&self, loss: &str, target: Target) {
+        let fixture = &self.fixture;
+        let weights = fixture.matrix("readout.weight");
+        let bias = fixture.vector("readout.bias");
+        let mut readout = Readout::new(weights, bias, target, 1, self.batch());
+        self.check_gradients(loss, &mut readout);
+        let expected = fixture.values(&format!("{loss}.loss"))[0];
+        assert!((readout.loss - expected).abs() <= TOLERANCE * expected);
+        assert_close(
+            &format!("{}, {loss}: readout weights", self.name),
+            readout.weights_gradient.as_view(),
+            fixture
+                .matrix(&format!("{loss}.grad.readout.weight"))
+                .as_view(),
+        );
+        assert_close(
+            &format!("{}, {loss}: readout bias", self.name),
+            View::from_slice(readout.bias_gradient.as_slice(), readout.bias.len(), 1),
+            fixture
+                .columns(&format!("{loss}.grad.readout.bias"))
+                .as_view(),
+        );
+    }
+
+    fn check_gradients(&self, loss: &str, source: &mut dyn AdjointSource) {
+        let (cell, steps, batch) = (&*self.cell, self.steps(), self.batch());
+        let unset = vec![DMatrix::zeros(0, 0); steps + 1];
+        let mut gradients = Gradients {
+            cell,
+            node: unset.clone(),
+            carried: unset,
+            input: DMatrix::zeros(self.inputs.nrows(), self.inputs.ncols()),
+        };
+        let mut norms = BlockNorms::new(cell, steps, batch, false);
+        let mut input_norms = InputGradientNorms::new(cell, steps, batch, false);
+        let mut parameters = ParameterGradient::new(cell, batch);
+        let mut paths = PathSplit::new(cell, steps, batch);
+        let mut probes: Vec<&mut dyn Probe> = vec![
+            &mut gradients,
+            &mut norms,
+            &mut input_norms,
+            &mut parameters,
+        ];
+        if let Some(paths) = &mut paths {
+            probes.push(paths);
+        }
+        backpropagate(
+            cell,
+            self.inputs.as_view(),
+            &self.tape,
+            source,
+            None,
+            &mut Workspace::new(),
+            &mut probes,
+        )
+        .unwrap();
+        self.check_states(loss, &gradients, &norms);
+        self.check_inputs(loss, &gradients, &input_norms);
+        self.check_parameters(loss, &parameters);
+        assert_eq!(paths.is_some(), self.fixture.has("c_0"));
+        if let Some(paths) = paths {
+            self.check_paths(loss, &paths);
+        }
+    }
+
+    fn check_states(&self, loss: &str, gradients: &Gradients, norms: &BlockNorms) {
+        let tensor = |quantity| format!("{loss}.grad.{quantity}");
+        let node = self.fixture.state(&tensor("h"), &tensor("c"));
+        let carried = self.fixture.state(&tensor("h"), &tensor("c_carried"));
+        for t in 0..=self.steps() {
+            for (block, norms) in self.cell.state_blocks().iter().zip(&norms.blocks) {
+                let check = |kind, found: &DMatrix<f64>, log10_norm, expected: &DMatrix<f64>| {
+                    let what = format!("{}, {loss}: {kind} {} at t = {t}", self.name, block.name);
+                    let found = found.rows_range(block.rows.clone()).into_owned();
+                    let expected = expected
+                        .columns(t * self.batch(), self.batch())
+                        .rows_range(block.rows.clone())
+                        .into_owned();
+                    assert_close(&what, found.as_view(), expected.as_view());
+                    assert_close_in_log10(&what, log10_norm, expected.norm());
+                };
+                let (node_norm, carried_norm) =
+                    (norms.node.log10_norm[t], norms.carried.log10_norm[t]);
+                check("node", &gradients.node[t], node_norm, &node);
+                check("carried", &gradients.carried[t], carried_norm, &carried);
+            }
+        }
+    }
+
+    fn check_inputs(&self, loss: &str, gradients: &Gradients, norms: &InputGradientNorms) {
+        let all = self.fixture.columns(&format!("{loss}.grad.input"));
+        for t in 1..=self.steps() {
+            let what = format!("{}, {loss}: x at t = {t}", self.name);
+            let first = (t - 1) * self.batch();
+            let found = gradients.input.columns(first, self.batch());
+            let expected = all.columns(first, self.batch());
+            assert_close(&what, found.as_view(), expected.as_view());
+            assert_close_in_log10(&what, norms.norms.log10_norm[t - 1], expected.norm());
+        }
+    }
+
+    fn check_parameters(&self, loss: &str, gradient: &ParameterGradient) {
+        let found = gradient.to_f64();
+        for block in self.cell.parameter_blocks() {
+            let expected = match block.name {
+                "bias" => self.fixture.columns(&format!("{loss}.grad.bias_ih_l0")),
+                weights => self.fixture.matrix(&format!("{loss}.grad.{weights}_l0")),
+            };
+            assert_close(
+                &format!("{}, {loss}: {}", self.name, block.name),
+                View::from_slice(&found[block.range.clone()], expected.nrows(), block.columns),
+                expected.as_view(),
+            );
+        }
+    }
+
+    fn check_paths(&self, loss: &str, paths: &PathSplit) {
+        let all = self.fixture.columns(&format!("{loss}.grad.c"));
+        let direct = self.fixture.columns(&format!("{loss}.grad.c_direct"));
+        for t in 0..=self.steps() {
+            let what = format!("{}, {loss}: paths to c at t = {t}", self.name);
+            let first = t * self.batch();
+            let all = all.columns(first, self.batch());
+            let direct = direct.columns(first, self.batch());
+            assert_close_in_log10(&what, paths.direct.log10_norm[t], direct.norm());
+            // The difference cancels, so its error is a fraction of the whole.
+            let gated = 10f64.powf(paths.gated.log10_norm[t]);
+            let error = (gated - (all - direct).norm()).abs();
+            assert!(error <= TOLERANCE * all.norm(), "{what}: error {error:e}");
+        }
+    }
+}
+
+fn check(name: &'static str, activation: Option<Activation>) {
+    let network = Network::roll_out(name, activation);
+    network.check_trajectory();
+    network.check_losses();
+}
+
+#[test]
+fn tanh_network_agrees_with_pytorch() {
+    check("tanh", Some(Activation::Tanh));
+}
+
+#[test]
+fn relu_network_agrees_with_pytorch() {
+    check("relu", Some(Activation::Relu));
+}
+
+#[test]
+fn lstm_agrees_with_pytorch() {
+    check("lstm", None);
+}
+
+#[test]
+fn wide_networks_agree_with_pytorch() {
+    check("tanh-wide", Some(Activation::Tanh));
+    check("lstm-wide", None);
+}
+
+#[test]
+fn lstm_over_several_chunks_of_steps_agrees_with_pytorch() {
+    check("lstm-long", None);
+}

@@ -1,0 +1,225 @@
+"""Makes the PyTorch fixtures beside this script: gradients of single-layer networks in f64.
+
+    pip install torch numpy safetensors
+    python make_fixtures.py
+
+Every file holds one network, its inputs, its trajectory, and for each of its losses every
+gradient. Layouts and parameter names are PyTorch's. README.md lists the tensors.
+
+A step is written out by hand, so that each h_t and c_t is a tensor that can retain its gradient:
+
+* the *node* gradient of h_t and c_t is what `retain_grad` reports on that very tensor: every path,
+  c_t -> h_t inside step t included;
+* the *carried* gradient is that of a copy of it: step t+1 reads the copies of h_t and c_t, the loss
+  reads the copy of h_t, and only h_t = o_t * tanh(c_t) reads the original c_t. So it has what
+  arrives through step t+1, plus the loss's own direct use.
+
+The loop is checked against torch.nn.RNN and torch.nn.LSTM: outputs and all gradients.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch.nn.functional import cross_entropy
+
+FOLDER = Path(__file__).parent
+CLASSES = 3  # outputs of the readout
+LOSSES = ("terminal", "every-step", "cross-entropy", "squared-error")
+PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+
+
+@dataclass
+class Case:
+    """One file."""
+
+    name: str
+    seed: int  # its own, so that a new file changes no other
+    kind: str  # tanh, relu or lstm
+    steps: int
+    batch: int
+    hidden: int
+    inputs: int
+    losses: tuple
+
+
+CASES = (
+    Case("tanh", 1, "tanh", steps=40, batch=3, hidden=7, inputs=4, losses=LOSSES),
+    Case("relu", 2, "relu", steps=40, batch=3, hidden=7, inputs=4, losses=LOSSES),
+    Case("lstm", 3, "lstm", steps=40, batch=3, hidden=7, inputs=4, losses=LOSSES),
+    # Wide enough for blocked matrix kernels with rests in every dimension.
+    Case("tanh-wide", 4, "tanh", steps=10, batch=5, hidden=33, inputs=6, losses=("squared-error",)),
+    Case("lstm-wide", 5, "lstm", steps=10, batch=5, hidden=33, inputs=6, losses=("cross-entropy",)),
+    # Long enough for several chunks of steps.
+    Case("lstm-long", 6, "lstm", steps=200, batch=3, hidden=2, inputs=1, losses=("every-step",)),
+)
+
+
+def draw(case):
+    """Everything random: parameters, inputs, initial state and what the losses need."""
+    T, B, H, I, K = case.steps, case.batch, case.hidden, case.inputs, CLASSES
+    rows = 4 * H if case.kind == "lstm" else H
+    # A recurrent gain around 1, so that gradients at all lags are far from 0 and from overflow.
+    gain = {"tanh": 1.2, "relu": 1.3, "lstm": 1.0}[case.kind]
+    tensors = {
+        "weight_ih_l0": torch.randn(rows, I) / I**0.5,
+        "weight_hh_l0": torch.randn(rows, H) * gain / H**0.5,
+        "bias_ih_l0": torch.randn(rows) * 0.2,
+        "bias_hh_l0": torch.randn(rows) * 0.2,
+        "input": torch.randn(T, B, I),
+        "h_0": torch.randn(1, B, H) * 0.5,
+    }
+    if case.kind == "lstm":
+        tensors["bias_ih_l0"][H : 2 * H] += 1.0
+        tensors["c_0"] = torch.randn(1, B, H)
+    needed = {
+        "terminal.adjoint": torch.randn(B, H),
+        "every-step.adjoint": torch.randn(T, B, H),
+        "readout.weight": torch.randn(K, H) / H**0.5,
+        "readout.bias": torch.randn(K) * 0.2,
+        "cross-entropy.labels": torch.randint(K, (T, B)),
+        "squared-error.targets": torch.randn(T, B, K),
+    }
+    prefixes = case.losses + (("readout",) if set(case.losses) & set(LOSSES[2:]) else ())
+    return tensors | {k: v for k, v in needed.items() if k.split(".")[0] in prefixes}
+
+
+def loss_of(name, outputs, given):
+    """The loss of outputs h_1…h_T, (T, B, H): sums over steps and sequences, never means."""
+    if name == "terminal":
+        return (outputs[-1] * given["terminal.adjoint"]).sum()
+    if name == "every-step":
+        return (outputs * given["every-step.adjoint"]).sum()
+    y = outputs @ given["readout.weight"].T + given["readout.bias"]
+    if name == "cross-entropy":
+        labels = given["cross-entropy.labels"].flatten()
+        return cross_entropy(y.flatten(0, 1), labels, reduction="sum")
+    return 0.5 * ((y - given["squared-error.targets"]) ** 2).sum()
+
+
+def leaves(tensors):
+    """Fresh leaves for everything that gets a gradient; labels stay as they are."""
+    return {k: v.clone().requires_grad_(v.is_floating_point()) for k, v in tensors.items()}
+
+
+def loop(case, given, direct_only=False):
+    """The network written out. Lists over t = 0…T of the nodes and of their copies.
+
+    With `direct_only` step t+1 reads h_t detached: what is left of the cell's gradient is the
+    direct path c_T -> c_{T-1} -> …, fed by the loss through each h_t.
+    """
+    lstm = case.kind == "lstm"
+    h, c = [given["h_0"][0]], [given["c_0"][0] if lstm else None]
+    h_copy, c_copy = [], []
+
+    def copy():
+        h_copy.append(h[-1].clone())
+        c_copy.append(c[-1].clone() if lstm else None)
+        for tensor in (h[-1], h_copy[-1], c[-1], c_copy[-1]):
+            if tensor is not None:
+                tensor.retain_grad()
+
+    copy()
+    for x in given["input"]:
+        h_read = h_copy[-1].detach() if direct_only else h_copy[-1]
+        a = (
+            x @ given["weight_ih_l0"].T
+            + given["bias_ih_l0"]
+            + h_read @ given["weight_hh_l0"].T
+            + given["bias_hh_l0"]
+        )
+        if lstm:
+            i, f, g, o = a.chunk(4, dim=1)
+            c.append(f.sigmoid() * c_copy[-1] + i.sigmoid() * g.tanh())
+            h.append(o.sigmoid() * c[-1].tanh())
+        else:
+            h.append(a.tanh() if case.kind == "tanh" else a.relu())
+        copy()
+    return h, c, h_copy, c_copy
+
+
+def stack_gradients(tensors):
+    """(T+1, B, H). A tensor that nothing reads, such as the copy of c_T, has no gradient: zero."""
+    return torch.stack([torch.zeros_like(t) if t.grad is None else t.grad for t in tensors])
+
+
+def assert_close(what, value, expected):
+    error = (value - expected).abs().max().item()
+    bound = 1e-13 * expected.abs().max().item()
+    assert error <= bound, f"{what}: differs by {error}, more than {bound}"
+
+
+def check_against_module(case, tensors, name, outputs, gradients):
+    """The same network and loss through torch.nn."""
+    given = leaves(tensors)
+    if case.kind == "lstm":
+        module = torch.nn.LSTM(case.inputs, case.hidden)
+        state = (given["h_0"], given["c_0"])
+    else:
+        module = torch.nn.RNN(case.inputs, case.hidden, nonlinearity=case.kind)
+        state = given["h_0"]
+    with torch.no_grad():
+        for parameter in PARAMETERS:
+            getattr(module, parameter).copy_(tensors[parameter])
+    module_outputs, _ = module(given["input"], state)
+    loss_of(name, module_outputs, given).backward()
+    assert_close("outputs", outputs, module_outputs)
+    for parameter in PARAMETERS:
+        # Both biases have the same gradient, stored once.
+        stored = parameter.replace("_hh", "_ih") if "bias" in parameter else parameter
+        assert_close(parameter, gradients[stored], getattr(module, parameter).grad)
+    assert_close("input", gradients["input"], given["input"].grad)
+    assert_close("h_0", gradients["h"][0], given["h_0"].grad[0])
+    if case.kind == "lstm":
+        assert_close("c_0", gradients["c"][0], given["c_0"].grad[0])
+
+
+def gradients_of(case, tensors, name):
+    """All gradients of one loss, and the trajectory."""
+    given = leaves(tensors)
+    h, c, h_copy, c_copy = loop(case, given)
+    loss = loss_of(name, torch.stack(h_copy[1:]), given)
+    loss.backward()
+
+    gradients = {"h": stack_gradients(h)}
+    # Nothing inside step t reads h_t in a single layer, so h has no carried gradient of its own.
+    assert torch.equal(gradients["h"], stack_gradients(h_copy))
+    if case.kind == "lstm":
+        gradients["c"] = stack_gradients(c)
+        gradients["c_carried"] = stack_gradients(c_copy)
+        direct = leaves(tensors)
+        h_direct, c_direct, _, _ = loop(case, direct, direct_only=True)
+        loss_of(name, torch.stack(h_direct[1:]), direct).backward()
+        gradients["c_direct"] = stack_gradients(c_direct)
+    for parameter in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "input"):
+        gradients[parameter] = given[parameter].grad
+    if name in LOSSES[2:]:
+        gradients["readout.weight"] = given["readout.weight"].grad
+        gradients["readout.bias"] = given["readout.bias"].grad
+
+    trajectory = {"h": torch.stack(h[1:]).detach()}
+    if case.kind == "lstm":
+        trajectory["c"] = torch.stack(c[1:]).detach()
+    check_against_module(case, tensors, name, trajectory["h"], gradients)
+    return trajectory, {"loss": loss.detach()} | {f"grad.{k}": v for k, v in gradients.items()}
+
+
+def main():
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    for case in CASES:
+        torch.manual_seed(case.seed)
+        tensors = draw(case)
+        stored = dict(tensors)
+        for name in case.losses:
+            trajectory, results = gradients_of(case, tensors, name)
+            stored |= trajectory | {f"{name}.{k}": v for k, v in results.items()}
+        file = FOLDER / f"{case.name}.safetensors"
+        save_file({k: v.contiguous() for k, v in stored.items()}, file)
+        file.chmod(0o644)  # safetensors makes it readable by its owner alone
+        print(f"{file.name}: {len(stored)} tensors, {file.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
