@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Built {
     /// The cell, ready to roll out.
     pub cell: Box<dyn Trainable>,
-    /// What theory predicts for exactly these weights; empty unless asked for.
+    /// What theory predicts for exactly these weights.
     pub laws: Vec<Law>,
 }
 
@@ -84,19 +84,19 @@ macro_rules! cells {
                 }
             }
 
-            /// Draws the weights. `with_laws` also computes the laws, which may take an eigenvalue
-            /// decomposition.
+            /// Draws the weights. `with_spectrum` also computes the laws that take an eigenvalue or
+            /// singular value decomposition.
             pub fn build(
                 &self,
                 input: usize,
                 streams: &WeightStreams,
-                with_laws: bool,
+                with_spectrum: bool,
             ) -> Result<Built, InvalidConfig> {
                 match self {
                     $(
                         Self::$variant(config) => {
                             let cell = config.build(input, streams)?;
-                            let laws = if with_laws { config.laws(&cell) } else { Vec::new() };
+                            let laws = config.laws(&cell, with_spectrum);
                             Ok(Built { cell: Box::new(cell), laws })
                         }
                     )*

@@ -34,8 +34,9 @@ pub trait CellConfig:
     /// Draws the weights and builds the cell.
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Self::Cell, InvalidConfig>;
 
-    /// What theory says about the decay of this cell's gradient, from its parameters alone.
-    fn laws(&self, _cell: &Self::Cell) -> Vec<Law> {
+    /// What theory says about the decay of this cell's gradient, from its parameters alone. Laws
+    /// that take an eigenvalue or singular value decomposition are left out unless `with_spectrum`.
+    fn laws(&self, _cell: &Self::Cell, _with_spectrum: bool) -> Vec<Law> {
         Vec::new()
     }
 }

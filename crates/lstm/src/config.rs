@@ -166,7 +166,7 @@ impl CellConfig for LstmConfig {
     /// One law for `c`, a rate: the mean over units of ln σ(b_f), which the direct cell path
     /// follows when the other inputs of the forget gate are zero; exact with zero weights and the
     /// same bias for every unit.
-    fn laws(&self, cell: &Lstm) -> Vec<Law> {
+    fn laws(&self, cell: &Lstm, _with_spectrum: bool) -> Vec<Law> {
         let (name, rate) = match (self.forget_gate, self.forget_bias) {
             (false, _) => ("ln 1", 0.0),
             (true, ForgetBias::Constant(bias)) => ("ln sigma(b)", ln_logistic(bias)),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     fn only_law(config: &LstmConfig) -> Law {
-        let mut laws = config.laws(&build(config));
+        let mut laws = config.laws(&build(config), false);
         assert_eq!(laws.len(), 1);
         laws.remove(0)
     }

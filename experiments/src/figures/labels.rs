@@ -81,11 +81,23 @@ pub fn factor_name(key: &str) -> String {
     }
 }
 
-/// A factor's value as printed in the tables, with a true minus sign where it is a number.
+/// A factor's value as printed in the tables, with a true minus sign where it is a number, and
+/// with four significant digits where it has more than a label can hold.
 pub fn factor_value(value: &str) -> String {
-    match value.strip_prefix('-') {
-        Some(rest) if value.parse::<f64>().is_ok() => format!("−{rest}"),
-        _ => value.replace('=', " "),
+    const LONG: usize = 7;
+    match value.parse::<f64>() {
+        Ok(number) if value.len() > LONG && number.is_finite() => {
+            let shown = (0..).map(|decimals| format!("{number:.decimals$}"));
+            let is_precise = |text: &String| {
+                let exact = number == 0.0 || text.len() > 16;
+                exact || (text.parse::<f64>().unwrap_or(0.0) / number - 1.0).abs() < 5e-4
+            };
+            // Whole numbers are found at once; the length bounds the search for tiny ones.
+            let text = shown.into_iter().find(is_precise).unwrap_or_default();
+            text.replace('-', "−")
+        }
+        Ok(_) => value.replace('-', "−"),
+        Err(_) => value.replace('=', " "),
     }
 }
 
@@ -211,6 +223,9 @@ mod tests {
         assert_eq!(factor_value("-1.5"), "−1.5");
         assert_eq!(factor_value("spectral-radius"), "spectral-radius");
         assert_eq!(factor_value("chrono=200"), "chrono 200");
+        assert_eq!(factor_value("1.4142135623730951"), "1.414");
+        assert_eq!(factor_value("-0.012345678"), "−0.01235");
+        assert_eq!(factor_value("100000000"), "100000000");
     }
 
     #[test]

@@ -305,7 +305,9 @@ impl Map<'_> {
                 _ => {}
             }
         }
-        lines.retain(|line| line.len() > 1);
+        // A shorter piece is where two noisy medians touch, not a border between regimes.
+        let shortest = (self.lags.len() / 20).max(2);
+        lines.retain(|line| line.len() >= shortest);
         lines
     }
 }
