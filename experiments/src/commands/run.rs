@@ -100,7 +100,6 @@ pub fn compute(
     folder: &LockedFolder,
     jobs: usize,
 ) -> Result<Computed, CommandError> {
-    folder.remove_derived()?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_ctrl_c(&stop)?;
     let progress = Progress::new();

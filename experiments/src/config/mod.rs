@@ -31,7 +31,7 @@ pub(crate) use error::in_units;
 pub use grid::Point;
 pub use load::Loaded;
 pub use source::Location;
-pub use write::difference;
+pub use write::{difference, figure_names};
 
 use crate::registry;
 

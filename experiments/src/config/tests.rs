@@ -250,6 +250,8 @@ fn resolved_configurations_load_back_to_equal_ones() {
         assert_eq!(config(&written, &[]), first, "{written}");
         assert_eq!(config(&written, &[]).to_toml(), written);
         assert_eq!(difference(&first, &config(&written, &[])), None);
+        let figures = first.figures.iter().map(|figure| figure.name.clone());
+        assert_eq!(figure_names(&written), Some(figures.collect()));
     }
 }
 

@@ -30,6 +30,35 @@ pub(super) fn to_toml(config: &Config) -> String {
     text
 }
 
+/// The names of the figures of a configuration that [`to_toml`] has written, whatever the version;
+/// `None` if the text is none: not TOML, or without a key that is always there.
+pub fn figure_names(text: &str) -> Option<Vec<String>> {
+    let table: toml::Table = text.parse().ok()?;
+    let always = [
+        "name",
+        "seed",
+        "replicates",
+        "sequence",
+        "loss",
+        "cell",
+        "record",
+        "fit",
+    ];
+    if !always.iter().all(|key| table.contains_key(*key)) {
+        return None;
+    }
+    let figures = table.get("figure").and_then(toml::Value::as_array);
+    let names = figures
+        .into_iter()
+        .flatten()
+        .map(|figure| figure.get("name"));
+    Some(
+        names
+            .filter_map(|name| Some(name?.as_str()?.to_owned()))
+            .collect(),
+    )
+}
+
 fn cell(text: &mut String, entry: &CellEntry) {
     text.push_str("\n[[cell]]\n");
     for (k, (key, value)) in entries(&entry.cell).into_iter().enumerate() {

@@ -20,6 +20,20 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// The results folder would have to lie in a file.
+    #[error("there can be no folder {}, since {} is a file: give another path with --out", .path.display(), .file.display())]
+    BelowAFile {
+        /// The path.
+        path: PathBuf,
+        /// The part of it that is a file.
+        file: PathBuf,
+    },
+    /// A folder with the config of another program.
+    #[error("{} is not a results folder: its config.toml is not one that `vangrad run` writes; name a results folder, or a new or empty one to run into", .path.display())]
+    ForeignConfig {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A folder with contents that this program did not make.
     #[error("{} is not a results folder: it holds `{entry}` but no config.toml; name a results folder, or a new or empty one to run into", .path.display())]
     Foreign {

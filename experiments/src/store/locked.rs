@@ -31,7 +31,9 @@ pub struct LockedFolder {
 }
 
 impl LockedFolder {
-    /// Locks the folder of a run, makes it if need be, and stores the resolved config in it.
+    /// Locks the folder of a run, makes it if need be, and stores the resolved config in it. What
+    /// is derived from records is removed, since it is not true while runs are being computed: an
+    /// interrupted sweep then looks like one.
     ///
     /// Refuses a folder that holds anything but results, results of another config (as `reuse`
     /// judges), and a folder in use. Then nothing has been created or changed.
@@ -40,17 +42,26 @@ impl LockedFolder {
         check(&folder, reuse)?;
         let created = CreatedFolders::create(&folder.path)?;
         let locked = Self::lock(folder)?;
-        // Again, now that nobody else can change it.
-        check(&locked.folder, reuse)?;
-        locked.clear_temporary_files()?;
-        if let Reuse::Nothing = reuse {
-            for name in locked.folder.files()? {
-                locked.remove(&name)?;
-            }
+        if let Err(error) = locked.begin(config, reuse) {
+            created.remove_lock(&locked);
+            return Err(error);
         }
-        locked.write(CONFIG, config.as_bytes())?;
         created.keep();
         Ok(locked)
+    }
+
+    fn begin(&self, config: &str, reuse: Reuse) -> Result<(), StoreError> {
+        // Again, now that nobody else can change it.
+        check(&self.folder, reuse)?;
+        self.clear_temporary_files()?;
+        // Before the config is replaced, which says what figures are ours.
+        for name in self.folder.files()? {
+            let is_record = Path::new(&name).parent() == Some(Path::new(RECORDS));
+            if !is_record || matches!(reuse, Reuse::Nothing) {
+                self.remove(&name)?;
+            }
+        }
+        self.write(CONFIG, config.as_bytes())
     }
 
     /// Locks a folder that `run` made, to add to it.
@@ -121,17 +132,6 @@ impl LockedFolder {
         }
     }
 
-    /// Removes what is no longer true while runs are being computed: everything derived from
-    /// records. An interrupted sweep then looks like one.
-    pub fn remove_derived(&self) -> Result<(), StoreError> {
-        for name in self.folder.files()? {
-            if Path::new(&name).parent() != Some(Path::new(RECORDS)) {
-                self.remove(&name)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Removes what killed processes left. Whoever writes holds the lock, so nobody is writing
     /// them.
     fn clear_temporary_files(&self) -> Result<(), StoreError> {
@@ -184,15 +184,20 @@ impl CreatedFolders {
     fn keep(mut self) {
         self.paths.clear();
     }
+
+    /// Removes the lock's file if the results folder is new, and only while the lock is held:
+    /// another process that holds it would not keep out one that makes a new file.
+    fn remove_lock(&self, held: &LockedFolder) {
+        if self.paths.last() == Some(&held.folder.path) {
+            let _ = fs::remove_file(held.folder.path.join(LOCK));
+        }
+    }
 }
 
 impl Drop for CreatedFolders {
     fn drop(&mut self) {
         // Best effort, innermost first: there is already an error to report, and a folder that
         // another process has begun to use is not empty and stays.
-        if let Some(folder) = self.paths.last() {
-            let _ = fs::remove_file(folder.join(LOCK));
-        }
         for path in self.paths.iter().rev() {
             let _ = fs::remove_dir(path);
         }
@@ -233,4 +238,23 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both processes find no folder; the one that makes it is not the one that locks it.
+    #[test]
+    fn who_does_not_get_the_lock_does_not_remove_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("results");
+        let created = CreatedFolders::create(&path).unwrap();
+        let other = LockedFolder::lock(ResultsFolder::at(&path)).unwrap();
+        let busy = LockedFolder::lock(ResultsFolder::at(&path));
+        assert!(matches!(busy, Err(StoreError::Busy { .. })));
+        drop(created);
+        assert!(path.join(LOCK).exists());
+        drop(other);
+    }
 }

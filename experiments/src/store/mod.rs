@@ -24,9 +24,10 @@ pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
 
+use crate::config::figure_names;
 use crate::record::RunRecord;
 
-/// The resolved config. Its presence makes a folder a results folder.
+/// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
 /// The file whose lock is the folder's.
 const LOCK: &str = ".lock";
@@ -38,7 +39,7 @@ const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 11] = [
+const TOP_LEVEL_OUTPUTS: [&str; 9] = [
     MANIFEST,
     "runs.csv",
     "curves.csv",
@@ -48,9 +49,9 @@ const TOP_LEVEL_OUTPUTS: [&str; 11] = [
     "series.csv",
     "parameters.csv",
     "gradients.csv",
-    "report.html",
-    "report.md",
 ];
+/// The extensions of the figures that this program draws.
+const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
 
 /// A results folder, for reading.
 #[derive(Debug, Clone)]
@@ -143,25 +144,28 @@ impl ResultsFolder {
         Ok(Some(manifest))
     }
 
-    /// The names, sorted, of the files that this program wrote here, except config.toml.
+    /// The names, sorted, of the files that this program wrote here, except config.toml. Anything
+    /// may lie in a folder; ours are the outputs, the records, and the figures of the config.
     pub fn files(&self) -> Result<BTreeSet<String>, StoreError> {
+        let config = if_present(self.config())?;
+        let figures = config.and_then(|config| figure_names(&config));
+        let figures = figures.unwrap_or_default();
+        let is_figure = |name: &str| {
+            name.rsplit_once('.').is_some_and(|(stem, extension)| {
+                FIGURE_EXTENSIONS.contains(&extension) && figures.iter().any(|name| name == stem)
+            })
+        };
         let mut files = BTreeSet::new();
         for (below, is_ours) in [
-            ("", is_output as fn(&str) -> bool),
-            (RECORDS, is_record),
-            (FIGURES, is_figure),
+            ("", &is_output as &dyn Fn(&str) -> bool),
+            (RECORDS, &is_record),
+            (FIGURES, &is_figure),
         ] {
             let names = self.list(below)?.into_iter().filter(|name| is_ours(name));
             let prefix = if below.is_empty() { "" } else { "/" };
             files.extend(names.map(|name| format!("{below}{prefix}{name}")));
         }
         Ok(files)
-    }
-
-    /// Those of [`files`](Self::files) that are not `current`: records of values no longer on an
-    /// axis, figures no longer drawn.
-    pub fn stale_files(&self, current: &BTreeSet<String>) -> Result<BTreeSet<String>, StoreError> {
-        Ok(self.files()?.difference(current).cloned().collect())
     }
 
     /// The names in this folder (`""`) or a folder below it, sorted. A folder that does not exist
@@ -184,14 +188,25 @@ impl ResultsFolder {
         let path = &self.path;
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(State::Absent),
-            Err(error) => return Err(StoreError::read(path, error)),
+            Err(error) => {
+                return Err(match path.ancestors().find(|above| above.is_file()) {
+                    Some(file) => StoreError::BelowAFile {
+                        path: path.into(),
+                        file: file.into(),
+                    },
+                    None => StoreError::read(path, error),
+                });
+            }
             Ok(metadata) if !metadata.is_dir() => {
                 return Err(StoreError::NotAFolder { path: path.into() });
             }
             Ok(_) => {}
         }
         if path.join(CONFIG).is_file() {
-            return Ok(State::Ours);
+            return match figure_names(&self.config()?) {
+                Some(_) => Ok(State::Ours),
+                None => Err(StoreError::ForeignConfig { path: path.into() }),
+            };
         }
         // What a process leaves behind that is killed before it has written its config.
         let is_harmless = |name: &str| name == LOCK || is_temporary(name);
@@ -266,14 +281,15 @@ fn is_output(name: &str) -> bool {
     TOP_LEVEL_OUTPUTS.contains(&name)
 }
 
+/// `<label>-<16 hexadecimal digits>.safetensors`, the name of a run's record.
 fn is_record(name: &str) -> bool {
-    name.ends_with(".safetensors")
-}
-
-fn is_figure(name: &str) -> bool {
-    [".svg", ".png", ".pdf"]
-        .iter()
-        .any(|extension| name.ends_with(extension))
+    let run_id = name.strip_suffix(".safetensors");
+    run_id
+        .and_then(|run_id| run_id.rsplit_once('-'))
+        .is_some_and(|(label, digest)| {
+            let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            !label.is_empty() && digest.len() == 16 && digest.bytes().all(is_digit)
+        })
 }
 
 fn is_temporary(name: &str) -> bool {
