@@ -1,6 +1,19 @@
 //! What one run leaves behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The array that every record has, because no ratio can be formed without it.
+pub const REFERENCE: &str = "reference";
+/// The end of the names of norms per sequence.
+pub const SEQUENCES: &str = ".sequences";
+/// The beginning of the names of gate statistics.
+pub const GATE: &str = "gate.";
+/// The beginning of the names of values of the first sequence.
+pub const SERIES: &str = "series.";
+/// The beginning of the names of norms of whole parameter gradients.
+pub const TOTAL: &str = "total.";
+/// The beginning of the names of theoretical rates.
+pub const LAW: &str = "law:";
 
 /// The raw curves of one finished run: deterministic values only, in a fixed order.
 ///
@@ -20,6 +33,26 @@ pub struct RunRecord {
     pub spec: String,
     /// The curves, by name.
     pub arrays: BTreeMap<String, Array>,
+}
+
+/// Whether this is the name of the log₁₀ norms of a quantity over the batch, step by step: of
+/// anything that no other line of [`RunRecord`]'s table describes.
+pub fn is_quantity(name: &str) -> bool {
+    let is_other = |prefix: &&str| name.starts_with(*prefix);
+    name != REFERENCE
+        && !name.ends_with(SEQUENCES)
+        && ![GATE, SERIES, TOTAL, LAW].iter().any(is_other)
+}
+
+/// What the record of a run must be, known without computing it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expected {
+    /// The run's resolved spec as JSON with sorted keys.
+    pub spec: String,
+    /// The run's steps T.
+    pub steps: usize,
+    /// The names of the arrays; none if they are not known.
+    pub arrays: Option<BTreeSet<String>>,
 }
 
 /// A row-major array of numbers.

@@ -70,6 +70,19 @@ macro_rules! cells {
                 }
             }
 
+            /// The same cell with a single hidden unit.
+            pub fn with_one_unit(&self) -> Self {
+                match self {
+                    $(
+                        Self::$variant(config) => {
+                            let mut config = config.clone();
+                            config.hidden = 1;
+                            Self::$variant(config)
+                        }
+                    )*
+                }
+            }
+
             /// Checks what the types do not: sizes, ranges, keys that exclude each other.
             pub fn validate(&self, input: usize) -> Result<(), InvalidConfig> {
                 match self {

@@ -6,10 +6,12 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::plan::{Plan, PlannedRun};
+use crate::config::{Input, Loss, Record, Sequence};
+use crate::plan::{Plan, PlannedRun, RunSpec};
+use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
 use crate::sequences::InputArray;
-use crate::store::{Failure, LockedFolder, StoreError};
+use crate::store::{Failure, LockedFolder, ResultsFolder, StoreError};
 
 /// What became of the runs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +36,41 @@ pub trait Observer: Sync {
     fn finished(&self, run: &PlannedRun, failure: Option<&str>);
 }
 
+/// The record of a run of `plan`, if `folder` holds it.
+///
+/// # Errors
+/// If it cannot be read, or is not what the run leaves behind.
+pub fn stored(
+    plan: &Plan,
+    folder: &ResultsFolder,
+    run: &PlannedRun,
+) -> Result<Option<RunRecord>, StoreError> {
+    folder.record(&run.id, &expected(&run.spec, &plan.config.record))
+}
+
+/// What a run of `spec` leaves behind if it keeps what `record` asks for.
+///
+/// The names of its arrays depend on no size, so they are those of the same cell with one unit
+/// over one step. Only weights near the largest number there is make that fail.
+fn expected(spec: &RunSpec, record: &Record) -> Expected {
+    let smallest = RunSpec {
+        sequence: Sequence {
+            steps: 1,
+            batch: 1,
+            input: Input::Zero { size: 1 },
+        },
+        loss: Loss::default(),
+        cell: spec.cell.with_one_unit(),
+        ..spec.clone()
+    };
+    let smallest = Worker::default().execute(&smallest, record, None);
+    Expected {
+        spec: spec.spec_json(),
+        steps: spec.sequence.steps,
+        arrays: smallest.ok().map(|run| run.arrays.into_keys().collect()),
+    }
+}
+
 /// Computes the runs that `folder` does not hold yet, `jobs` at a time, until `stop` is set.
 ///
 /// # Errors
@@ -49,10 +86,7 @@ pub fn sweep(
     let mut reused = 0;
     let mut missing = Vec::new();
     for (index, run) in plan.runs().enumerate() {
-        let stored = folder
-            .folder
-            .record(&run.id, &run.spec.spec_json(), run.spec.sequence.steps);
-        match stored {
+        match stored(plan, &folder.folder, run) {
             Ok(Some(_)) => reused += 1,
             Ok(None) => missing.push((index, run)),
             Err(error @ StoreError::BadRecord { .. }) => {
@@ -124,4 +158,66 @@ pub fn sweep(
         interrupted: done + failures.len() < missing.len(),
         failures: failures.into_iter().map(|(_, failure)| failure).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    /// Every kind of cell and law, every way to draw weights, and every quantity.
+    const EVERYTHING: &str = r#"
+        name = "everything"
+        replicates = 1
+        sequence = { steps = 5, batch = 3, input = { size = 7 } }
+        [[cell]]
+        kind = "vanilla-rnn"
+        hidden = 7
+        [[cell]]
+        kind = "lstm"
+        hidden = 7
+        [[cell]]
+        label = "chrono"
+        kind = "lstm"
+        hidden = 7
+        forget_bias = { chrono = 20 }
+        [[cell]]
+        label = "no-gate"
+        kind = "lstm"
+        hidden = 7
+        forget_gate = false
+        [sweep]
+        "vanilla-rnn.activation" = ["tanh", "relu", "logistic", "identity"]
+        "cell.recurrent_weights.init" = [
+            "gaussian", "orthogonal", "identity", "uniform", "spectral-radius", "zero"
+        ]
+        "cell.input_weights.init" = ["gaussian", "spectral-radius"]
+        "loss.kind" = ["terminal", "every-step"]
+        [record]
+        quantities = [
+            "adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates",
+            "path-split", "per-sequence", "series", "spectrum"
+        ]
+    "#;
+
+    #[test]
+    fn the_names_of_arrays_are_known_without_the_run() {
+        let loaded = Config::load(EVERYTHING, "test.toml", &[]).unwrap();
+        let plan = Plan::new(&loaded, None);
+        let mut alone: Vec<Record> = Vec::new();
+        for quantity in &plan.config.record.quantities {
+            alone.push(Record {
+                quantities: vec![*quantity],
+                gradients: false,
+            });
+        }
+        for run in plan.runs() {
+            for record in alone.iter().chain([&plan.config.record]) {
+                let kept = Worker::default().execute(&run.spec, record, None).unwrap();
+                let expected = expected(&run.spec, record);
+                assert_eq!(expected.arrays, Some(kept.arrays.into_keys().collect()));
+                assert_eq!((expected.spec, expected.steps), (kept.spec, 5));
+            }
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the arrays of a record are, by their names.
 
-use crate::record::{Array, RunRecord};
+use crate::record::{Array, REFERENCE, RunRecord, is_quantity};
 
 /// Quantities in the order of the tables; others follow by name.
 const ORDER: [&str; 10] = [
@@ -18,20 +18,9 @@ const ORDER: [&str; 10] = [
 
 /// The quantities of which a record holds log₁₀ norms by step.
 pub(super) fn quantities(record: &RunRecord) -> Vec<&str> {
-    let is_quantity = |name: &&str| {
-        *name != "reference"
-            && !name.ends_with(".sequences")
-            && !["gate.", "series.", "total.", "law:"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-    };
-    let mut names: Vec<&str> = record
-        .arrays
-        .keys()
-        .map(String::as_str)
-        .filter(is_quantity)
-        .collect();
-    // Stable, so that unknown quantities keep the record's order, which is by name.
+    let names = record.arrays.keys().map(String::as_str);
+    let mut names: Vec<&str> = names.filter(|name| is_quantity(name)).collect();
+    // Stable, so that a new cell's quantities keep the record's order, which is by name.
     names.sort_by_key(|name| {
         ORDER
             .iter()
@@ -56,7 +45,7 @@ pub(super) fn with_prefix<'a>(
 /// reaches the top layer's h at any step, every gradient is zero, and so is every ratio.
 pub(super) fn log10_ratios(record: &RunRecord, quantity: &str) -> Option<Vec<f64>> {
     let norms = &record.arrays.get(quantity)?.values;
-    let reference = record.arrays.get("reference");
+    let reference = record.arrays.get(REFERENCE);
     let denominator = reference.and_then(|array| array.values.first());
     let ratio = |norm: &f64| denominator.map_or(f64::NEG_INFINITY, |log10| norm - log10);
     // t ends at T, whether it begins at 0 or at 1.

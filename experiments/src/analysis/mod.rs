@@ -16,7 +16,7 @@ pub use gradients::write_gradients;
 
 use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
-use crate::record::RunRecord;
+use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL};
 use crate::tables::{
     CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, Table,
 };
@@ -189,7 +189,7 @@ impl<'a> Replicates<'a> {
     }
 
     fn laws(&self, table: &mut Table<LawRow>) {
-        for (name, summary) in self.summaries("law:") {
+        for (name, summary) in self.summaries(LAW) {
             // A law's own name may hold colons, the parts before it do not.
             let mut parts = name.splitn(3, ':').map(str::to_owned);
             let mut part = || parts.next().unwrap_or_default();
@@ -207,7 +207,7 @@ impl<'a> Replicates<'a> {
     }
 
     fn parameters(&self, table: &mut Table<ParameterRow>) {
-        for (name, summary) in self.summaries("total.") {
+        for (name, summary) in self.summaries(TOTAL) {
             table.rows.push(ParameterRow {
                 key: self.key.clone(),
                 parameter: name.to_owned(),
@@ -225,8 +225,8 @@ impl<'a> Replicates<'a> {
     /// and sequences.
     fn gates(&self, table: &mut Table<GateRow>) {
         let Some(record) = self.first() else { return };
-        for (gate, _) in arrays::with_prefix(record, "gate.") {
-            let name = format!("gate.{gate}");
+        for (gate, _) in arrays::with_prefix(record, GATE) {
+            let name = format!("{GATE}{gate}");
             let gates = self.records().filter_map(|record| record.arrays.get(&name));
             let replicates: Vec<&[[f64; 8]]> =
                 gates.map(|array| array.values.as_chunks().0).collect();
@@ -268,7 +268,7 @@ impl<'a> Replicates<'a> {
         let Some((_, record)) = self.records.iter().find(|(replicate, _)| *replicate == 0) else {
             return;
         };
-        for (series, array) in arrays::with_prefix(record, "series.") {
+        for (series, array) in arrays::with_prefix(record, SERIES) {
             let rows: Vec<&[f64]> = arrays::rows(array).collect();
             let first_step = arrays::first_step(rows.len(), self.steps);
             for unit in 0..rows.first().map_or(0, |row| row.len()) {

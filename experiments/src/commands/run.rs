@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::record::RunRecord;
 use crate::sequences::InputArray;
 use crate::store::{self, Clock, Failure, LockedFolder, Machine, ResultsFolder, Reuse, StoreError};
-use crate::sweep::{Outcome, sweep};
+use crate::sweep::{Outcome, stored, sweep};
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let clock = Clock::start();
@@ -112,7 +112,8 @@ pub fn compute(
             tables: None,
         });
     }
-    let mut load = |run: &PlannedRun| stored_record(folder, run);
+    // What the sweep has just stored or checked; failed runs have no record.
+    let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
     let tables = write_tables(plan, folder, &outcome.failures, &mut load)?;
     if plan.config.record.gradients {
         folder.write_with("gradients.csv", |out| {
@@ -123,15 +124,6 @@ pub fn compute(
         outcome,
         tables: Some(tables),
     })
-}
-
-/// The record that the sweep has just stored or checked; failed runs have none.
-fn stored_record(folder: &LockedFolder, run: &PlannedRun) -> Option<RunRecord> {
-    let spec = run.spec.spec_json();
-    let stored = folder
-        .folder
-        .record(&run.id, &spec, run.spec.sequence.steps);
-    stored.ok().flatten()
 }
 
 /// Analyses the records and writes every table that has something in it.

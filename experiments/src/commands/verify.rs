@@ -10,8 +10,9 @@ use crate::cli::Format;
 use crate::commands::run::{self, Computed};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare};
 use crate::comparison::{self, Due};
-use crate::plan::{Plan, PlannedRun, available_memory};
+use crate::plan::{Plan, available_memory};
 use crate::store::{self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError};
+use crate::sweep;
 
 pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandError> {
     let stored = ResultsFolder::open(results)?;
@@ -128,7 +129,7 @@ fn compare_records(
         let key: Vec<String> = cell.chain(point.key.factors.iter().cloned()).collect();
         for run in &point.runs {
             let name = store::record_name(&run.id);
-            let [before, now] = [stored, recomputed].map(|folder| record(folder, run));
+            let [before, now] = [stored, recomputed].map(|folder| sweep::stored(plan, folder, run));
             let before = match before {
                 Err(StoreError::BadRecord { problem, .. }) => {
                     report.difference(&name, problem.to_string());
@@ -183,13 +184,6 @@ fn compare_records(
     Ok(())
 }
 
-fn record(
-    folder: &ResultsFolder,
-    run: &PlannedRun,
-) -> Result<Option<crate::record::RunRecord>, StoreError> {
-    folder.record(&run.id, &run.spec.spec_json(), run.spec.sequence.steps)
-}
-
 fn counted(number: usize, what: &str) -> String {
     match number {
         0 => String::new(),
@@ -211,8 +205,10 @@ fn compare_tables(
     let mut names = stored.files()?;
     names.append(&mut recomputed.files()?);
     for name in names.iter().filter(|name| name.ends_with(".csv")) {
-        match (stored.text(name)?, recomputed.text(name)?) {
+        match (stored.bytes(name)?, recomputed.text(name)?) {
             (Some(before), Some(now)) => {
+                // What is no text any more differs where that shows.
+                let before = String::from_utf8_lossy(&before);
                 let finding = comparison::tables(&before, &now, due, &key);
                 match finding.difference {
                     Some(difference) => report.difference(name, difference),

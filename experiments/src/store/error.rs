@@ -73,7 +73,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A record that is damaged or belongs to another run.
-    #[error("{}: {problem}; `vangrad run` recomputes it", .path.display())]
+    #[error("{}: {problem}", .path.display())]
     BadRecord {
         /// The record's file.
         path: PathBuf,
@@ -122,18 +122,15 @@ pub enum RecordProblem {
         found: String,
     },
     /// The record of another run.
-    #[error("the record belongs to another run: expected spec {expected}, found {found}")]
-    OtherSpec {
-        /// The spec of the run asked for.
-        expected: String,
-        /// The spec in the file.
-        found: String,
-    },
-    /// An array that every record has is not there.
-    #[error("the record has no array `{array}`")]
-    MissingArray {
-        /// The array's name.
-        array: &'static str,
+    #[error("the record's spec is that of another run")]
+    OtherSpec,
+    /// Not the arrays that the run keeps.
+    #[error("the record has other arrays than this run keeps: [{}] missing, [{}] unknown", .missing.join(", "), .unknown.join(", "))]
+    Arrays {
+        /// The names that are not there.
+        missing: Vec<String>,
+        /// The names that should not be there.
+        unknown: Vec<String>,
     },
     /// An array of a type that is never written.
     #[error("array `{array}` should be F64, found {found}")]

@@ -25,7 +25,7 @@ pub use locked::{LockedFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
 
 use crate::config::figure_names;
-use crate::record::RunRecord;
+use crate::record::{Expected, RunRecord};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -105,21 +105,20 @@ impl ResultsFolder {
         if_present(read_bytes(&self.path.join(name)))
     }
 
-    /// The record of a run, given the run's spec and number of steps; `None` if there is none.
+    /// The record of a run, which must be what is expected; `None` if there is none.
     ///
     /// A record that is truncated, damaged, or of another run is
     /// [`BadRecord`](StoreError::BadRecord): `run` warns and recomputes it, `verify` reports it.
     pub fn record(
         &self,
         run_id: &str,
-        spec: &str,
-        steps: usize,
+        expected: &Expected,
     ) -> Result<Option<RunRecord>, StoreError> {
         let path = self.path.join(record_name(run_id));
         let Some(bytes) = if_present(read_bytes(&path))? else {
             return Ok(None);
         };
-        match record_file::decode(&bytes, spec, steps) {
+        match record_file::decode(&bytes, expected) {
             Ok(record) => Ok(Some(record)),
             Err(problem) => Err(StoreError::BadRecord { path, problem }),
         }

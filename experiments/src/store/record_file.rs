@@ -3,17 +3,15 @@
 //! The bytes are a function of the record alone. safetensors sorts arrays by name, and keeps
 //! metadata in a hash map, whose order is random: so there is exactly one key, `spec`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::RecordProblem;
-use crate::record::{Array, RunRecord};
+use crate::record::{Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL};
 
 /// The only metadata key.
 const SPEC: &str = "spec";
-/// The array that every record has, because no ratio can be formed without it.
-const REFERENCE: &str = "reference";
 
 /// The file of a record.
 ///
@@ -40,11 +38,12 @@ pub(super) fn encode(record: &RunRecord) -> Vec<u8> {
     safetensors::serialize(views, Some(metadata)).expect("a record's header fits in 100 MB")
 }
 
-/// The record in `bytes`, if it is whole and that of the run with this spec and number of steps.
+/// The record in `bytes`, if it is whole and what is expected.
 ///
 /// safetensors has no checksum: a flipped bit of a value that leaves a possible value is found
-/// only by recomputing, which is what `verify` does. Everything else is found here.
-pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord, RecordProblem> {
+/// only by recomputing, which is what `verify` does. A flipped bit of anything else is found here,
+/// as long as the names of the arrays are known.
+pub(super) fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProblem> {
     let damaged = |error: safetensors::SafeTensorError| RecordProblem::Damaged {
         reason: error.to_string(),
     };
@@ -53,13 +52,8 @@ pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord
 
     let metadata = header.metadata().clone().unwrap_or_default();
     match metadata.get(SPEC) {
-        Some(found) if metadata.len() == 1 && found == spec => {}
-        Some(found) if metadata.len() == 1 => {
-            return Err(RecordProblem::OtherSpec {
-                expected: spec.to_owned(),
-                found: found.clone(),
-            });
-        }
+        Some(found) if metadata.len() == 1 && *found == expected.spec => {}
+        Some(_) if metadata.len() == 1 => return Err(RecordProblem::OtherSpec),
         _ => {
             let mut keys: Vec<&str> = metadata.keys().map(String::as_str).collect();
             keys.sort_unstable();
@@ -69,12 +63,16 @@ pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord
         }
     }
 
-    if file.tensor(REFERENCE).is_err() {
-        return Err(RecordProblem::MissingArray { array: REFERENCE });
-    }
-
     // In the order of names, so that of several problems always the same one is reported.
     let views: BTreeMap<&str, TensorView> = file.iter().collect();
+    let found: BTreeSet<String> = views.keys().map(|name| (*name).to_owned()).collect();
+    if let Some(arrays) = expected.arrays.as_ref().filter(|arrays| **arrays != found) {
+        return Err(RecordProblem::Arrays {
+            missing: arrays.difference(&found).cloned().collect(),
+            unknown: found.difference(arrays).cloned().collect(),
+        });
+    }
+
     let mut arrays = BTreeMap::new();
     for (name, view) in views {
         if view.dtype() != Dtype::F64 {
@@ -91,12 +89,12 @@ pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord
                 .map(|bytes| f64::from_le_bytes(*bytes))
                 .collect(),
         };
-        check_shape(name, &array.shape, steps)?;
+        check_shape(name, &array.shape, expected.steps)?;
         check_values(name, &array.values)?;
         arrays.insert(name.to_owned(), array);
     }
     Ok(RunRecord {
-        spec: spec.to_owned(),
+        spec: expected.spec.clone(),
         arrays,
     })
 }
@@ -106,7 +104,7 @@ pub(super) fn decode(bytes: &[u8], spec: &str, steps: usize) -> Result<RunRecord
 fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
     let (allowed, expected) = if name == REFERENCE {
         (vec![0, 2], "0 or 2".to_owned())
-    } else if name.starts_with("total.") || name.starts_with("law:") {
+    } else if name.starts_with(TOTAL) || name.starts_with(LAW) {
         (vec![1], "1".to_owned())
     } else {
         (vec![steps, steps + 1], format!("{steps} or {}", steps + 1))
@@ -124,8 +122,7 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
 
 /// Logarithms are finite, or −∞ for an exact zero; what is not a logarithm is finite.
 fn check_values(name: &str, values: &[f64]) -> Result<(), RecordProblem> {
-    let is_logarithm =
-        !(name == REFERENCE || name.starts_with("gate.") || name.starts_with("series."));
+    let is_logarithm = !(name == REFERENCE || name.starts_with(GATE) || name.starts_with(SERIES));
     let is_possible =
         |value: f64| value.is_finite() || (is_logarithm && value == f64::NEG_INFINITY);
     match values.iter().position(|&value| !is_possible(value)) {
@@ -171,8 +168,16 @@ mod tests {
         }
     }
 
+    fn expected(record: &RunRecord) -> Expected {
+        Expected {
+            spec: record.spec.clone(),
+            steps: STEPS,
+            arrays: Some(record.arrays.keys().cloned().collect()),
+        }
+    }
+
     fn read(record: &RunRecord) -> Result<RunRecord, RecordProblem> {
-        decode(&encode(record), &record.spec, STEPS)
+        decode(&encode(record), &expected(record))
     }
 
     #[test]
@@ -210,24 +215,26 @@ mod tests {
         let record = record_with(&[]);
         let bytes = encode(&record);
         for length in 0..bytes.len() {
-            let found = decode(&bytes[..length], &record.spec, STEPS);
+            let found = decode(&bytes[..length], &expected(&record));
             assert!(
                 matches!(found, Err(RecordProblem::Damaged { .. })),
                 "{length}"
             );
         }
         let longer = [bytes.as_slice(), &[0]].concat();
-        assert!(decode(&longer, &record.spec, STEPS).is_err());
+        assert!(decode(&longer, &expected(&record)).is_err());
     }
 
     #[test]
-    fn no_flipped_bit_is_read_as_the_same_record() {
+    fn a_flipped_bit_of_anything_but_a_value_is_found() {
         let record = record_with(&[]);
         let bytes = encode(&record);
+        let values: usize = record.arrays.values().map(|array| array.values.len()).sum();
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(back) = decode(&flipped, &record.spec, STEPS) {
+            if let Ok(back) = decode(&flipped, &expected(&record)) {
+                assert!(bit / 8 >= bytes.len() - 8 * values, "bit {bit}");
                 assert_ne!(encode(&back), bytes, "bit {bit}");
             }
         }
@@ -236,14 +243,12 @@ mod tests {
     #[test]
     fn the_record_of_another_run_is_refused() {
         let record = record_with(&[]);
-        let found = decode(&encode(&record), "{}", STEPS);
-        assert_eq!(
-            found,
-            Err(RecordProblem::OtherSpec {
-                expected: "{}".to_owned(),
-                found: record.spec
-            })
-        );
+        let other = Expected {
+            spec: "{}".to_owned(),
+            ..expected(&record)
+        };
+        let found = decode(&encode(&record), &other);
+        assert_eq!(found, Err(RecordProblem::OtherSpec));
     }
 
     #[test]
@@ -254,11 +259,11 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect();
         let two = safetensors::serialize(Vec::<(&str, TensorView)>::new(), Some(two)).unwrap();
-        for (bytes, expected) in [(none, ""), (two, "format, spec")] {
+        for (bytes, keys) in [(none, ""), (two, "format, spec")] {
             assert_eq!(
-                decode(&bytes, "{}", STEPS),
+                decode(&bytes, &expected(&record_with(&[]))),
                 Err(RecordProblem::Metadata {
-                    found: expected.to_owned()
+                    found: keys.to_owned()
                 })
             );
         }
@@ -294,11 +299,29 @@ mod tests {
     }
 
     #[test]
-    fn a_record_without_its_reference_is_refused() {
-        let mut record = record_with(&[]);
-        record.arrays.remove("reference");
-        let problem = read(&record).unwrap_err();
-        assert_eq!(problem.to_string(), "the record has no array `reference`");
+    fn a_record_of_other_arrays_is_refused() {
+        let complete = record_with(&[]);
+        let mut record = complete.clone();
+        let reference = record.arrays.remove("reference").unwrap();
+        let problem = |record: &RunRecord| {
+            let found = decode(&encode(record), &expected(&complete));
+            found.unwrap_err().to_string()
+        };
+        assert_eq!(
+            problem(&record),
+            "the record has other arrays than this run keeps: [reference] missing, [] unknown"
+        );
+        record.arrays.insert("referende".to_owned(), reference);
+        assert_eq!(
+            problem(&record),
+            "the record has other arrays than this run keeps: [reference] missing, [referende] unknown"
+        );
+        let unknown = Expected {
+            arrays: None,
+            ..expected(&complete)
+        };
+        record.arrays.remove("referende");
+        assert_eq!(decode(&encode(&record), &unknown), Ok(record));
     }
 
     #[test]
@@ -307,8 +330,13 @@ mod tests {
         let view = TensorView::new(Dtype::F32, vec![3], &bytes).unwrap();
         let metadata = HashMap::from([(SPEC.to_owned(), "{}".to_owned())]);
         let file = safetensors::serialize([("reference", view)], Some(metadata)).unwrap();
+        let expected = Expected {
+            spec: "{}".to_owned(),
+            steps: STEPS,
+            arrays: None,
+        };
         assert_eq!(
-            decode(&file, "{}", STEPS).unwrap_err().to_string(),
+            decode(&file, &expected).unwrap_err().to_string(),
             "array `reference` should be F64, found F32"
         );
     }

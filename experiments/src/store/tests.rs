@@ -29,6 +29,14 @@ fn scratch() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
+fn expected() -> Expected {
+    Expected {
+        spec: SPEC.to_owned(),
+        steps: 2,
+        arrays: Some(record().arrays.into_keys().collect()),
+    }
+}
+
 fn record() -> RunRecord {
     let h = Array {
         shape: vec![3],
@@ -76,12 +84,12 @@ fn records_are_kept_and_read_back() {
     let scratch = scratch();
     let path = scratch.path().join("r");
     let locked = LockedFolder::for_run(&path, EXPERIMENT, RESUME).unwrap();
-    assert_eq!(locked.folder.record(RUN, SPEC, 2).unwrap(), None);
+    assert_eq!(locked.folder.record(RUN, &expected()).unwrap(), None);
     locked.write_record(RUN, &record()).unwrap();
     drop(locked);
 
     let locked = LockedFolder::for_run(&path, EXPERIMENT, RESUME).unwrap();
-    let back = locked.folder.record(RUN, SPEC, 2).unwrap();
+    let back = locked.folder.record(RUN, &expected()).unwrap();
     assert_eq!(back, Some(record()));
     let files = locked.folder.files().unwrap();
     assert_eq!(files, BTreeSet::from([record_name(RUN)]));
@@ -111,7 +119,7 @@ fn a_damaged_record_is_an_error_that_names_the_file() {
     let bytes = fs::read(&file).unwrap();
     fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
 
-    let error = locked.folder.record(RUN, SPEC, 2).unwrap_err();
+    let error = locked.folder.record(RUN, &expected()).unwrap_err();
     assert!(matches!(&error, StoreError::BadRecord { path, .. } if *path == file));
     assert!(error.to_string().contains(RUN), "{error}");
     assert!(
