@@ -86,7 +86,7 @@ impl Observer for Progress {
 
     fn finished(&self, run: &PlannedRun, failure: Option<&str>) {
         if let Some(reason) = failure {
-            self.say(&format!("failed: {} : {reason}", run.id));
+            self.say(&format!("failed: {}: {reason}", run.id));
         }
         if let Some(bar) = &self.bar {
             bar.inc(1);

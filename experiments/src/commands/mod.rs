@@ -7,6 +7,7 @@ mod run;
 mod summary;
 mod verify;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,6 +47,12 @@ pub enum CommandError {
     /// The config, or a --set.
     #[error("{0}")]
     Config(#[from] ConfigError),
+    /// There is no such config.
+    #[error("there is no file {}: name an experiment's TOML file; `vangrad list` shows those that come with the program", .path.display())]
+    NoConfig {
+        /// The path.
+        path: PathBuf,
+    },
     /// Files.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -58,8 +65,13 @@ pub enum CommandError {
         problem: String,
     },
     /// Stored tables that cannot be drawn.
-    #[error("{0}")]
-    Figure(#[from] FigureError),
+    #[error("in {}: {problem}", .folder.display())]
+    Figure {
+        /// The results folder.
+        folder: PathBuf,
+        /// Which table, what is wrong with it.
+        problem: FigureError,
+    },
     /// The signal handler.
     #[error("Ctrl-C cannot be handled: {0}")]
     Signal(#[from] ctrlc::Error),
@@ -83,6 +95,15 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
 struct Prepared {
     plan: Plan,
     inputs: Option<InputArray>,
+}
+
+fn read_config(path: &Path) -> Result<String, CommandError> {
+    store::read_text(path).map_err(|error| match error {
+        StoreError::Read { source, path } if source.kind() == ErrorKind::NotFound => {
+            CommandError::NoConfig { path }
+        }
+        error => error.into(),
+    })
 }
 
 fn prepare(text: &str, file: &Path, sets: &[String]) -> Result<Prepared, CommandError> {

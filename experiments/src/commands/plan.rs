@@ -1,12 +1,11 @@
 //! `plan`: what `run` would do.
 
 use crate::cli::Experiment;
-use crate::commands::{CommandError, Status, jobs_or_cores, prepare};
+use crate::commands::{CommandError, Status, jobs_or_cores, prepare, read_config};
 use crate::plan::available_memory;
-use crate::store;
 
 pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
-    let text = store::read_text(&experiment.config)?;
+    let text = read_config(&experiment.config)?;
     let plan = prepare(&text, &experiment.config, &experiment.sets)?.plan;
     let config = &plan.config;
     let runs = plan.runs().count();

@@ -49,7 +49,10 @@ pub fn drawn_from(config: &Config, folder: &ResultsFolder) -> Result<Vec<Figure>
     // A file that cannot be read looks absent to the figure; the reason comes first.
     match unreadable.into_inner() {
         Some(error) => Err(error.into()),
-        None => Ok(drawn?),
+        None => drawn.map_err(|problem| CommandError::Figure {
+            folder: folder.path().to_owned(),
+            problem,
+        }),
     }
 }
 

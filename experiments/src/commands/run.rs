@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::analysis::{self, Analysis};
 use crate::cli::{Format, RunArguments};
 use crate::commands::plot::draw_into;
-use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, summary};
+use crate::commands::{
+    CommandError, Prepared, Status, jobs_or_cores, prepare, read_config, summary,
+};
 use crate::config::{Config, difference};
 use crate::plan::{Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
@@ -18,7 +20,7 @@ use crate::sweep::{Outcome, stored, sweep};
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let clock = Clock::start();
     let experiment = &arguments.experiment;
-    let text = store::read_text(&experiment.config)?;
+    let text = read_config(&experiment.config)?;
     let Prepared { plan, inputs } = prepare(&text, &experiment.config, &experiment.sets)?;
     let jobs = jobs_or_cores(arguments.jobs);
     plan.check_memory(jobs, available_memory())?;
@@ -27,7 +29,8 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
         .out
         .clone()
         .unwrap_or_else(|| ResultsFolder::default_path(&plan.config.name));
-    let differs = |stored: &str| match Config::load(stored, "the stored config", &[]) {
+    let stored_config = path.join(store::CONFIG).display().to_string();
+    let differs = |stored: &str| match Config::load(stored, &stored_config, &[]) {
         Ok(stored) => difference(&stored.config, &plan.config),
         Err(error) => Some(error.to_string()),
     };
@@ -36,14 +39,31 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     } else {
         Reuse::Unless(&differs)
     };
+    let machine = Machine::this(kernels::kernel_path());
+    // Before the run replaces it. One that cannot be read says nothing of where records are from.
+    let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
     let Computed { outcome, tables } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
+    if let (Ok(Some(earlier)), 1..) = (earlier, outcome.reused)
+        && !earlier.is_of_this_build(&machine)
+    {
+        eprintln!(
+            "note: the reused records are of another build or machine (version {}, commit {}, {}); \
+             --fresh computes them again",
+            earlier.version, earlier.commit, earlier.machine.kernel_path
+        );
+    }
     let Some(tables) = tables else {
         eprintln!(
-            "stopped: {} of {} runs are finished and stored in {}. The same command resumes.",
+            "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
             outcome.done + outcome.reused,
             plan.runs().count(),
-            path.display()
+            path.display(),
+            if arguments.fresh {
+                "without --fresh "
+            } else {
+                ""
+            }
         );
         return Ok(Status::Interrupted);
     };
@@ -52,7 +72,6 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     } else {
         draw_into(&plan.config, &folder, &[Format::Svg, Format::Png])?
     };
-    let machine = Machine::this(kernels::kernel_path());
     let manifest = clock.finish(
         machine,
         jobs,
@@ -74,9 +93,6 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     println!("tables in {}", path.display());
     for figure in figures.iter().filter(|name| name.ends_with(".png")) {
         println!("figure {}", path.join(figure).display());
-    }
-    for Failure { run_id, reason } in &outcome.failures {
-        eprintln!("failed: {run_id}: {reason}");
     }
     Ok(if outcome.failures.is_empty() {
         Status::Done

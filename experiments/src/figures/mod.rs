@@ -48,7 +48,7 @@ pub struct Figure {
 #[derive(Debug, Error, PartialEq)]
 pub enum FigureError {
     /// A file the figure is drawn from is not there.
-    #[error("figure `{figure}` is drawn from {file}, which is not in the results folder")]
+    #[error("figure `{figure}` is drawn from {file}, which is not there; `vangrad run` writes it")]
     MissingFile {
         /// The figure's name.
         figure: String,
