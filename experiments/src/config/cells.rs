@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::load::TOP_KEYS;
-use super::reader::{MAX_SIZE, NAME, Reader, SIZE, is_name, join};
+use super::reader::{NAME, Reader, SIZE, is_name, is_size, join};
 use super::tree::{Node, Value};
 use crate::registry::{self, Cell};
 
@@ -91,8 +91,13 @@ impl Reader {
         let taken = ["kind", "label"];
         let read = |keys| Cell::deserialize(draft.kind, keys);
         let cell = self.read_with(&draft.keys, &draft.label, &taken, read)?;
-        let representable = cell.hidden() <= MAX_SIZE;
-        self.require(representable, &draft.keys, &draft.label, "hidden", SIZE)?;
+        self.require(
+            is_size(cell.hidden()),
+            &draft.keys,
+            &draft.label,
+            "hidden",
+            SIZE,
+        )?;
         cell.validate(input).map_err(|invalid| {
             let keys: Vec<&str> = invalid.key.split('.').collect();
             let (place, _) = draft.keys.nearest(&keys);

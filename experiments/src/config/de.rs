@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::de::{self, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor};
 
+use super::reader::SIZE;
 use super::tree::{Entry, Node, Value};
 
 /// What serde found wrong, and where.
@@ -88,7 +89,9 @@ impl std::error::Error for DeError {}
 /// Rust's names of types in the reader's words.
 fn in_words(expected: &str) -> String {
     match expected {
-        "usize" | "u64" | "u32" => "a whole number of at least 0",
+        // Every `usize` of a configuration is one.
+        "usize" => SIZE,
+        "u64" => "a whole number of at least 0",
         "f64" => "a number",
         "a boolean" => "true or false",
         "a sequence" => "a list",

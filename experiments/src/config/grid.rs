@@ -35,6 +35,16 @@ const MAX_CURVE_ROWS: u128 = 20_000_000;
 
 /// The keys of the top level an axis may vary: those a run's identity depends on.
 const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
+/// Those that `--set` may give a single value.
+pub(super) const SETTABLE: [&str; 7] = [
+    "name",
+    "seed",
+    "replicates",
+    "sequence",
+    "loss",
+    "record",
+    "fit",
+];
 
 /// An axis whose values know where they were written.
 pub(super) struct AxisDraft {
@@ -62,11 +72,13 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// `top` are the keys of the top level that would do, for errors to name.
     pub fn resolve(
         reader: &Reader,
         key: &str,
         key_span: &Range<usize>,
         cells: &[CellDraft],
+        top: &[&'static str],
     ) -> Result<Self, ConfigError> {
         let parts: Vec<String> = key.split('.').map(str::to_owned).collect();
         let (first, path) = (parts[0].as_str(), &parts[1..]);
@@ -78,7 +90,8 @@ impl Target {
                 return Ok(Self::Top(parts));
             }
             let mut known: Vec<&str> = cells.iter().map(|cell| cell.label.as_str()).collect();
-            known.extend(["cell", "seed", "sequence", "loss"]);
+            known.push("cell");
+            known.extend(top);
             let nearest = nearest(first, &known).map(|first| {
                 let parts: Vec<&str> = [first.as_str()]
                     .into_iter()
@@ -196,7 +209,7 @@ pub(super) fn axis(
     list: Node,
     cells: &[CellDraft],
 ) -> Result<AxisDraft, ConfigError> {
-    let target = Target::resolve(reader, &key, &key_span, cells)?;
+    let target = Target::resolve(reader, &key, &key_span, cells, &SWEPT)?;
     if let Target::Top(path) = &target
         && !SWEPT.contains(&path[0].as_str())
     {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::cells::CellDraft;
-use super::grid::{self, AxisDraft, Point, Target};
+use super::grid::{self, AxisDraft, Point, SETTABLE, Target};
 use super::reader::{Reader, is_name};
 use super::source::Source;
 use super::tree::{Node, TreeError, Value};
@@ -150,8 +150,22 @@ impl Reader {
             Ok(value) => value,
             Err(TreeError::Syntax(_)) => {
                 let start = value_start + (value.len() - value.trim_start().len());
+                let span = start..start + value.trim().len();
+                if value.trim().starts_with(['[', '{']) {
+                    return Err(ConfigError::Invalid {
+                        at: self.source.locate(&span),
+                        key: key.trim().to_owned(),
+                        expected: "a value in TOML".to_owned(),
+                        found: self.found(&span),
+                        remedy: Some(
+                            "strings in lists and tables need quotes, also from the shell: \
+                             `--set 'vanilla-rnn.activation=[\"tanh\", \"relu\"]'`"
+                                .to_owned(),
+                        ),
+                    });
+                }
                 Node {
-                    span: start..start + value.trim().len(),
+                    span,
                     value: Value::String(value.trim().to_owned()),
                 }
             }
@@ -178,7 +192,7 @@ impl Reader {
         key_span: &Range<usize>,
         cells: &[CellDraft],
     ) -> Result<Target, ConfigError> {
-        match Target::resolve(self, key, key_span, cells)? {
+        match Target::resolve(self, key, key_span, cells, &SETTABLE)? {
             Target::Top(path) if ["sweep", "figure", "cell"].contains(&path[0].as_str()) => {
                 Err(ConfigError::Invalid {
                     at: self.source.locate(key_span),

@@ -203,7 +203,6 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 pub(super) const NAME: &str = "a name of letters, digits, `_` and `-`";
-pub(super) const AT_LEAST_ONE: &str = "a whole number of at least 1";
 
 /// Sizes above this fit into no memory; below it, sums and small multiples fit into 64 bits.
 pub(super) const MAX_SIZE: usize = 1 << 32;

@@ -508,7 +508,7 @@ fn a_wrong_type_is_refused() {
         &DECAY.replace("hidden = 64", "hidden = \"64\""),
         &[],
         r#"
-test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `"64"`
+test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `"64"`
 15 | hidden = "64"
               ^^^^
 "#,
@@ -521,7 +521,7 @@ fn a_negative_size_is_refused() {
         &DECAY.replace("hidden = 64", "hidden = -3"),
         &[],
         r#"
-test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `-3`
+test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `-3`
 15 | hidden = -3
               ^^
 "#,
@@ -534,7 +534,7 @@ fn an_empty_cell_is_refused() {
         &DECAY.replace("hidden = 64", "hidden = 0"),
         &[],
         r#"
-test.toml:15:10: `vanilla-rnn.hidden`: expected at least 1, found 0
+test.toml:15:10: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `0`
 15 | hidden = 0
               ^
 "#,
@@ -779,7 +779,7 @@ fn an_axis_value_is_checked_on_its_cell() {
         &with_sweep("\"cell.hidden\" = [4, -2]"),
         &[],
         r#"
-test.toml:15:21: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `-2`
+test.toml:15:21: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `-2`
 15 | "cell.hidden" = [4, -2]
                          ^^
 "#,
@@ -829,9 +829,37 @@ fn an_error_in_set_is_shown_in_the_argument() {
         SMALL,
         &["cell.hidden=abc"],
         r#"
---set, column 13: `vanilla-rnn.hidden`: expected a whole number of at least 0, found `abc`
+--set, column 13: `vanilla-rnn.hidden`: expected a whole number from 1 to 4294967296, found `abc`
 --set cell.hidden=abc
                   ^^^
+"#,
+    );
+}
+
+#[test]
+fn a_list_in_set_that_is_no_toml_is_refused() {
+    assert_refused(
+        SMALL,
+        &["vanilla-rnn.activation=[tanh,relu]"],
+        r#"
+--set, column 24: `vanilla-rnn.activation`: expected a value in TOML, found `[tanh,relu]`
+--set vanilla-rnn.activation=[tanh,relu]
+                             ^^^^^^^^^^^
+help: strings in lists and tables need quotes, also from the shell: `--set 'vanilla-rnn.activation=["tanh", "relu"]'`
+"#,
+    );
+}
+
+#[test]
+fn an_unknown_table_in_set_is_refused() {
+    assert_refused(
+        SMALL,
+        &["records.gradients=true"],
+        r#"
+--set, column 1: unknown key `records.gradients`
+--set records.gradients=true
+      ^^^^^^^^^^^^^^^^^
+help: did you mean `record.gradients`? (keys here: `vanilla-rnn`, `lstm`, `cell`, `name`, `seed`, `replicates`, `sequence`, `loss`, `record`, `fit`)
 "#,
     );
 }

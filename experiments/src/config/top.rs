@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::reader::{AT_LEAST_ONE, NAME, Reader, SIZE, is_name, is_size};
+use super::reader::{NAME, Reader, SIZE, is_name, is_size};
 use super::tree::Node;
 use super::{ConfigError, Fit, Input, Loss, Record, Sequence};
 
@@ -89,13 +89,8 @@ impl Reader {
         self.require(is_size(batch), root, "", "sequence.batch", SIZE)?;
         let input = self.input(keys.sequence.input, root, steps)?;
         let truncation = keys.loss.truncation;
-        self.require(
-            truncation != Some(0),
-            root,
-            "",
-            "loss.truncation",
-            AT_LEAST_ONE,
-        )?;
+        let is_some_steps = truncation.is_none_or(is_size);
+        self.require(is_some_steps, root, "", "loss.truncation", SIZE)?;
         let quantities = &keys.record.quantities;
         let distinct = (1..quantities.len()).all(|k| !quantities[..k].contains(&quantities[k]));
         self.require(
