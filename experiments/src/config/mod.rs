@@ -14,6 +14,8 @@ mod error;
 mod figures;
 mod grid;
 mod load;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod source;
 #[cfg(test)]

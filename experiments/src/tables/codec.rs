@@ -313,6 +313,8 @@ pub fn format_number(number: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::{CurveRow, FitRow, GradientRow, SeriesRow};
     use super::*;
 
@@ -405,5 +407,75 @@ mod tests {
             error::<SeriesRow>("cell,series,unit,t,value\nlstm,h,0\n"),
             "series.csv, line 2: expected 5 fields, found 3"
         );
+    }
+
+    /// What is left of a number when 12 digits are kept, of any number but NaN.
+    fn kept(number: f64) -> f64 {
+        let kept: f64 = format_number(number).parse().unwrap();
+        assert!(kept == number || (kept - number).abs() <= 5e-12 * number.abs());
+        kept
+    }
+
+    fn number() -> impl Strategy<Value = f64> {
+        use proptest::num::f64::{INFINITE, NEGATIVE, NORMAL, POSITIVE, SUBNORMAL, ZERO};
+        POSITIVE | NEGATIVE | NORMAL | SUBNORMAL | ZERO | INFINITE
+    }
+
+    /// A row in a table of two factors.
+    fn fit() -> impl Strategy<Value = FitRow> {
+        let texts = prop::array::uniform5(any::<String>());
+        let numbers = prop::array::uniform7(prop::option::of(number()));
+        let counts = (any::<Option<usize>>(), any::<usize>());
+        (texts, numbers, counts).prop_map(|(texts, numbers, (f32_zero_lag, n))| {
+            let [cell, first, second, quantity, verdict] = texts;
+            let [
+                rate,
+                rate_low,
+                rate_high,
+                half_life,
+                r_squared,
+                early_rate,
+                late_rate,
+            ] = numbers;
+            FitRow {
+                key: Key {
+                    cell,
+                    factors: vec![first, second],
+                },
+                quantity,
+                rate,
+                rate_low,
+                rate_high,
+                half_life,
+                r_squared,
+                early_rate,
+                late_rate,
+                f32_zero_lag,
+                verdict,
+                n,
+            }
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn rows_are_read_back_with_twelve_digits(
+            factors in prop::array::uniform2(any::<String>()),
+            rows in prop::collection::vec(fit(), 0..9),
+        ) {
+            let table = Table { factors: factors.into(), rows };
+            let mut expected = table.clone();
+            for row in &mut expected.rows {
+                let rates = [&mut row.rate, &mut row.rate_low, &mut row.rate_high];
+                let others = [&mut row.half_life, &mut row.r_squared];
+                let parts = [&mut row.early_rate, &mut row.late_rate];
+                for number in rates.into_iter().chain(others).chain(parts).flatten() {
+                    *number = kept(*number);
+                }
+            }
+            prop_assert_eq!(Table::from_csv(&table.to_csv()), Ok(expected));
+        }
     }
 }
