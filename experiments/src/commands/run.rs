@@ -32,7 +32,8 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let stored_config = path.join(store::CONFIG).display().to_string();
     let differs = |stored: &str| match Config::load(stored, &stored_config, &[]) {
         Ok(stored) => difference(&stored.config, &plan.config),
-        Err(error) => Some(error.to_string()),
+        // Its place and what is wrong, without the excerpt.
+        Err(error) => error.to_string().lines().next().map(str::to_owned),
     };
     let reuse = if arguments.fresh {
         Reuse::Nothing
