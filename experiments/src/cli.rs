@@ -1,5 +1,8 @@
 //! The command line.
 
+// Here doc comments are help texts: `<name>` is no HTML, `[0,2]` no link.
+#![allow(rustdoc::invalid_html_tags, rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -17,7 +17,7 @@ const TOLERANCE: f64 = 1e-9;
 pub enum Due {
     /// The same bytes.
     Bits,
-    /// Numbers within [`TOLERANCE`], in rows other than these grid points': cell and factor values.
+    /// Numbers within 1e-9, in rows other than these grid points': cell and factor values.
     Tolerance {
         /// The grid points whose gradient explodes.
         unjudged: BTreeSet<Vec<String>>,

@@ -30,7 +30,7 @@ pub(super) fn to_toml(config: &Config) -> String {
     text
 }
 
-/// The names of the figures of a configuration that [`to_toml`] has written, whatever the version;
+/// The names of the figures of a configuration that [`Config::to_toml`] has written, whatever the version;
 /// `None` if the text is none: not TOML, or without a key that is always there.
 pub fn figure_names(text: &str) -> Option<Vec<String>> {
     let table: toml::Table = text.parse().ok()?;
