@@ -57,7 +57,7 @@ impl Recorded {
             probes.push(Box::new(BlockNorms::new(cell, steps, batch, false)));
         }
         if self >= Recorded::Weights {
-            probes.push(Box::new(ParameterGradient::new(cell, batch)));
+            probes.push(Box::new(ParameterGradient::new(cell, steps, batch)));
         }
         if self >= Recorded::Everything {
             probes.push(Box::new(GateStatistics::new(cell, steps, batch)));
@@ -85,7 +85,7 @@ fn run<'a>(
     for probe in &mut owned {
         probes.push(&mut **probe);
     }
-    rollout(cell, inputs, initial, tape, workspace, &mut probes)
+    rollout(cell, inputs, initial, tape, &mut probes)
         .and_then(|()| {
             let mut loss = problem.loss();
             backpropagate(cell, inputs, tape, &mut loss, None, workspace, &mut probes)

@@ -1,13 +1,11 @@
 //! The arithmetic of the inner loops: matrix products in three orientations, tanh and logistic.
 //!
-//! The products are those of the library, with the library's update of the destination. P = H for
-//! a vanilla RNN and 4H for an LSTM.
+//! The products are those of the library. P = H for a vanilla RNN and 4H for an LSTM.
 //!
-//! * `multiply`: W_hh·h, P×H · H×B, added to the projected inputs: one step forward;
-//! * `multiply_transposed`: W_hhᵀ·δ, (P×H)ᵀ · P×B: one step back;
-//! * `multiply_by_transpose`: Δ·Sᵀ, P×N · (H×N)ᵀ, added up: the weight gradient of a chunk of
-//!   steps, N = 512 columns for every B measured here;
-//! * `project`: W_ih·X, P×I · I×N, added to b: the projected inputs of a chunk.
+//! * `step`: `[W_ih W_hh]`·`[x; h]`, P×(I+H) · (I+H)×B, started from b: one step forward;
+//! * `pull_back`: W_hhᵀ·δ, H×P · P×B: one step back;
+//! * `weight_gradient`: Δ·Sᵀ, P×N · (H×N)ᵀ, added up: the weight gradient of a chunk of steps,
+//!   N = 512 columns for every B measured here; laying out Δ is part of the time.
 //!
 //! Throughput: an m×k by k×n product counts 2·m·k·n operations, so `Gelem/s` reads GFLOP/s. For
 //! tanh and logistic an element is a value; both sides copy their arguments first, and that is
@@ -19,8 +17,7 @@ use std::time::Duration;
 use benches::{INPUT, generator, normals, settings};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gradient_tracking::chunk_steps;
-use kernels::{Update, View, ViewMut};
-use nalgebra::DMatrix;
+use kernels::{Packed, Start};
 
 const HIDDEN: [usize; 4] = [16, 64, 128, 256];
 const BATCH: [usize; 3] = [1, 16, 32];
@@ -28,84 +25,57 @@ const BATCH: [usize; 3] = [1, 16, 32];
 /// Values per call of an activation.
 const VALUES: usize = 1024;
 
-/// Rows and columns.
-type Shape = (usize, usize);
-
 fn products(c: &mut Criterion) {
     let chunk = chunk_steps(1);
     for gates in [1, 4] {
         for hidden in HIDDEN {
             let rows = gates * hidden;
-            let weights = (rows, hidden);
+            let mut rng = generator();
+            let mut matrix = |rows, columns| normals(rows, columns, 1.0, &mut rng);
+            let weights = matrix(rows, INPUT + hidden);
+            let bias = matrix(rows, 1);
+            let packed = Packed::new(weights.as_view());
+            let transposed = Packed::transposed(weights.columns(INPUT, hidden));
             for batch in BATCH {
                 let size = format!("P={rows},H={hidden},B={batch}");
-                let (delta, state) = ((rows, batch), (hidden, batch));
-                let forward = Product {
-                    function: kernels::multiply,
-                    update: Update::Add,
-                    factors: [weights, state],
-                    result: delta,
-                };
-                forward.bench(c, "multiply", &size);
-                let backward = Product {
-                    function: kernels::multiply_transposed,
-                    update: Update::Replace,
-                    factors: [weights, delta],
-                    result: state,
-                };
-                backward.bench(c, "multiply_transposed", &size);
+                let (input, state) = (matrix(INPUT, batch), matrix(hidden, batch));
+                let (mut activations, mut previous) = (matrix(rows, batch), matrix(hidden, batch));
+                let operations = 2 * rows * (INPUT + hidden) * batch;
+                bench(c, "step", &size, operations, || {
+                    let parts = black_box([input.as_view(), state.as_view()]);
+                    let start = Start::Column(bias.as_slice());
+                    packed.multiply_stacked(start, parts, activations.as_view_mut());
+                });
+                let delta = matrix(rows, batch);
+                bench(c, "pull_back", &size, 2 * rows * hidden * batch, || {
+                    let delta = black_box(delta.as_view());
+                    transposed.multiply(Start::Zero, delta, previous.as_view_mut());
+                });
             }
-            let gradient = Product {
-                function: kernels::multiply_by_transpose,
-                update: Update::Add,
-                factors: [(rows, chunk), (hidden, chunk)],
-                result: weights,
-            };
             let size = format!("P={rows},H={hidden},N={chunk}");
-            gradient.bench(c, "multiply_by_transpose", &size);
+            let (deltas, states) = (matrix(rows, chunk), matrix(hidden, chunk));
+            let mut gradient = matrix(rows, hidden);
+            let mut packed = Packed::default();
+            bench(
+                c,
+                "weight_gradient",
+                &size,
+                2 * rows * hidden * chunk,
+                || {
+                    packed.set(black_box(deltas.as_view()));
+                    let sum = gradient.as_view_mut();
+                    packed.multiply_by_transpose(Start::Destination, states.as_view(), sum);
+                },
+            );
         }
     }
-    for rows in [16, 64, 256, 1024] {
-        let projection = Product {
-            function: kernels::multiply,
-            update: Update::Add,
-            factors: [(rows, INPUT), (INPUT, chunk)],
-            result: (rows, chunk),
-        };
-        let size = format!("P={rows},I={INPUT},N={chunk}");
-        projection.bench(c, "project", &size);
-    }
 }
 
-/// A matrix product to be timed.
-struct Product {
-    function: fn(Update, View, View, ViewMut),
-    update: Update,
-    /// As they lie in memory, before any transposition.
-    factors: [Shape; 2],
-    result: Shape,
-}
-
-impl Product {
-    fn bench(&self, c: &mut Criterion, name: &str, size: &str) {
-        let mut rng = generator();
-        let [lhs, rhs] = self
-            .factors
-            .map(|(rows, columns)| normals(rows, columns, 1.0, &mut rng));
-        let (rows, columns) = self.result;
-        let mut result = DMatrix::zeros(rows, columns);
-        // Each of the m·k entries of the left factor is used for n columns.
-        let operations = 2 * lhs.len() * columns;
-        let mut group = c.benchmark_group(format!("kernels/{name}"));
-        group.throughput(Throughput::Elements(operations as u64));
-        group.bench_function(BenchmarkId::from_parameter(size), |b| {
-            b.iter(|| {
-                let (lhs, rhs) = black_box((lhs.as_view(), rhs.as_view()));
-                (self.function)(self.update, lhs, rhs, result.as_view_mut());
-            });
-        });
-        group.finish();
-    }
+fn bench(c: &mut Criterion, name: &str, size: &str, operations: usize, mut product: impl FnMut()) {
+    let mut group = c.benchmark_group(format!("kernels/{name}"));
+    group.throughput(Throughput::Elements(operations as u64));
+    group.bench_function(BenchmarkId::from_parameter(size), |b| b.iter(&mut product));
+    group.finish();
 }
 
 /// Replaces each value by the function of it.

@@ -57,7 +57,7 @@ fn sweep(sets: &[String]) -> Vec<RunRecord> {
     let plan = plan(sets);
     let mut worker = Worker::default();
     plan.runs()
-        .map(|run| worker.execute(&run.spec, &plan.config.record, None))
+        .map(|run| worker.execute(&run.spec, &plan.config.record, plan.config.memory, None))
         .collect::<Result<_, _>>()
         .expect("tanh and gates are bounded")
 }

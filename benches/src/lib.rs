@@ -11,7 +11,7 @@
 //! let problem = Problem::new(Kind::Lstm, 16, 10, 4);
 //! let (cell, inputs) = (&*problem.cell, problem.inputs.as_view());
 //! let (mut tape, mut workspace) = (Tape::new(), Workspace::new());
-//! rollout(cell, inputs, problem.initial.as_view(), &mut tape, &mut workspace, &mut [])?;
+//! rollout(cell, inputs, problem.initial.as_view(), &mut tape, &mut [])?;
 //! let mut norms = BlockNorms::new(cell, 10, 4, false);
 //! let mut loss = problem.loss();
 //! backpropagate(cell, inputs, &tape, &mut loss, None, &mut workspace, &mut [&mut norms])?;
@@ -198,12 +198,13 @@ mod tests {
         let text = "name = \"count\"\nsequence.steps = 7\nsequence.batch = 3\n\
                     [[cell]]\nkind = \"vanilla-rnn\"\nhidden = 5\n\
                     [[cell]]\nkind = \"lstm\"\nhidden = 5\n";
+        use experiments::config::Memory;
         let loaded = experiments::config::Config::load(text, "count.toml", &[]).unwrap();
         let plan = experiments::plan::Plan::new(&loaded, None);
         for run in plan.runs() {
             let shape = run.spec.cell.shape(run.spec.sequence.input.size());
             let counted = flops(shape, 7, 3, true);
-            assert_eq!(u128::from(counted), run.spec.estimate().flops);
+            assert_eq!(u128::from(counted), run.spec.estimate(Memory::Full).flops);
         }
     }
 }

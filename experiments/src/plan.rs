@@ -8,7 +8,7 @@ use gradient_tracking::chunk_steps;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Config, ConfigError, Loaded, Loss, LossKind, Sequence, in_units};
+use crate::config::{Config, ConfigError, Loaded, Loss, LossKind, Memory, Sequence, in_units};
 use crate::registry;
 use crate::tables;
 
@@ -122,7 +122,9 @@ impl Plan {
 
     /// Estimated floating-point operations of all runs together.
     pub fn flops(&self) -> u128 {
-        let estimates = self.runs().map(|run| run.spec.estimate().flops);
+        let estimates = self
+            .runs()
+            .map(|run| run.spec.estimate(self.config.memory).flops);
         estimates.fold(0, u128::saturating_add)
     }
 
@@ -131,7 +133,12 @@ impl Plan {
         self.points
             .iter()
             .filter_map(|point| point.runs.first())
-            .map(|run| (run.spec.estimate().memory_bytes, &run.spec))
+            .map(|run| {
+                (
+                    run.spec.estimate(self.config.memory).memory_bytes,
+                    &run.spec,
+                )
+            })
             .max_by_key(|(bytes, _)| *bytes)
     }
 
@@ -167,6 +174,9 @@ impl Plan {
     }
 }
 
+/// Curves of a run that records much.
+const CURVES: u128 = 8;
+
 /// What a run costs, from the sizes of its arrays alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Estimate {
@@ -179,11 +189,12 @@ pub struct Estimate {
 impl RunSpec {
     /// Estimates the run's cost.
     ///
-    /// Memory: the tape, 8·B·((T+1)·S + T·R); the inputs and, for a loss at every step, its
-    /// adjoints; pre-activations and δ of one chunk of steps; the weights with their gradients.
+    /// Memory: the tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the states
+    /// at the segments' starts; 8 norms of every step; for a loss at every step, its
+    /// adjoints; δ of one chunk of steps, twice; the weights in four forms and their gradient.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
     /// operations each, per step and sequence.
-    pub fn estimate(&self) -> Estimate {
+    pub fn estimate(&self, memory: Memory) -> Estimate {
         let shape = self.cell.shape(self.sequence.input.size());
         let steps = self.sequence.steps as u128;
         let batch = self.sequence.batch as u128;
@@ -200,18 +211,22 @@ impl RunSpec {
             LossKind::EveryStep => output,
         };
         let chunk = steps.min(chunk_steps(self.sequence.batch) as u128);
+        let held = memory.segment(self.sequence.steps, self.sequence.batch) as u128;
+        let segments = steps.div_ceil(held);
         // Every size is at most 2³² (the configuration sees to that), so sums of row counts are
         // safe; products of four sizes are not.
         let columns = [
-            (steps + 1).saturating_mul(state),
-            steps.saturating_mul(saved + input + adjoints),
+            (held + 1 + segments).saturating_mul(state),
+            held.saturating_mul(saved + input),
+            steps.saturating_mul(adjoints),
             chunk.saturating_mul(2 * delta),
         ];
         let per_sequence = columns.into_iter().fold(0, u128::saturating_add);
         let weights = delta.saturating_mul(output + input + 1);
         let values = batch
             .saturating_mul(per_sequence)
-            .saturating_add(2 * weights);
+            .saturating_add(5 * weights)
+            .saturating_add(steps * CURVES);
         Estimate {
             memory_bytes: values.saturating_mul(8),
             flops: weights
@@ -356,12 +371,13 @@ hidden = 4
     #[test]
     fn memory_is_the_tape_and_little_else() {
         let plan = plan(&["sequence.steps=1000", "cell.hidden=64"]);
-        let lstm = plan.points[1].runs[0].spec.estimate();
+        let lstm = plan.points[1].runs[0].spec.estimate(Memory::Full);
         let (steps, batch, hidden, input) = (1000, 3, 64, 2);
-        let tape = batch * ((steps + 1) * 2 * hidden + steps * 5 * hidden);
+        // One segment, which starts with the initial state.
+        let tape = batch * ((steps + 2) * 2 * hidden + steps * 5 * hidden);
         let chunk = batch * 170 * 2 * 4 * hidden;
         let weights = 4 * hidden * (hidden + input + 1);
-        let values = tape + batch * steps * input + chunk + 2 * weights;
+        let values = tape + batch * steps * input + chunk + 5 * weights + 8 * steps;
         assert_eq!(lstm.memory_bytes, 8 * values);
         assert_eq!(lstm.flops, 6 * steps * batch * weights);
     }

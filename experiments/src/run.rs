@@ -10,14 +10,15 @@ use gradient_tracking::probes::{
 };
 use gradient_tracking::source::{EveryStep, Terminal};
 use gradient_tracking::{
-    AdjointSource, NonFinite, Probe, RecurrentCell, Tape, Workspace, backpropagate, rollout,
+    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Workspace,
+    with_checkpoints,
 };
 use nalgebra::DMatrix;
 
-use crate::config::{LossKind, Record, Recorded};
+use crate::config::{LossKind, Memory, Record, Recorded};
 use crate::plan::RunSpec;
 use crate::record::{Array, RunRecord};
-use crate::sequences::{self, InputArray};
+use crate::sequences::{self, InputArray, RunInputs};
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,7 +46,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Runs `spec` and keeps what `record` asks for. `file` holds the inputs if they come from one.
+    /// Runs `spec` and keeps what `record` asks for; `memory` says how much of the trajectory is held
+    /// at once, and changes no result. `file` holds the inputs if they come from one.
     ///
     /// # Errors
     /// [`RunFailure`] if the network overflows or its weights cannot be drawn.
@@ -53,6 +55,7 @@ impl Worker {
         &mut self,
         spec: &RunSpec,
         record: &Record,
+        memory: Memory,
         file: Option<&InputArray>,
     ) -> Result<RunRecord, RunFailure> {
         let wanted = |quantity| record.quantities.contains(&quantity);
@@ -69,20 +72,7 @@ impl Worker {
         )?;
         let cell = &*built.cell;
         let shape = cell.shape();
-        let inputs = sequences::inputs(sequence, &streams, file, std::mem::take(&mut self.inputs));
         let initial = DMatrix::zeros(shape.state, batch);
-
-        let mut gates = wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch));
-        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, steps));
-        rollout(
-            cell,
-            inputs.as_view(),
-            initial.as_view(),
-            &mut self.tape,
-            &mut self.workspace,
-            &mut probes([as_probe(&mut gates), as_probe(&mut series)]),
-        )?;
-
         let adjoints = sequences::adjoints(spec.loss.kind, shape.output, sequence, &streams);
         let mut terminal;
         let mut every_step;
@@ -101,33 +91,44 @@ impl Worker {
                 &mut every_step
             }
         };
+        let mut gates = wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch));
+        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, steps));
         let per_sequence = wanted(Recorded::PerSequence);
         // Always measured: the reference of every ratio is among them.
         let mut norms = BlockNorms::new(cell, steps, batch, per_sequence);
         let mut input_gradient = wanted(Recorded::InputGradient)
             .then(|| InputGradientNorms::new(cell, steps, batch, per_sequence));
         let mut parameter_gradient =
-            wanted(Recorded::ParameterGradient).then(|| ParameterGradient::new(cell, batch));
+            wanted(Recorded::ParameterGradient).then(|| ParameterGradient::new(cell, steps, batch));
         let mut contributions = wanted(Recorded::ParameterContributions)
             .then(|| ContributionNorms::new(cell, steps, batch));
         let mut path_split = wanted(Recorded::PathSplit)
             .then(|| PathSplit::new(cell, steps, batch))
             .flatten();
-        backpropagate(
+        let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
+        with_checkpoints(
             cell,
-            inputs.as_view(),
-            &self.tape,
+            Horizon {
+                steps,
+                segment: memory.segment(steps, batch),
+                truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
+            },
+            &mut inputs,
+            initial.as_view(),
             source,
-            spec.loss.truncation.and_then(NonZeroUsize::new),
-            &mut self.workspace,
-            &mut probes([
-                Some(&mut norms),
-                as_probe(&mut input_gradient),
-                as_probe(&mut parameter_gradient),
-                as_probe(&mut contributions),
-                as_probe(&mut path_split),
-            ]),
+            (&mut self.tape, &mut self.workspace),
+            Probes {
+                forward: &mut probes([as_probe(&mut gates), as_probe(&mut series)]),
+                backward: &mut probes([
+                    Some(&mut norms),
+                    as_probe(&mut input_gradient),
+                    as_probe(&mut parameter_gradient),
+                    as_probe(&mut contributions),
+                    as_probe(&mut path_split),
+                ]),
+            },
         )?;
+        self.inputs = inputs.into_buffer();
 
         let mut arrays = Arrays::default();
         arrays.reference(cell, &norms);
@@ -167,7 +168,6 @@ impl Worker {
             let name = format!("law:{}:{}:{}", law.quantity, law.relation.name(), law.name);
             arrays.insert(name, Array::line(vec![law.rate]));
         }
-        self.inputs = inputs.data.into();
         Ok(RunRecord {
             spec: spec.spec_json(),
             arrays: arrays.0,

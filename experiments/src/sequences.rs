@@ -1,6 +1,9 @@
 //! The inputs and adjoints of a run, drawn from their named streams.
 
+use std::ops::Range;
+
 use cell_config::Streams;
+use gradient_tracking::{Inputs, View};
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -16,54 +19,112 @@ pub struct InputArray {
     pub values: Vec<f64>,
 }
 
-/// The inputs x_1…x_T side by side, I×(T·B).
+/// The inputs of a run, drawn segment by segment of its steps.
 ///
 /// Their stream is keyed by the shape of one step, so a longer sequence starts with the shorter
-/// one and every cell faces the same inputs.
-///
-/// # Panics
-/// If the inputs come from a file and `file` is not the T×B×I array that the sequence asks for.
-pub fn inputs(
-    sequence: &Sequence,
-    streams: &Streams,
-    file: Option<&InputArray>,
-    reused: Vec<f64>,
-) -> DMatrix<f64> {
-    let (steps, batch, size) = (sequence.steps, sequence.batch, sequence.input.size());
-    let mut values = reused;
-    values.clear();
-    values.resize(steps * batch * size, 0.0);
-    let add_noise = |values: &mut [f64], std: f64| {
-        let mut stream = streams.stream(&["inputs"], &[size, batch]);
-        fill_with_normals(values, std, &mut stream);
-    };
-    match &sequence.input {
-        Input::Gaussian { std, .. } => add_noise(&mut values, *std),
-        Input::Zero { .. } => {}
-        Input::Constant { value, .. } => values.fill(*value),
-        Input::Pulse {
-            value,
-            at,
-            width,
-            std,
-            ..
-        } => {
-            if *std != 0.0 {
-                add_noise(&mut values, *std);
-            }
-            let step = batch * size;
-            let end = (at - 1 + width).min(steps);
-            for v in &mut values[(at - 1) * step..end * step] {
-                *v += value;
-            }
-        }
-        Input::File { .. } => {
+/// one and every cell faces the same inputs. A segment that has been drawn before is drawn again
+/// from where the generator was at its start, which is all that is kept of it.
+pub struct RunInputs<'a> {
+    sequence: &'a Sequence,
+    file: Option<&'a InputArray>,
+    streams: Streams,
+    /// How far the generator is at the start of each segment so far, and after the last.
+    positions: Vec<(usize, u128)>,
+    /// The segment drawn last: I×(n·B).
+    drawn: Range<usize>,
+    values: Vec<f64>,
+}
+
+impl<'a> RunInputs<'a> {
+    /// # Panics
+    /// If the inputs come from a file and `file` is not the T×B×I array that the sequence asks for.
+    pub fn new(
+        sequence: &'a Sequence,
+        streams: &Streams,
+        file: Option<&'a InputArray>,
+        reused: Vec<f64>,
+    ) -> Self {
+        if let Input::File { .. } = sequence.input {
             let file = file.expect("the inputs' file was read");
-            assert_eq!(file.shape, [steps, batch, size], "shape of the inputs");
-            values.copy_from_slice(&file.values);
+            let wanted = [sequence.steps, sequence.batch, sequence.input.size()];
+            assert_eq!(file.shape, wanted, "shape of the inputs");
+        }
+        RunInputs {
+            sequence,
+            file,
+            streams: *streams,
+            positions: vec![(1, 0)],
+            drawn: 0..0,
+            values: reused,
         }
     }
-    DMatrix::from_vec(size, steps * batch, values)
+
+    /// The buffer, to be used again.
+    pub fn into_buffer(self) -> Vec<f64> {
+        self.values
+    }
+
+    fn draw(&mut self, times: &Range<usize>) {
+        let (batch, size) = (self.sequence.batch, self.sequence.input.size());
+        let step = batch * size;
+        self.values.clear();
+        self.values.resize(times.len() * step, 0.0);
+        match &self.sequence.input {
+            Input::Gaussian { std, .. } => self.add_noise(times, *std),
+            Input::Zero { .. } => {}
+            Input::Constant { value, .. } => self.values.fill(*value),
+            Input::Pulse {
+                value,
+                at,
+                width,
+                std,
+                ..
+            } => {
+                if *std != 0.0 {
+                    self.add_noise(times, *std);
+                }
+                let (from, to) = ((*at).max(times.start), (at + width).min(times.end));
+                if from < to {
+                    let range = (from - times.start) * step..(to - times.start) * step;
+                    self.values[range].iter_mut().for_each(|v| *v += value);
+                }
+            }
+            Input::File { .. } => {
+                let file = self.file.expect("checked when made");
+                let range = (times.start - 1) * step..(times.end - 1) * step;
+                self.values.copy_from_slice(&file.values[range]);
+            }
+        }
+    }
+
+    /// Draws from where the generator is at the start of these times, and keeps where it is at their
+    /// end.
+    fn add_noise(&mut self, times: &Range<usize>, std: f64) {
+        let shape = [self.sequence.input.size(), self.sequence.batch];
+        let mut stream = self.streams.stream(&["inputs"], &shape);
+        let known = |(start, _): &&(usize, u128)| *start == times.start;
+        let (_, position) = self
+            .positions
+            .iter()
+            .rfind(known)
+            .expect("segments in order");
+        stream.set_word_pos(*position);
+        fill_with_normals(&mut self.values, std, &mut stream);
+        if self.positions.iter().all(|(start, _)| *start < times.end) {
+            self.positions.push((times.end, stream.get_word_pos()));
+        }
+    }
+}
+
+impl Inputs for RunInputs<'_> {
+    fn segment(&mut self, times: Range<usize>) -> View<'_> {
+        if self.drawn != times {
+            self.draw(&times);
+            self.drawn = times.clone();
+        }
+        let columns = times.len() * self.sequence.batch;
+        View::from_slice(&self.values, self.sequence.input.size(), columns)
+    }
 }
 
 /// Random unit adjoints on the output, one per sequence: H×B for a loss at the end, H×(T·B) for
@@ -111,17 +172,42 @@ mod tests {
         }
     }
 
+    fn inputs(sequence: &Sequence) -> DMatrix<f64> {
+        let mut inputs = RunInputs::new(sequence, &STREAMS, None, vec![1.0; 7]);
+        inputs.segment(1..sequence.steps + 1).into_owned()
+    }
+
+    #[test]
+    fn segments_are_parts_of_the_whole_forward_and_again_backward() {
+        for input in [
+            Input::Gaussian { size: 3, std: 2.0 },
+            Input::Pulse {
+                size: 3,
+                value: 5.0,
+                at: 3,
+                width: 4,
+                std: 0.5,
+            },
+            Input::Constant {
+                size: 3,
+                value: 0.5,
+            },
+        ] {
+            let sequence = sequence(10, 2, input);
+            let whole = inputs(&sequence);
+            let mut parts = RunInputs::new(&sequence, &STREAMS, None, Vec::new());
+            for times in [1..5, 5..9, 9..11, 9..11, 5..9, 1..5] {
+                let columns = (times.start - 1) * 2..(times.end - 1) * 2;
+                let wanted = whole.columns_range(columns).into_owned();
+                assert_eq!(parts.segment(times).into_owned(), wanted);
+            }
+        }
+    }
+
     #[test]
     fn longer_sequences_start_with_the_shorter_ones() {
         let input = Input::Gaussian { size: 3, std: 2.0 };
-        let draw = |steps| {
-            inputs(
-                &sequence(steps, 4, input.clone()),
-                &STREAMS,
-                None,
-                vec![1.0; 7],
-            )
-        };
+        let draw = |steps| inputs(&sequence(steps, 4, input.clone()));
         assert_eq!(draw(9).columns(0, 5 * 4).into_owned(), draw(5));
     }
 
@@ -129,7 +215,7 @@ mod tests {
     fn a_standard_deviation_scales_the_same_draw() {
         let draw = |std| {
             let input = Input::Gaussian { size: 3, std };
-            inputs(&sequence(5, 2, input), &STREAMS, None, Vec::new())
+            inputs(&sequence(5, 2, input))
         };
         assert_eq!(draw(1.0) * 2.0, draw(2.0));
     }
@@ -143,7 +229,7 @@ mod tests {
             width: 2,
             std: 0.0,
         };
-        let drawn = inputs(&sequence(4, 2, input), &STREAMS, None, Vec::new());
+        let drawn = inputs(&sequence(4, 2, input));
         assert_eq!(drawn.as_slice(), [0.0, 0.0, 3.0, 3.0, 3.0, 3.0, 0.0, 0.0]);
     }
 
@@ -163,7 +249,7 @@ mod tests {
     #[test]
     fn values_are_stable() {
         let input = Input::Gaussian { size: 2, std: 1.0 };
-        let drawn = inputs(&sequence(1, 2, input.clone()), &STREAMS, None, Vec::new());
+        let drawn = inputs(&sequence(1, 2, input.clone()));
         assert_eq!(drawn.as_slice(), PINNED_INPUTS);
         let drawn = adjoints(LossKind::Terminal, 2, &sequence(1, 2, input), &STREAMS);
         assert_eq!(drawn.as_slice(), PINNED_ADJOINTS);

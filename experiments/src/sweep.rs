@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::config::{Input, Loss, Record, Sequence};
+use crate::config::{Input, Loss, Memory, Record, Sequence};
 use crate::plan::{Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
@@ -63,7 +63,7 @@ fn expected(spec: &RunSpec, record: &Record) -> Expected {
         cell: spec.cell.with_one_unit(),
         ..spec.clone()
     };
-    let smallest = Worker::default().execute(&smallest, record, None);
+    let smallest = Worker::default().execute(&smallest, record, Memory::Full, None);
     Expected {
         spec: spec.spec_json(),
         steps: spec.sequence.steps,
@@ -98,7 +98,7 @@ pub fn sweep(
     }
     observer.planned(reused, missing.len());
     // Long runs first, so that no thread is left with one at the end.
-    missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate().flops));
+    missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate(plan.config.memory).flops));
 
     let next = AtomicUsize::new(0);
     let done = AtomicUsize::new(0);
@@ -110,7 +110,7 @@ pub fn sweep(
             let Some((index, run)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 break;
             };
-            match worker.execute(&run.spec, &plan.config.record, inputs) {
+            match worker.execute(&run.spec, &plan.config.record, plan.config.memory, inputs) {
                 Ok(record) => match folder.write_record(&run.id, &record) {
                     Ok(()) => {
                         done.fetch_add(1, Ordering::Relaxed);
@@ -213,7 +213,9 @@ mod tests {
         }
         for run in plan.runs() {
             for record in alone.iter().chain([&plan.config.record]) {
-                let kept = Worker::default().execute(&run.spec, record, None).unwrap();
+                let kept = Worker::default()
+                    .execute(&run.spec, record, Memory::Full, None)
+                    .unwrap();
                 let expected = expected(&run.spec, record);
                 assert_eq!(expected.arrays, Some(kept.arrays.into_keys().collect()));
                 assert_eq!((expected.spec, expected.steps), (kept.spec, 5));

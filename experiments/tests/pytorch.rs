@@ -171,7 +171,6 @@ impl Network {
             inputs.as_view(),
             initial.as_view(),
             &mut tape,
-            &mut Workspace::new(),
             &mut [],
         )
         .unwrap();
@@ -272,7 +271,7 @@ impl Network {
         };
         let mut norms = BlockNorms::new(cell, steps, batch, false);
         let mut input_norms = InputGradientNorms::new(cell, steps, batch, false);
-        let mut parameters = ParameterGradient::new(cell, batch);
+        let mut parameters = ParameterGradient::new(cell, steps, batch);
         let mut paths = PathSplit::new(cell, steps, batch);
         let mut probes: Vec<&mut dyn Probe> = vec![
             &mut gradients,

@@ -1,11 +1,15 @@
 //! The pre-activations shared by gated cells: a_t = W_hh·h_{t−1} + W_ih·x_t + b.
 
-use kernels::{Update, View, ViewMut};
+use kernels::{Packed, Start, View, ViewMut};
 use nalgebra::{DMatrix, DVector};
 
 use crate::cell::{Factor, ParameterBlock};
 
-/// W_hh, W_ih and b in one flat vector, each column-major, with P rows.
+/// W_hh, W_ih and b in one flat vector, each column-major, with P rows; and the matrices once more,
+/// laid out for the products of the inner loops.
+///
+/// A step's product is one: `[W_ih W_hh]·[x_t; h_{t−1}]`, started from b. Hoisting W_ih·X out of the
+/// loop over time would save no arithmetic and cost a pass through memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AffineMap {
     rows: usize,
@@ -13,6 +17,17 @@ pub struct AffineMap {
     input: usize,
     parameters: Vec<f64>,
     blocks: [ParameterBlock; 3],
+    packed: PackedMatrices,
+}
+
+/// Derived from the parameters, never the other way round.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct PackedMatrices {
+    /// `[W_ih W_hh]`.
+    both: Packed,
+    recurrent: Packed,
+    recurrent_transposed: Packed,
+    input_transposed: Packed,
 }
 
 impl AffineMap {
@@ -44,13 +59,29 @@ impl AffineMap {
             block("weight_ih", Factor::Input, input.as_slice()),
             block("bias", Factor::Constant, bias.as_slice()),
         ];
-        AffineMap {
+        let mut map = AffineMap {
             rows,
             hidden: recurrent.ncols(),
             input: input.ncols(),
             parameters,
             blocks,
-        }
+            packed: PackedMatrices::default(),
+        };
+        map.pack();
+        map
+    }
+
+    fn pack(&mut self) {
+        let mut packed = std::mem::take(&mut self.packed);
+        packed
+            .both
+            .set_side_by_side(&[self.input_weights(), self.recurrent_weights()]);
+        packed.recurrent.set(self.recurrent_weights());
+        packed
+            .recurrent_transposed
+            .set_transposed(self.recurrent_weights());
+        packed.input_transposed.set_transposed(self.input_weights());
+        self.packed = packed;
     }
 
     /// H, the columns of W_hh.
@@ -78,9 +109,13 @@ impl AffineMap {
         &self.parameters
     }
 
-    /// W_hh, W_ih, b, to be changed in place.
-    pub fn parameters_mut(&mut self) -> &mut [f64] {
-        &mut self.parameters
+    /// Replaces W_hh, W_ih and b, one after the other.
+    ///
+    /// # Panics
+    /// If there are more or fewer of them.
+    pub fn set_parameters(&mut self, parameters: &[f64]) {
+        self.parameters.copy_from_slice(parameters);
+        self.pack();
     }
 
     /// W_hh, P×H.
@@ -107,36 +142,32 @@ impl AffineMap {
         )
     }
 
-    /// `projected` = W_ih·`inputs` + b. Shapes: I×N, P×N.
-    pub fn project(&self, inputs: View, mut projected: ViewMut) {
-        for mut column in projected.column_iter_mut() {
-            column.as_mut_slice().copy_from_slice(self.bias());
-        }
-        kernels::multiply(Update::Add, self.input_weights(), inputs, projected);
-    }
-
-    /// `activations` += W_hh·`output`. Shapes: H×N, P×N.
-    pub fn add_recurrent(&self, output: View, activations: ViewMut) {
-        kernels::multiply(Update::Add, self.recurrent_weights(), output, activations);
+    /// `activations` = W_hh·`output` + W_ih·`input` + b. Shapes: I×N, H×N, P×N.
+    pub fn activations(&self, input: View, output: View, activations: ViewMut) {
+        let bias = Start::Column(self.bias());
+        self.packed
+            .both
+            .multiply_stacked(bias, [input, output], activations);
     }
 
     /// `activations` = W_hh·`output`. Shapes: H×N, P×N.
     pub fn recurrent(&self, output: View, activations: ViewMut) {
-        kernels::multiply(
-            Update::Replace,
-            self.recurrent_weights(),
-            output,
-            activations,
-        );
+        self.packed
+            .recurrent
+            .multiply(Start::Zero, output, activations);
     }
 
     /// `output` = W_hhᵀ·`delta`. Shapes: P×N, H×N.
     pub fn pull_back_recurrent(&self, delta: View, output: ViewMut) {
-        kernels::multiply_transposed(Update::Replace, self.recurrent_weights(), delta, output);
+        self.packed
+            .recurrent_transposed
+            .multiply(Start::Zero, delta, output);
     }
 
     /// `input` = W_ihᵀ·`delta`. Shapes: P×N, I×N.
     pub fn pull_back_input(&self, delta: View, input: ViewMut) {
-        kernels::multiply_transposed(Update::Replace, self.input_weights(), delta, input);
+        self.packed
+            .input_transposed
+            .multiply(Start::Zero, delta, input);
     }
 }

@@ -36,144 +36,209 @@ pub fn backpropagate(
     workspace: &mut Workspace,
     probes: &mut [&mut dyn Probe],
 ) -> Result<(), NonFinite> {
-    let shape = cell.shape();
-    let (steps, batch) = (tape.steps(), tape.batch());
-    assert_eq!(
-        steps_of(shape, inputs, batch),
-        steps,
-        "steps of inputs and tape"
-    );
-    let output_rows = cell.output_rows();
-    let state_size = shape.state * batch;
-    let delta_size = shape.delta * batch;
+    let mut way = WayBack::new(cell, tape.steps(), tape.batch(), truncation, workspace);
+    way.segment(inputs, tape, source, probes)?;
+    way.finish(tape.state(0), probes);
+    Ok(())
+}
 
-    let mut carried = Workspace::slice(&mut workspace.carried, state_size);
-    let mut previous = Workspace::slice(&mut workspace.previous, state_size);
-    let arrived = Workspace::slice(&mut workspace.arrived, state_size);
-    let node = Workspace::slice(&mut workspace.node, state_size);
-    let injected = Workspace::slice(&mut workspace.injected, shape.output * batch);
-    let exponents = &mut workspace.exponents;
-    exponents.clear();
-    exponents.resize(batch, 0);
-    let injected_exponents = &mut workspace.injected_exponents;
-    injected_exponents.resize(batch, 0);
-    carried.fill(0.0);
+/// The way back along a trajectory that may come in segments, the last one first.
+pub(crate) struct WayBack<'a> {
+    cell: &'a dyn RecurrentCell,
+    /// T.
+    steps: usize,
+    batch: usize,
+    truncation: Option<NonZeroUsize>,
+    workspace: &'a mut Workspace,
+}
 
-    for chunk in chunks(steps, batch).rev() {
-        let columns = chunk.len() * batch;
-        let deltas = Workspace::slice(&mut workspace.deltas, shape.delta * columns);
-        workspace.delta_exponents.resize(columns, 0);
-        for t in chunk.clone().rev() {
-            let point = tape.point(t);
-            let in_chunk = t - chunk.start;
-            let delta = &mut deltas[in_chunk * delta_size..(in_chunk + 1) * delta_size];
+impl<'a> WayBack<'a> {
+    /// At the end of `steps` steps of `batch` sequences, with no adjoint yet.
+    pub fn new(
+        cell: &'a dyn RecurrentCell,
+        steps: usize,
+        batch: usize,
+        truncation: Option<NonZeroUsize>,
+        workspace: &'a mut Workspace,
+    ) -> Self {
+        let shape = cell.shape();
+        let state_size = shape.state * batch;
+        for buffer in [
+            &mut workspace.carried,
+            &mut workspace.previous,
+            &mut workspace.arrived,
+            &mut workspace.node,
+        ] {
+            buffer.clear();
+            buffer.resize(state_size, 0.0);
+        }
+        workspace.injected.resize(shape.output * batch, 0.0);
+        workspace.exponents.clear();
+        workspace.exponents.resize(batch, 0);
+        workspace.injected_exponents.resize(batch, 0);
+        WayBack {
+            cell,
+            steps,
+            batch,
+            truncation,
+            workspace,
+        }
+    }
 
-            injected.fill(0.0);
-            let touched = source.inject(
-                t,
-                rows(&point.next, &output_rows),
-                columns_mut(injected, shape.output),
-            );
-            if touched {
-                if injected.iter().any(|v| !v.is_finite()) {
-                    return Err(NonFinite::Adjoint { t });
-                }
-                injected_exponents.fill(0);
-                align(
-                    columns_mut(carried, shape.state),
-                    exponents,
+    /// Over the steps that `tape` holds. `inputs` are theirs.
+    pub fn segment(
+        &mut self,
+        inputs: View,
+        tape: &Tape,
+        source: &mut dyn AdjointSource,
+        probes: &mut [&mut dyn Probe],
+    ) -> Result<(), NonFinite> {
+        let shape = self.cell.shape();
+        let (cell, batch) = (self.cell, self.batch);
+        assert_eq!(
+            steps_of(shape, inputs, batch),
+            tape.steps(),
+            "steps of inputs and tape"
+        );
+        let first = tape.times().start;
+        let output_rows = cell.output_rows();
+        let delta_size = shape.delta * batch;
+        let Workspace {
+            deltas,
+            delta_exponents,
+            carried,
+            arrived,
+            previous,
+            node,
+            exponents,
+            injected,
+            injected_exponents,
+        } = &mut *self.workspace;
+
+        for chunk in chunks(tape.times(), batch).rev() {
+            let columns = chunk.len() * batch;
+            if deltas.len() < shape.delta * columns {
+                deltas.resize(shape.delta * columns, 0.0);
+            }
+            let deltas = &mut deltas[..shape.delta * columns];
+            delta_exponents.resize(columns, 0);
+            for t in chunk.clone().rev() {
+                let point = tape.point(t);
+                let in_chunk = t - chunk.start;
+                let delta = &mut deltas[in_chunk * delta_size..(in_chunk + 1) * delta_size];
+
+                injected.fill(0.0);
+                let touched = source.inject(
+                    t,
+                    rows(&point.next, &output_rows),
                     columns_mut(injected, shape.output),
-                    injected_exponents,
                 );
-                arrived.copy_from_slice(carried);
-                let mut carried = columns_mut(carried, shape.state);
-                let mut output = carried.rows_range_mut(output_rows.clone());
-                output += columns_of(injected, shape.output);
-            }
-
-            let lag = steps - t;
-            let cut = lag > 0 && truncation.is_some_and(|tau| lag % tau == 0);
-            let scaled = |values| Scaled { values, exponents };
-            let carried_view = columns_of(carried, shape.state);
-            cell.pull_back(
-                &point,
-                carried_view,
-                columns_mut(node, shape.state),
-                columns_mut(delta, shape.delta),
-                columns_mut(previous, shape.state),
-            );
-            let step = BackwardStep {
-                t,
-                state: point.next,
-                point: Some(point),
-                arrived: scaled(if touched {
-                    columns_of(arrived, shape.state)
-                } else {
-                    carried_view
-                }),
-                injected: touched.then(|| scaled(columns_of(injected, shape.output))),
-                carried: scaled(carried_view),
-                node: scaled(columns_of(node, shape.state)),
-                cut,
-            };
-            for probe in probes.iter_mut() {
-                probe.backward(&step);
-            }
-            if cut {
-                // Only the loss's own use of this step goes on.
-                carried.fill(0.0);
                 if touched {
-                    columns_mut(carried, shape.state)
-                        .rows_range_mut(output_rows.clone())
-                        .copy_from(&columns_of(injected, shape.output));
+                    if !kernels::all_finite(injected) {
+                        return Err(NonFinite::Adjoint { t });
+                    }
+                    injected_exponents.fill(0);
+                    align(
+                        columns_mut(carried, shape.state),
+                        exponents,
+                        columns_mut(injected, shape.output),
+                        injected_exponents,
+                    );
+                    arrived.copy_from_slice(carried);
+                    let mut carried = columns_mut(carried, shape.state);
+                    let mut output = carried.rows_range_mut(output_rows.clone());
+                    output += columns_of(injected, shape.output);
                 }
+
+                let lag = self.steps - t;
+                let cut = lag > 0 && self.truncation.is_some_and(|tau| lag % tau == 0);
+                let scaled = |values| Scaled { values, exponents };
+                let carried_view = columns_of(carried, shape.state);
                 cell.pull_back(
                     &point,
-                    columns_of(carried, shape.state),
+                    carried_view,
                     columns_mut(node, shape.state),
                     columns_mut(delta, shape.delta),
                     columns_mut(previous, shape.state),
                 );
+                if !probes.is_empty() {
+                    let step = BackwardStep {
+                        t,
+                        state: point.next,
+                        point: Some(point),
+                        arrived: scaled(if touched {
+                            columns_of(arrived, shape.state)
+                        } else {
+                            carried_view
+                        }),
+                        injected: touched.then(|| scaled(columns_of(injected, shape.output))),
+                        carried: scaled(carried_view),
+                        node: scaled(columns_of(node, shape.state)),
+                        cut,
+                    };
+                    for probe in probes.iter_mut() {
+                        probe.backward(&step);
+                    }
+                }
+                if cut {
+                    // Only the loss's own use of this step goes on.
+                    carried.fill(0.0);
+                    if touched {
+                        columns_mut(carried, shape.state)
+                            .rows_range_mut(output_rows.clone())
+                            .copy_from(&columns_of(injected, shape.output));
+                    }
+                    cell.pull_back(
+                        &point,
+                        columns_of(carried, shape.state),
+                        columns_mut(node, shape.state),
+                        columns_mut(delta, shape.delta),
+                        columns_mut(previous, shape.state),
+                    );
+                }
+                delta_exponents[in_chunk * batch..(in_chunk + 1) * batch]
+                    .copy_from_slice(exponents);
+                rescale(columns_mut(previous, shape.state), exponents)
+                    .map_err(|NotFinite| NonFinite::Adjoint { t })?;
+                std::mem::swap(carried, previous);
             }
-            workspace.delta_exponents[in_chunk * batch..(in_chunk + 1) * batch]
-                .copy_from_slice(exponents);
-            rescale(columns_mut(previous, shape.state), exponents)
-                .map_err(|NotFinite| NonFinite::Adjoint { t })?;
-            std::mem::swap(&mut carried, &mut previous);
+            let done = BackwardChunk {
+                first_step: chunk.start,
+                batch,
+                deltas: Scaled {
+                    values: columns_of(deltas, shape.delta),
+                    exponents: delta_exponents,
+                },
+                previous: tape.states(chunk.start - 1, chunk.len()),
+                inputs: inputs.columns((chunk.start - first) * batch, columns),
+            };
+            for probe in probes.iter_mut() {
+                probe.backward_chunk(&done);
+            }
         }
-        let done = BackwardChunk {
-            first_step: chunk.start,
-            batch,
-            deltas: Scaled {
-                values: columns_of(deltas, shape.delta),
-                exponents: &workspace.delta_exponents,
-            },
-            previous: tape.states(chunk.start - 1, chunk.len()),
-            inputs: inputs.columns((chunk.start - 1) * batch, columns),
-        };
-        for probe in probes.iter_mut() {
-            probe.backward_chunk(&done);
-        }
+        Ok(())
     }
 
-    let scaled = Scaled {
-        values: columns_of(carried, shape.state),
-        exponents,
-    };
-    let initial = BackwardStep {
-        t: 0,
-        state: tape.state(0),
-        point: None,
-        arrived: scaled,
-        injected: None,
-        carried: scaled,
-        node: scaled,
-        cut: truncation.is_some_and(|tau| steps % tau == 0),
-    };
-    for probe in probes.iter_mut() {
-        probe.backward(&initial);
+    /// At t = 0, where `initial` is the state.
+    pub fn finish(self, initial: View, probes: &mut [&mut dyn Probe]) {
+        let scaled = Scaled {
+            values: columns_of(&self.workspace.carried, self.cell.shape().state),
+            exponents: &self.workspace.exponents,
+        };
+        let step = BackwardStep {
+            t: 0,
+            state: initial,
+            point: None,
+            arrived: scaled,
+            injected: None,
+            carried: scaled,
+            node: scaled,
+            cut: self.truncation.is_some_and(|tau| self.steps % tau == 0),
+        };
+        for probe in probes.iter_mut() {
+            probe.backward(&step);
+        }
     }
-    Ok(())
 }
 
 /// A buffer seen as columns of `rows` values.

@@ -83,15 +83,10 @@ pub trait RecurrentCell: Send + Sync {
     /// The rows of the state that are its output.
     fn output_rows(&self) -> Range<usize>;
 
-    /// W_ih·X + b for any number of steps at once, so that it stays out of the loop over time.
+    /// One step, s_t = F(s_{t−1}, x_t).
     ///
-    /// Shapes: `inputs` I×N, `projected` P×N, N any number of columns.
-    fn project(&self, inputs: View, projected: ViewMut);
-
-    /// One step.
-    ///
-    /// Shapes: `projected` P×B, `previous` and `next` S×B, `saved` R×B.
-    fn step(&self, projected: View, previous: View, next: ViewMut, saved: ViewMut);
+    /// Shapes: `input` I×B, `previous` and `next` S×B, `saved` R×B.
+    fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut);
 
     /// One step back: from the carried adjoint of s_t to that of s_{t−1}.
     ///
@@ -151,6 +146,9 @@ pub trait Trainable: RecurrentCell {
     /// All parameters.
     fn parameters(&self) -> &[f64];
 
-    /// All parameters, to be changed in place.
-    fn parameters_mut(&mut self) -> &mut [f64];
+    /// Replaces all parameters. Not in place, because a cell keeps more than one form of them.
+    ///
+    /// # Panics
+    /// If there are more or fewer of them.
+    fn set_parameters(&mut self, parameters: &[f64]);
 }

@@ -48,7 +48,7 @@
 //! let adjoint = DMatrix::from_element(1, batch, 1.0);
 //!
 //! let (mut tape, mut workspace) = (Tape::new(), Workspace::new());
-//! rollout(&cell, inputs.as_view(), initial.as_view(), &mut tape, &mut workspace, &mut [])?;
+//! rollout(&cell, inputs.as_view(), initial.as_view(), &mut tape, &mut [])?;
 //! let mut norms = BlockNorms::new(&cell, steps, batch, false);
 //! backpropagate(
 //!     &cell,
@@ -68,6 +68,7 @@
 mod affine;
 mod backpropagation;
 mod cell;
+mod checkpoints;
 pub mod conformance;
 mod probe;
 pub mod probes;
@@ -82,6 +83,7 @@ mod workspace;
 pub use affine::AffineMap;
 pub use backpropagation::backpropagate;
 pub use cell::{Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable};
+pub use checkpoints::{Horizon, Inputs, Probes, segment_steps, with_checkpoints};
 pub use kernels::{View, ViewMut};
 pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe};
 pub use rollout::{NonFinite, rollout};

@@ -4,6 +4,8 @@
 //! does no I/O. What it needs per step it allocates when it is made. Both hooks do nothing unless
 //! a probe says otherwise.
 
+use std::ops::Range;
+
 use kernels::View;
 
 use crate::cell::Point;
@@ -58,6 +60,13 @@ pub struct BackwardChunk<'a> {
     pub previous: View<'a>,
     /// x_t for the same steps, I×(n·B).
     pub inputs: View<'a>,
+}
+
+impl BackwardChunk<'_> {
+    /// The times of its steps.
+    pub fn times(&self) -> Range<usize> {
+        self.first_step..self.first_step + self.inputs.ncols() / self.batch
+    }
 }
 
 /// An observer.

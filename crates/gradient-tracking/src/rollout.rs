@@ -1,11 +1,11 @@
 //! Forward in time.
 
-use kernels::{View, ViewMut};
+use kernels::View;
 
 use crate::cell::{CellShape, RecurrentCell};
 use crate::probe::{ForwardStep, Probe};
 use crate::tape::Tape;
-use crate::workspace::{Workspace, chunks};
+use crate::workspace::chunks;
 
 /// A number left the range of f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ impl std::error::Error for NonFinite {}
 /// Shapes: `inputs` I×(T·B), steps one after the other; `initial` S×B, which sets B.
 ///
 /// # Errors
-/// [`NonFinite::State`] at the first step whose state is not finite.
+/// [`NonFinite::State`] at the first step whose state is not finite. Probes may have seen that state
+/// and a few after it.
 ///
 /// # Panics
 /// If the shapes do not fit the cell, or if T or B is 0.
@@ -53,43 +54,44 @@ pub fn rollout(
     inputs: View,
     initial: View,
     tape: &mut Tape,
-    workspace: &mut Workspace,
+    probes: &mut [&mut dyn Probe],
+) -> Result<(), NonFinite> {
+    roll_on(cell, inputs, initial, 0, tape, probes)
+}
+
+/// [`rollout`] of a segment that begins with the state at time `first`.
+pub(crate) fn roll_on(
+    cell: &dyn RecurrentCell,
+    inputs: View,
+    initial: View,
+    first: usize,
+    tape: &mut Tape,
     probes: &mut [&mut dyn Probe],
 ) -> Result<(), NonFinite> {
     let shape = cell.shape();
     let batch = initial.ncols();
     let steps = steps_of(shape, inputs, batch);
     assert_eq!(initial.nrows(), shape.state, "rows of the initial state");
-    tape.prepare(shape, steps, batch);
+    tape.prepare(shape, first, steps, batch);
     tape.initial_mut().copy_from(&initial);
-    for chunk in chunks(steps, batch) {
-        let columns = chunk.len() * batch;
-        let first = (chunk.start - 1) * batch;
-        let projected = Workspace::slice(&mut workspace.projected, shape.delta * columns);
-        cell.project(
-            inputs.columns(first, columns),
-            ViewMut::from_slice(projected, shape.delta, columns),
-        );
+    for chunk in chunks(tape.times(), batch) {
         for t in chunk.clone() {
-            let size = shape.delta * batch;
-            let offset = (t - chunk.start) * size;
-            let activations =
-                View::from_slice(&projected[offset..offset + size], shape.delta, batch);
+            let input = inputs.columns((t - first - 1) * batch, batch);
             let (previous, next, saved) = tape.step_mut(t);
-            cell.step(activations, previous, next, saved);
-            // A finite sum has finite terms; an infinite one may be a sum of large terms, so look.
-            let state = tape.state(t);
-            if !state.sum().is_finite() && state.iter().any(|v| !v.is_finite()) {
-                return Err(NonFinite::State { t });
+            cell.step(input, previous, next, saved);
+            if !probes.is_empty() {
+                let point = tape.point(t);
+                let step = ForwardStep { t, input, point };
+                for probe in probes.iter_mut() {
+                    probe.forward(&step);
+                }
             }
-            let step = ForwardStep {
-                t,
-                input: inputs.columns((t - 1) * batch, batch),
-                point: tape.point(t),
-            };
-            for probe in probes.iter_mut() {
-                probe.forward(&step);
-            }
+        }
+        // Looked at chunk by chunk, which costs a tenth of looking at every step.
+        if !tape.is_finite(chunk.clone()) {
+            let is_bad = |t: &usize| !tape.is_finite(*t..*t + 1);
+            let t = chunk.clone().find(is_bad).unwrap_or(chunk.end - 1);
+            return Err(NonFinite::State { t });
         }
     }
     Ok(())

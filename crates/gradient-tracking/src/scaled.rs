@@ -33,21 +33,48 @@ impl Scaled<'_> {
 
     /// log₁₀ of the Frobenius norm, −∞ if every entry is zero.
     pub fn log10_norm(self) -> f64 {
-        let columns = || {
-            self.values
-                .column_iter()
-                .zip(self.exponents)
-                .map(|(column, exponent)| (sum_of_squares(column.as_slice()), *exponent))
-        };
-        LogSum::of(columns()).log10_root()
+        self.sum_of_squares().log10_root()
     }
 
     /// log₁₀ of the norm of column `j`, −∞ if it is zero.
     pub fn column_log10_norm(self, j: usize) -> f64 {
-        let square = sum_of_squares(self.values.column(j).as_slice());
-        LogSum::of([(square, self.exponents[j])].into_iter()).log10_root()
+        let (square, exponent) = self.column_square(j);
+        LogSum::of([(square, exponent)].into_iter()).log10_root()
+    }
+
+    /// Σ v² over all entries.
+    pub fn sum_of_squares(self) -> LogSum {
+        let exponent = self.exponents.first().copied().unwrap_or(0);
+        if self.exponents.iter().all(|own| *own == exponent) {
+            let mantissa = kernels::sum_of_squares(self.values);
+            // Squares that underflow are below 10⁻³⁰⁸: nothing beside such a sum.
+            if (SMALLEST_SQUARE..f64::INFINITY).contains(&mantissa) {
+                return LogSum { mantissa, exponent };
+            }
+        }
+        LogSum::of((0..self.exponents.len()).map(|j| self.column_square(j)))
+    }
+
+    /// Σ v² of a column and the exponent of its root. A part of a column may lie far below the
+    /// whole, which has the exponent, so a small sum is taken again, brought up.
+    fn column_square(&self, j: usize) -> (f64, i64) {
+        let column = self.values.column(j);
+        let square = kernels::sum_of_squares(self.values.columns(j, 1));
+        if (SMALLEST_SQUARE..f64::INFINITY).contains(&square) {
+            return (square, self.exponents[j]);
+        }
+        match largest_exponent(column.as_slice()) {
+            None => (0.0, self.exponents[j]),
+            Some(own) => {
+                let brought_up = column.iter().map(|v| scale_by_power_of_two(*v, -own));
+                (brought_up.map(|v| v * v).sum(), self.exponents[j] + own)
+            }
+        }
     }
 }
+
+/// A sum of squares from here on has lost nothing that matters to underflow.
+const SMALLEST_SQUARE: f64 = 1e-200;
 
 /// Σ aₖ·2^(2eₖ) held as one mantissa at the largest exponent.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +99,11 @@ impl LogSum {
         LogSum { mantissa, exponent }
     }
 
+    /// Mantissa and exponent: the sum is mantissa · 2^(2·exponent).
+    pub fn parts(self) -> (f64, i64) {
+        (self.mantissa, self.exponent)
+    }
+
     /// log₁₀ of the square root of the sum: the log-norm. −∞ for an empty sum.
     pub fn log10_root(self) -> f64 {
         // Without an exponent the logarithm is taken directly: one rounding less.
@@ -81,21 +113,6 @@ impl LogSum {
             0.5 * self.mantissa.log10() + self.exponent as f64 * std::f64::consts::LOG10_2
         }
     }
-}
-
-/// Σ v². Eight partial sums, so that the additions do not wait for each other.
-pub fn sum_of_squares(values: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let mut chunks = values.chunks_exact(8);
-    for chunk in &mut chunks {
-        for (sum, v) in sums.iter_mut().zip(chunk) {
-            *sum += v * v;
-        }
-    }
-    for (sum, v) in sums.iter_mut().zip(chunks.remainder()) {
-        *sum += v * v;
-    }
-    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
 }
 
 /// `value` · 2^`exponent`, exact unless the result leaves the range of f64.
@@ -132,7 +149,7 @@ pub(crate) fn scale_slice(values: &mut [f64], exponent: i64) {
 }
 
 /// ⌊log₂⌋ of the largest magnitude, `None` if all are zero.
-fn largest_exponent(values: &[f64]) -> Option<i64> {
+pub(crate) fn largest_exponent(values: &[f64]) -> Option<i64> {
     let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     (largest > 0.0).then(|| {
         let (normal, shift) = if largest < f64::MIN_POSITIVE {
@@ -157,12 +174,16 @@ pub fn rescale(mut values: ViewMut, exponents: &mut [i64]) -> Result<(), NotFini
         power_of_two(-i64::from(SAFE_SQUARED_EXPONENT)),
         power_of_two(i64::from(SAFE_SQUARED_EXPONENT)),
     );
-    for (mut column, exponent) in values.column_iter_mut().zip(exponents) {
-        let column = column.as_mut_slice();
-        let square = sum_of_squares(column);
+    if kernels::columns_lie_within(values.as_view(), low, high) {
+        return Ok(());
+    }
+    for (j, exponent) in exponents.iter_mut().enumerate() {
+        let square = kernels::sum_of_squares(values.columns(j, 1).as_view());
         if (low..high).contains(&square) {
             continue;
         }
+        let mut column = values.column_mut(j);
+        let column = column.as_mut_slice();
         if column.iter().any(|v| !v.is_finite()) {
             return Err(NotFinite);
         }
@@ -198,19 +219,6 @@ pub(crate) fn align(
         scale_slice(addend, *addend_exponent - target);
         (*exponent, *addend_exponent) = (target, target);
     }
-}
-
-/// log₁₀ of the norm of `values` · 2^`exponent`, brought up before squaring.
-pub(crate) fn log10_norm_of(values: &[f64], exponent: i64) -> f64 {
-    let Some(own) = largest_exponent(values) else {
-        return f64::NEG_INFINITY;
-    };
-    let square = values
-        .iter()
-        .map(|v| scale_by_power_of_two(*v, -own))
-        .map(|v| v * v)
-        .sum();
-    LogSum::of([(square, exponent + own)].into_iter()).log10_root()
 }
 
 /// Rows of a view, as a view of the same kind.
@@ -253,6 +261,25 @@ mod tests {
         assert_eq!(scaled.log10_norm(), scaled.column_log10_norm(1));
     }
 
+    /// One exponent serves a whole column; a part of it may lie 10⁻²⁵⁰ below the rest.
+    #[test]
+    fn a_norm_whose_squares_underflow_is_no_zero() {
+        let values = DMatrix::from_row_slice(2, 2, &[3e-250, 0.0, 4e-250, 1e-300]);
+        let scaled = Scaled {
+            values: values.as_view(),
+            exponents: &[7, 7],
+        };
+        let expected = 5e-250_f64.log10() + 7.0 * 2.0_f64.log10();
+        assert!((scaled.column_log10_norm(0) - expected).abs() < 1e-12);
+        assert!((scaled.log10_norm() - expected).abs() < 1e-12);
+        let large = DMatrix::from_element(2, 1, 1e200);
+        let scaled = Scaled {
+            values: large.as_view(),
+            exponents: &[0],
+        };
+        assert!((scaled.log10_norm() - 200.0 - 0.5 * 2.0_f64.log10()).abs() < 1e-12);
+    }
+
     #[test]
     fn rescaling_is_exact_and_reversible() {
         for scale in [-310, -250, -100, 0, 100, 250, 300] {
@@ -264,7 +291,7 @@ mod tests {
             rescale(values.as_view_mut(), &mut exponents).unwrap();
             let back = values.map(|v| scale_by_power_of_two(v, exponents[0]));
             assert_eq!(back, original);
-            let square = sum_of_squares(values.as_slice());
+            let square = kernels::sum_of_squares(values.as_view());
             assert!(square.log2().abs() <= f64::from(SAFE_SQUARED_EXPONENT));
         }
     }

@@ -1,6 +1,6 @@
 //! Where adjoints come from: the loss, step by step.
 
-use kernels::{Update, View, ViewMut};
+use kernels::{Start, View, ViewMut};
 use nalgebra::{DMatrix, DVector};
 
 /// A loss, seen from the output of the network.
@@ -110,7 +110,7 @@ impl AdjointSource for Readout<'_> {
             column.copy_from(&self.bias);
         }
         kernels::multiply(
-            Update::Add,
+            Start::Destination,
             self.weights.as_view(),
             output,
             self.scratch.as_view_mut(),
@@ -128,7 +128,7 @@ impl AdjointSource for Readout<'_> {
             }
         }
         kernels::multiply_by_transpose(
-            Update::Add,
+            Start::Destination,
             self.scratch.as_view(),
             output,
             self.weights_gradient.as_view_mut(),
@@ -137,7 +137,7 @@ impl AdjointSource for Readout<'_> {
             self.bias_gradient += column;
         }
         kernels::multiply_transposed(
-            Update::Replace,
+            Start::Zero,
             self.weights.as_view(),
             self.scratch.as_view(),
             adjoint,

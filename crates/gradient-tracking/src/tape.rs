@@ -1,14 +1,19 @@
 //! The trajectory of a rollout, kept for the way back.
 
+use std::ops::Range;
+
 use kernels::{View, ViewMut};
 
 use crate::cell::{CellShape, Point};
 
-/// States s_0…s_T and what each step saved, T·B columns, steps one after the other.
+/// States s_0…s_T and what each step saved, T·B columns, steps one after the other; or those of a
+/// segment of a longer trajectory.
 ///
 /// Memory: 8·B·((T+1)·S + T·R) bytes. A tape keeps its storage when it is used again.
 #[derive(Clone, Debug, Default)]
 pub struct Tape {
+    /// The time of the first state.
+    first: usize,
     steps: usize,
     batch: usize,
     state_rows: usize,
@@ -28,13 +33,19 @@ impl Tape {
         self.steps
     }
 
+    /// The times of the steps on this tape: 1…T, unless it holds a segment.
+    pub(crate) fn times(&self) -> Range<usize> {
+        self.first + 1..self.first + self.steps + 1
+    }
+
     /// B, the number of sequences.
     pub fn batch(&self) -> usize {
         self.batch
     }
 
     /// Makes room; contents are unspecified afterwards.
-    pub(crate) fn prepare(&mut self, shape: CellShape, steps: usize, batch: usize) {
+    pub(crate) fn prepare(&mut self, shape: CellShape, first: usize, steps: usize, batch: usize) {
+        self.first = first;
         self.steps = steps;
         self.batch = batch;
         self.state_rows = shape.state;
@@ -54,6 +65,7 @@ impl Tape {
     /// s_t … s_{t+n−1} side by side, S×(n·B).
     pub(crate) fn states(&self, t: usize, n: usize) -> View<'_> {
         let size = self.state_rows * self.batch;
+        let t = t - self.first;
         View::from_slice(
             &self.states[t * size..(t + n) * size],
             self.state_rows,
@@ -66,8 +78,9 @@ impl Tape {
     /// # Panics
     /// If t = 0 or t > T.
     pub fn saved(&self, t: usize) -> View<'_> {
-        assert!(t >= 1, "nothing is saved at t = 0");
+        assert!(t > self.first, "nothing is saved at t = {}", self.first);
         let size = self.saved_rows * self.batch;
+        let t = t - self.first;
         View::from_slice(
             &self.saved[(t - 1) * size..t * size],
             self.saved_rows,
@@ -84,6 +97,13 @@ impl Tape {
         }
     }
 
+    /// Whether the states at these times are free of NaN and infinities.
+    pub(crate) fn is_finite(&self, times: Range<usize>) -> bool {
+        let size = self.state_rows * self.batch;
+        let (start, end) = (times.start - self.first, times.end - self.first);
+        kernels::all_finite(&self.states[start * size..end * size])
+    }
+
     pub(crate) fn initial_mut(&mut self) -> ViewMut<'_> {
         let size = self.state_rows * self.batch;
         ViewMut::from_slice(&mut self.states[..size], self.state_rows, self.batch)
@@ -92,6 +112,7 @@ impl Tape {
     /// s_{t−1}, s_t and the saved rows of step t, the last two to be written.
     pub(crate) fn step_mut(&mut self, t: usize) -> (View<'_>, ViewMut<'_>, ViewMut<'_>) {
         let size = self.state_rows * self.batch;
+        let t = t - self.first;
         let (before, after) = self.states.split_at_mut(t * size);
         let saved_size = self.saved_rows * self.batch;
         (

@@ -32,11 +32,8 @@ impl RecurrentCell for Halving {
     fn output_rows(&self) -> Range<usize> {
         0..1
     }
-    fn project(&self, inputs: View, mut projected: ViewMut) {
-        projected.copy_from(&inputs);
-    }
-    fn step(&self, projected: View, previous: View, mut next: ViewMut, _: ViewMut) {
-        next.copy_from(&projected);
+    fn step(&self, input: View, previous: View, mut next: ViewMut, _: ViewMut) {
+        next.copy_from(&input);
         next.zip_apply(&previous, |n, p| *n += 0.5 * p);
     }
     fn pull_back(

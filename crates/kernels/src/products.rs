@@ -1,170 +1,746 @@
-//! Dense products of column-major views, in the three orientations that a recurrent network needs.
+//! Dense products of column-major matrices, in the orientations that a recurrent network needs.
 //!
-//! With several columns the `gemm` crate's kernel does the work: its packing reads transposed
-//! operands at full speed, which nalgebra's own `gemm_tr` does not. With a single column a
-//! matrix–vector product reads every weight once, and nalgebra's is as fast as memory allows.
+//! All of them end in one kernel ([`tile`]): a few rows, as vectors, times a few columns, kept in
+//! registers while it runs along the inner dimension. Each element of a product is therefore one
+//! chain of fused multiplications and additions, in order: it depends neither on the width of the
+//! batch nor on the machine, as long as the machine fuses. A single column would wait for its own
+//! chain; its chain is split in 2, 4 or 8, by the height of the panel alone.
+//!
+//! Weights are multiplied many times, so [`Packed`] lays them out in the order in which the kernel
+//! reads them; nothing is packed or allocated while a network runs.
+//!
+//! # Why the unsafe code is sound
+//!
+//! The kernel works on raw pointers. The public functions check shapes and panic if they do not
+//! fit; every pointer comes from a live view with the strides that go with it, and row counts limit
+//! what is loaded and stored at a matrix's lower edge. Destinations are borrowed mutably, so they
+//! overlap no operand.
+#![allow(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::simd::{self, LANES, Pass, Simd};
 use crate::{View, ViewMut};
 
-/// What happens to the destination's old value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Update {
-    /// It is overwritten and never read, so it may hold anything, NaN included.
-    Replace,
-    /// The product is added to it.
-    Add,
+/// What a product is added to.
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a> {
+    /// Nothing: the destination is overwritten and never read, so it may hold anything.
+    Zero,
+    /// What the destination holds.
+    Destination,
+    /// Another matrix of the destination's shape.
+    From(View<'a>),
+    /// The same column everywhere, such as a bias.
+    Column(&'a [f64]),
 }
 
-impl Update {
-    fn beta(self) -> f64 {
-        match self {
-            Update::Replace => 0.0,
-            Update::Add => 1.0,
+/// Rows of a full panel of a [`Packed`] matrix.
+const PANEL: usize = 4 * LANES;
+
+/// A matrix laid out for products from the left: panels of up to 32 rows, each with its columns one
+/// after the other, padded with zeros to a multiple of eight rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Packed {
+    rows: usize,
+    columns: usize,
+    values: Vec<f64>,
+    turn: Turn,
+}
+
+/// From which end the next product goes through the panels. A matrix that does not fit in the cache
+/// is best read back and forth: each time the cache still holds the end where the last one stopped.
+/// No result depends on it.
+#[derive(Debug, Default)]
+struct Turn(AtomicBool);
+
+impl Turn {
+    /// Below this size, in bytes, a matrix stays in the cache anyway.
+    const LARGE: usize = 1 << 19;
+
+    fn goes_backward(&self, bytes: usize) -> bool {
+        bytes > Self::LARGE && self.0.fetch_xor(true, Ordering::Relaxed)
+    }
+}
+
+impl Clone for Turn {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Turn {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Packed {
+    /// Lays out `matrix`.
+    pub fn new(matrix: View) -> Self {
+        let mut packed = Self::default();
+        packed.set(matrix);
+        packed
+    }
+
+    /// Lays out the transpose of `matrix`.
+    pub fn transposed(matrix: View) -> Self {
+        let mut packed = Self::default();
+        packed.set_transposed(matrix);
+        packed
+    }
+
+    /// An empty one with room for a matrix of this shape.
+    pub fn with_capacity(rows: usize, columns: usize) -> Self {
+        Packed {
+            values: Vec::with_capacity(rows.next_multiple_of(LANES) * columns),
+            ..Self::default()
         }
     }
-}
 
-/// `destination = lhs · rhs`, or `destination += lhs · rhs`.
-///
-/// Shapes: `lhs` m×k, `rhs` k×n, `destination` m×n.
-///
-/// # Panics
-/// If the shapes do not fit.
-pub fn multiply(update: Update, lhs: View, rhs: View, mut destination: ViewMut) {
-    assert_shapes(lhs.shape(), rhs.shape(), destination.shape());
-    if rhs.ncols() == 1 {
-        destination
-            .column_mut(0)
-            .gemv(1.0, &lhs, &rhs.column(0), update.beta());
-    } else {
-        packed(
-            update,
-            Operand::plain(&lhs),
-            Operand::plain(&rhs),
-            destination,
+    /// Changes the matrix in place: `change` gets each column k, a few rows at a time.
+    pub fn change_columns(&mut self, change: impl Fn(usize, &mut [f64])) {
+        let mut rest = self.values.as_mut_slice();
+        for first in (0..self.rows).step_by(PANEL) {
+            let step = (self.rows - first).min(PANEL).next_multiple_of(LANES);
+            let (panel, after) = rest.split_at_mut(step * self.columns);
+            for (k, column) in panel.chunks_exact_mut(step).enumerate() {
+                change(k, column);
+            }
+            rest = after;
+        }
+    }
+
+    /// Adds the sum of the columns to `sums`.
+    ///
+    /// # Panics
+    /// If there are not as many sums as rows.
+    pub fn add_columns(&self, sums: &mut [f64]) {
+        assert_eq!(self.rows, sums.len(), "rows to add up");
+        // The product with a vector of ones, all of them the same one.
+        let one = [1.0];
+        let ones = Columns {
+            first: one.as_ptr(),
+            row_step: 0,
+            column_step: 0,
+            length: self.columns,
+        };
+        simd::run(PackedProduct {
+            lhs: self,
+            rhs: [ones],
+            product: Product::new(Start::Destination, ViewMut::from_slice(sums, self.rows, 1)),
+        });
+    }
+
+    /// Lays out `matrix` in the place of what was here.
+    pub fn set(&mut self, matrix: View) {
+        self.set_side_by_side(&[matrix]);
+    }
+
+    /// Lays out matrices of as many rows each, side by side, in the place of what was here.
+    ///
+    /// # Panics
+    /// If they differ in rows, or there are none.
+    pub fn set_side_by_side(&mut self, matrices: &[View]) {
+        let rows = matrices[0].nrows();
+        assert!(
+            matrices.iter().all(|matrix| matrix.nrows() == rows),
+            "matrices side by side differ in rows"
         );
+        let columns = matrices.iter().map(|matrix| matrix.ncols()).sum();
+        self.fill(rows, columns, |first, mut k, written| {
+            let mut matrices = matrices.iter();
+            let matrix = matrices
+                .find(|matrix| {
+                    let here = k < matrix.ncols();
+                    if !here {
+                        k -= matrix.ncols();
+                    }
+                    here
+                })
+                .expect("the columns were counted");
+            let rows = first..first + written.len();
+            written.copy_from_slice(&matrix.column(k).as_slice()[rows]);
+        });
+    }
+
+    /// Lays out the transpose of `matrix` in the place of what was here.
+    pub fn set_transposed(&mut self, matrix: View) {
+        self.fill(matrix.ncols(), matrix.nrows(), |first, k, written| {
+            for (i, entry) in written.iter_mut().enumerate() {
+                *entry = matrix[(k, first + i)];
+            }
+        });
+    }
+
+    /// Makes room for a matrix and calls `write` for the rows from `first` on of each column k.
+    fn fill(
+        &mut self,
+        rows: usize,
+        columns: usize,
+        mut write: impl FnMut(usize, usize, &mut [f64]),
+    ) {
+        (self.rows, self.columns) = (rows, columns);
+        self.values
+            .resize(rows.next_multiple_of(LANES) * columns, 0.0);
+        let mut rest = self.values.as_mut_slice();
+        for first in (0..rows).step_by(PANEL) {
+            let height = (rows - first).min(PANEL);
+            let step = height.next_multiple_of(LANES);
+            let (panel, after) = rest.split_at_mut(step * columns);
+            for (k, column) in panel.chunks_exact_mut(step).enumerate() {
+                let (written, padding) = column.split_at_mut(height);
+                write(first, k, written);
+                padding.fill(0.0);
+            }
+            rest = after;
+        }
+    }
+
+    /// Rows of the matrix.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the matrix.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// `destination` = `start` + this · `rhs`.
+    ///
+    /// Shapes, for a matrix of m×k: `rhs` k×n, `destination` m×n.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn multiply(&self, start: Start, rhs: View, destination: ViewMut) {
+        self.multiply_stacked(start, [rhs], destination);
+    }
+
+    /// `destination` = `start` + this · `rhs`, the parts of `rhs` one above the other.
+    ///
+    /// Shapes, for a matrix of m×k: `rhs` k₁×n, k₂×n, … with k = k₁ + k₂ + …, `destination` m×n.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn multiply_stacked<const PARTS: usize>(
+        &self,
+        start: Start,
+        rhs: [View; PARTS],
+        destination: ViewMut,
+    ) {
+        let (lhs, to) = ((self.rows, self.columns), destination.shape());
+        let stacked = rhs.iter().map(|part| part.nrows()).sum();
+        for part in &rhs {
+            assert_shapes(lhs, (stacked, part.ncols()), &start, to);
+        }
+        simd::run(PackedProduct {
+            lhs: self,
+            rhs: rhs.map(|part| Columns::of(&part)),
+            product: Product::new(start, destination),
+        });
+    }
+
+    /// `destination` = `start` + this · `rhs`ᵀ.
+    ///
+    /// Shapes, for a matrix of m×k: `rhs` n×k, `destination` m×n.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn multiply_by_transpose(&self, start: Start, rhs: View, destination: ViewMut) {
+        let (lhs, to) = ((self.rows, self.columns), destination.shape());
+        assert_shapes(lhs, (rhs.ncols(), rhs.nrows()), &start, to);
+        simd::run(PackedProduct {
+            lhs: self,
+            rhs: [Columns::of_transpose(&rhs)],
+            product: Product::new(start, destination),
+        });
     }
 }
 
-/// `destination = lhsᵀ · rhs`, or `destination += lhsᵀ · rhs`.
-///
-/// Shapes: `lhs` k×m, `rhs` k×n, `destination` m×n.
+/// `destination` = `start` + `lhs` · `rhs`. Shapes: `lhs` m×k, `rhs` k×n, `destination` m×n.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn multiply_transposed(update: Update, lhs: View, rhs: View, mut destination: ViewMut) {
-    assert_shapes((lhs.ncols(), lhs.nrows()), rhs.shape(), destination.shape());
-    if rhs.ncols() == 1 {
-        destination
-            .column_mut(0)
-            .gemv_tr(1.0, &lhs, &rhs.column(0), update.beta());
-    } else {
-        packed(
-            update,
-            Operand::transposed(&lhs),
-            Operand::plain(&rhs),
-            destination,
-        );
-    }
+pub fn multiply(start: Start, lhs: View, rhs: View, destination: ViewMut) {
+    assert_shapes(lhs.shape(), rhs.shape(), &start, destination.shape());
+    simd::run(PlainProduct {
+        lhs,
+        rhs: Columns::of(&rhs),
+        product: Product::new(start, destination),
+    });
 }
 
-/// `destination = lhs · rhsᵀ`, or `destination += lhs · rhsᵀ`.
-///
-/// Shapes: `lhs` m×k, `rhs` n×k, `destination` m×n.
+/// `destination` = `start` + `lhs` · `rhs`ᵀ. Shapes: `lhs` m×k, `rhs` n×k, `destination` m×n.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn multiply_by_transpose(update: Update, lhs: View, rhs: View, destination: ViewMut) {
-    assert_shapes(lhs.shape(), (rhs.ncols(), rhs.nrows()), destination.shape());
-    packed(
-        update,
-        Operand::plain(&lhs),
-        Operand::transposed(&rhs),
+pub fn multiply_by_transpose(start: Start, lhs: View, rhs: View, destination: ViewMut) {
+    let transposed = (rhs.ncols(), rhs.nrows());
+    assert_shapes(lhs.shape(), transposed, &start, destination.shape());
+    simd::run(PlainProduct {
+        lhs,
+        rhs: Columns::of_transpose(&rhs),
+        product: Product::new(start, destination),
+    });
+}
+
+/// `destination` = `start` + `lhs`ᵀ · `rhs`. Shapes: `lhs` k×m, `rhs` k×n, `destination` m×n.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn multiply_transposed(start: Start, lhs: View, rhs: View, destination: ViewMut) {
+    let transposed = (lhs.ncols(), lhs.nrows());
+    assert_shapes(transposed, rhs.shape(), &start, destination.shape());
+    simd::run(DotProducts {
+        lhs,
+        rhs,
+        start,
         destination,
-    );
+    });
 }
 
-fn assert_shapes(lhs: (usize, usize), rhs: (usize, usize), destination: (usize, usize)) {
+#[track_caller]
+fn assert_shapes(lhs: (usize, usize), rhs: (usize, usize), start: &Start, to: (usize, usize)) {
+    let starts = match start {
+        Start::From(view) => view.shape(),
+        Start::Column(column) => (column.len(), to.1),
+        Start::Zero | Start::Destination => to,
+    };
     assert!(
-        lhs.1 == rhs.0 && destination == (lhs.0, rhs.1),
-        "shapes do not fit: {}×{} · {}×{} into {}×{}",
+        lhs.1 == rhs.0 && to == (lhs.0, rhs.1) && starts == to,
+        "shapes do not fit: {}×{} · {}×{} from {}×{} into {}×{}",
         lhs.0,
         lhs.1,
         rhs.0,
         rhs.1,
-        destination.0,
-        destination.1
+        starts.0,
+        starts.1,
+        to.0,
+        to.1
     );
 }
 
-/// A matrix to be read as it lies or transposed: first element, shape, strides.
-struct Operand<'a> {
-    view: &'a View<'a>,
+/// The right operand: where its first entry is, and how far it is to the next row and column.
+#[derive(Clone, Copy)]
+struct Columns {
+    first: *const f64,
+    row_step: usize,
+    column_step: usize,
+    /// k.
+    length: usize,
+}
+
+impl Columns {
+    fn of(view: &View) -> Self {
+        let (row_step, column_step) = view.strides();
+        Columns {
+            first: view.as_ptr(),
+            row_step,
+            column_step,
+            length: view.nrows(),
+        }
+    }
+
+    fn of_transpose(view: &View) -> Self {
+        let (column_step, row_step) = view.strides();
+        Columns {
+            first: view.as_ptr(),
+            row_step,
+            column_step,
+            length: view.ncols(),
+        }
+    }
+
+    /// The same, beginning with column j.
+    #[inline(always)]
+    fn skip(self, j: usize) -> Self {
+        Columns {
+            first: self.first.wrapping_add(j * self.column_step),
+            ..self
+        }
+    }
+}
+
+/// The destination and what is added to.
+#[derive(Clone, Copy)]
+struct Product {
+    to: *mut f64,
+    to_step: usize,
+    /// Null to start from zero.
+    from: *const f64,
+    from_step: usize,
     rows: usize,
     columns: usize,
-    row_stride: isize,
-    column_stride: isize,
 }
 
-impl<'a> Operand<'a> {
-    fn plain(view: &'a View<'a>) -> Self {
-        let (row_stride, column_stride) = view.strides();
-        Operand {
-            view,
-            rows: view.nrows(),
-            columns: view.ncols(),
-            row_stride: row_stride as isize,
-            column_stride: column_stride as isize,
+impl Product {
+    fn new(start: Start, mut destination: ViewMut) -> Self {
+        let (rows, columns) = destination.shape();
+        let (to, to_step) = (destination.as_mut_ptr(), destination.strides().1);
+        let (from, from_step) = match start {
+            Start::Zero => (std::ptr::null(), 0),
+            Start::Destination => (to.cast_const(), to_step),
+            Start::From(view) => (view.as_ptr(), view.strides().1),
+            Start::Column(column) => (column.as_ptr(), 0),
+        };
+        Product {
+            to,
+            to_step,
+            from,
+            from_step,
+            rows,
+            columns,
         }
     }
 
-    fn transposed(view: &'a View<'a>) -> Self {
-        let plain = Self::plain(view);
-        Operand {
-            rows: plain.columns,
-            columns: plain.rows,
-            row_stride: plain.column_stride,
-            column_stride: plain.row_stride,
-            ..plain
+    /// What element (row…row+8, column) starts from.
+    #[inline(always)]
+    unsafe fn start<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::V {
+        if self.from.is_null() {
+            return simd.splat(0.0);
+        }
+        // SAFETY: (row, column) lies inside the matrix, of which `rows - row` rows are left.
+        unsafe {
+            let from = self.from.add(column * self.from_step + row);
+            simd.load_from(from, self.rows - row)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(&self, simd: S, row: usize, column: usize, value: S::V) {
+        // SAFETY: as above.
+        unsafe {
+            let to = self.to.add(column * self.to_step + row);
+            simd.store_to(to, self.rows - row, value);
         }
     }
 }
 
-#[allow(unsafe_code)]
-fn packed(update: Update, lhs: Operand, rhs: Operand, mut destination: ViewMut) {
-    let (row_stride, column_stride) = destination.strides();
-    // SAFETY: shapes were checked by the callers. Each pointer, shape and pair of strides comes
-    // from one live nalgebra view (transposition only swaps the last two pairs), so every element
-    // the kernel touches lies inside it. `destination` is borrowed mutably, so it overlaps
-    // neither operand. Sizes of allocations fit `isize`, hence so do strides.
+/// Rows of the left operand, as V vectors from `row` on.
+#[derive(Clone, Copy)]
+struct Rows {
+    first: *const f64,
+    /// From one column to the next.
+    step: usize,
+    row: usize,
+    /// Rows that may be read from the last vector, 8 or more if it is full.
+    last: usize,
+}
+
+/// V·8 rows times N columns from `column` on.
+#[inline(always)]
+unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize>(
+    simd: S,
+    mut rows: Rows,
+    parts: [Columns; PARTS],
+    product: &Product,
+    column: usize,
+) {
+    // SAFETY: the callers keep row and column ranges inside the matrices.
     unsafe {
-        gemm::gemm(
-            lhs.rows,
-            rhs.columns,
-            lhs.columns,
-            destination.as_mut_ptr(),
-            column_stride as isize,
-            row_stride as isize,
-            update == Update::Add,
-            lhs.view.as_ptr(),
-            lhs.column_stride,
-            lhs.row_stride,
-            rhs.view.as_ptr(),
-            rhs.column_stride,
-            rhs.row_stride,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
+        let mut sums = [[simd.splat(0.0); V]; N];
+        for (j, sums) in sums.iter_mut().enumerate() {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = product.start(simd, rows.row + v * LANES, column + j);
+            }
+        }
+        for part in parts {
+            let columns = part.skip(column);
+            if rows.last >= LANES {
+                sums = run_along::<S, V, N, true>(simd, rows, columns, sums);
+            } else {
+                sums = run_along::<S, V, N, false>(simd, rows, columns, sums);
+            }
+            rows.first = rows.first.wrapping_add(part.length * rows.step);
+        }
+        for (j, sums) in sums.iter().enumerate() {
+            for (v, sum) in sums.iter().enumerate() {
+                product.finish(simd, rows.row + v * LANES, column + j, *sum);
+            }
+        }
+    }
+}
+
+/// The inner loop of [`tile`]. `FULL`: whether the last vector has eight rows to read.
+#[inline(always)]
+unsafe fn run_along<S: Simd, const V: usize, const N: usize, const FULL: bool>(
+    simd: S,
+    rows: Rows,
+    columns: Columns,
+    mut sums: [[S::V; V]; N],
+) -> [[S::V; V]; N] {
+    let (mut left, mut right) = (rows.first, columns.first);
+    for _ in 0..columns.length {
+        // SAFETY: `length` columns of rows, and as many rows of columns, lie inside the operands.
+        unsafe {
+            let mut entries = [simd.splat(0.0); V];
+            for (v, entry) in entries.iter_mut().enumerate() {
+                let count = if FULL || v + 1 < V { LANES } else { rows.last };
+                *entry = simd.load_from(left.add(v * LANES), count);
+            }
+            for (j, sums) in sums.iter_mut().enumerate() {
+                let factor = simd.splat(*right.add(j * columns.column_step));
+                for (sum, entry) in sums.iter_mut().zip(&entries) {
+                    *sum = simd.mul_add(*entry, factor, *sum);
+                }
+            }
+        }
+        left = left.wrapping_add(rows.step);
+        right = right.wrapping_add(columns.row_step);
+    }
+    sums
+}
+
+/// V·8 rows times a single column, the sum over k split in `SPLIT` that do not wait for each other.
+#[inline(always)]
+unsafe fn single_column<S: Simd, const V: usize, const SPLIT: usize, const PARTS: usize>(
+    simd: S,
+    mut rows: Rows,
+    parts: [Columns; PARTS],
+    product: &Product,
+) {
+    // SAFETY: as in `tile`.
+    unsafe {
+        let mut sums = [[simd.splat(0.0); V]; SPLIT];
+        for (v, sum) in sums[0].iter_mut().enumerate() {
+            *sum = product.start(simd, rows.row + v * LANES, 0);
+        }
+        for part in parts {
+            if rows.last >= LANES {
+                sums = run_along_split::<S, V, SPLIT, true>(simd, rows, part, sums);
+            } else {
+                sums = run_along_split::<S, V, SPLIT, false>(simd, rows, part, sums);
+            }
+            rows.first = rows.first.wrapping_add(part.length * rows.step);
+        }
+        let mut distance = SPLIT / 2;
+        while distance > 0 {
+            let (left, right) = sums.split_at_mut(distance);
+            for (left, right) in left.iter_mut().zip(right) {
+                for (left, right) in left.iter_mut().zip(right) {
+                    *left = *left + *right;
+                }
+            }
+            distance /= 2;
+        }
+        for (v, sum) in sums[0].iter().enumerate() {
+            product.finish(simd, rows.row + v * LANES, 0, *sum);
+        }
+    }
+}
+
+/// The inner loop of [`single_column`].
+#[inline(always)]
+unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FULL: bool>(
+    simd: S,
+    rows: Rows,
+    columns: Columns,
+    mut sums: [[S::V; V]; SPLIT],
+) -> [[S::V; V]; SPLIT] {
+    let (mut left, mut right) = (rows.first, columns.first);
+    let mut k = 0;
+    while k < columns.length {
+        // The last few sums are shorter.
+        let splits = (columns.length - k).min(SPLIT);
+        for (s, sums) in sums.iter_mut().enumerate() {
+            if s >= splits {
+                break;
+            }
+            // SAFETY: k + s is below `length`.
+            unsafe {
+                let factor = simd.splat(*right);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let count = if FULL || v + 1 < V { LANES } else { rows.last };
+                    let entry = simd.load_from(left.add(v * LANES), count);
+                    *sum = simd.mul_add(entry, factor, *sum);
+                }
+            }
+            left = left.wrapping_add(rows.step);
+            right = right.wrapping_add(columns.row_step);
+        }
+        k += SPLIT;
+    }
+    sums
+}
+
+/// One panel of the left operand, of 1 to 4 vectors, times all columns.
+#[inline(always)]
+unsafe fn panel<S: Simd, const PARTS: usize>(
+    simd: S,
+    vectors: usize,
+    rows: Rows,
+    columns: [Columns; PARTS],
+    product: &Product,
+) {
+    // SAFETY: passed on.
+    unsafe {
+        if product.columns == 1 {
+            match vectors {
+                1 => single_column::<S, 1, 8, PARTS>(simd, rows, columns, product),
+                2 => single_column::<S, 2, 4, PARTS>(simd, rows, columns, product),
+                3 => single_column::<S, 3, 2, PARTS>(simd, rows, columns, product),
+                _ => single_column::<S, 4, 2, PARTS>(simd, rows, columns, product),
+            }
+            return;
+        }
+        let mut at = 0;
+        while at < vectors {
+            let height = (vectors - at).min(S::TILE.0);
+            let part = Rows {
+                first: rows.first.add(at * LANES),
+                row: rows.row + at * LANES,
+                last: if at + height < vectors {
+                    LANES
+                } else {
+                    rows.last
+                },
+                ..rows
+            };
+            match height {
+                1 => strip::<S, 1, PARTS>(simd, part, columns, product),
+                2 => strip::<S, 2, PARTS>(simd, part, columns, product),
+                3 => strip::<S, 3, PARTS>(simd, part, columns, product),
+                _ => strip::<S, 4, PARTS>(simd, part, columns, product),
+            }
+            at += height;
+        }
+    }
+}
+
+/// V·8 rows times all columns.
+#[inline(always)]
+unsafe fn strip<S: Simd, const V: usize, const PARTS: usize>(
+    simd: S,
+    rows: Rows,
+    columns: [Columns; PARTS],
+    product: &Product,
+) {
+    // SAFETY: passed on.
+    unsafe {
+        let mut j = 0;
+        while j < product.columns {
+            let width = (product.columns - j).min(S::TILE.1);
+            match width {
+                1 => tile::<S, V, 1, PARTS>(simd, rows, columns, product, j),
+                2 => tile::<S, V, 2, PARTS>(simd, rows, columns, product, j),
+                3 => tile::<S, V, 3, PARTS>(simd, rows, columns, product, j),
+                4 => tile::<S, V, 4, PARTS>(simd, rows, columns, product, j),
+                5 => tile::<S, V, 5, PARTS>(simd, rows, columns, product, j),
+                _ => tile::<S, V, 6, PARTS>(simd, rows, columns, product, j),
+            }
+            j += width;
+        }
+    }
+}
+
+struct PackedProduct<'a, const PARTS: usize> {
+    lhs: &'a Packed,
+    rhs: [Columns; PARTS],
+    product: Product,
+}
+
+impl<const PARTS: usize> Pass for PackedProduct<'_, PARTS> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Packed {
+            rows,
+            columns,
+            values,
+            turn,
+        } = self.lhs;
+        let panels = rows.div_ceil(PANEL);
+        let backward = turn.goes_backward(size_of_val(values.as_slice()));
+        for k in 0..panels {
+            let row = PANEL * if backward { panels - 1 - k } else { k };
+            let vectors = (rows - row).min(PANEL).div_ceil(LANES);
+            let step = vectors * LANES;
+            // All panels before this one are full.
+            let values = &values[row * columns..row * columns + step * columns];
+            let rows = Rows {
+                first: values.as_ptr(),
+                step,
+                row,
+                last: LANES,
+            };
+            // SAFETY: the panel has `step` rows, padded, and `columns` columns; the shapes of the
+            // others were checked.
+            unsafe { panel(simd, vectors, rows, self.rhs, &self.product) };
+        }
+    }
+}
+
+struct PlainProduct<'a> {
+    lhs: View<'a>,
+    rhs: Columns,
+    product: Product,
+}
+
+impl Pass for PlainProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for row in (0..self.lhs.nrows()).step_by(PANEL) {
+            let height = (self.lhs.nrows() - row).min(PANEL);
+            let vectors = height.div_ceil(LANES);
+            let rows = Rows {
+                first: self.lhs.as_ptr().wrapping_add(row),
+                step: self.lhs.strides().1,
+                row,
+                last: height - (vectors - 1) * LANES,
+            };
+            // SAFETY: the rows lie inside the view, `last` of them in the last vector; the shapes
+            // of the others were checked.
+            unsafe { panel(simd, vectors, rows, [self.rhs], &self.product) };
+        }
+    }
+}
+
+/// Columns of the left operand times columns of the right one.
+struct DotProducts<'a> {
+    lhs: View<'a>,
+    rhs: View<'a>,
+    start: Start<'a>,
+    destination: ViewMut<'a>,
+}
+
+impl Pass for DotProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let length = self.lhs.nrows();
+        for j in 0..self.rhs.ncols() {
+            let right = self.rhs.column(j);
+            let right = right.as_slice();
+            for i in 0..self.lhs.ncols() {
+                let left = self.lhs.column(i);
+                let left = left.as_slice();
+                let mut sums = [simd.splat(0.0); 4];
+                for (s, k) in (0..length).step_by(LANES).enumerate() {
+                    let sum = &mut sums[s % 4];
+                    *sum = simd.mul_add(simd.load(left, k), simd.load(right, k), *sum);
+                }
+                let dot = simd.sum((sums[0] + sums[2]) + (sums[1] + sums[3]));
+                let start = match &self.start {
+                    Start::Zero => 0.0,
+                    Start::Destination => self.destination[(i, j)],
+                    Start::From(view) => view[(i, j)],
+                    Start::Column(column) => column[i],
+                };
+                self.destination[(i, j)] = start + dot;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simd::{Level, run_at};
     use nalgebra::DMatrix;
 
     fn filled(rows: usize, columns: usize, salt: usize) -> DMatrix<f64> {
@@ -173,60 +749,172 @@ mod tests {
         })
     }
 
+    /// Entries whose products and sums round.
+    fn rounding(rows: usize, columns: usize, salt: usize) -> DMatrix<f64> {
+        filled(rows, columns, salt).map(|v| v / 7.0 + 1e-3 * v * v)
+    }
+
+    const SHAPES: [(usize, usize, usize); 9] = [
+        (1, 1, 1),
+        (5, 3, 1),
+        (7, 9, 2),
+        (16, 16, 1),
+        (24, 5, 1),
+        (64, 33, 16),
+        (33, 12, 7),
+        (130, 64, 5),
+        (45, 7, 13),
+    ];
+
     /// Small integers multiply and add exactly in any order, so equality is exact.
     #[test]
     fn every_orientation_equals_the_plain_sum() {
-        for (m, k, n) in [(1, 1, 1), (5, 3, 1), (7, 9, 2), (64, 33, 16), (130, 64, 5)] {
-            let a = filled(m, k, 1);
-            let b = filled(k, n, 2);
+        for (m, k, n) in SHAPES {
+            let (a, b) = (filled(m, k, 1), filled(k, n, 2));
             let expected = DMatrix::from_fn(m, n, |i, j| {
                 (0..k).map(|l| a[(i, l)] * b[(l, j)]).sum::<f64>()
             });
             let (a_transposed, b_transposed) = (a.transpose(), b.transpose());
-            for update in [Update::Replace, Update::Add] {
-                let start = match update {
-                    Update::Replace => DMatrix::from_element(m, n, f64::NAN),
-                    Update::Add => filled(m, n, 3),
-                };
-                let wanted = match update {
-                    Update::Replace => expected.clone(),
-                    Update::Add => &expected + &start,
-                };
-                let mut c = start.clone();
-                multiply(update, a.as_view(), b.as_view(), c.as_view_mut());
-                assert_eq!(c, wanted);
-                let mut c = start.clone();
-                multiply_transposed(update, a_transposed.as_view(), b.as_view(), c.as_view_mut());
-                assert_eq!(c, wanted);
-                let mut c = start.clone();
-                multiply_by_transpose(update, a.as_view(), b_transposed.as_view(), c.as_view_mut());
-                assert_eq!(c, wanted);
+            let (before, other) = (filled(m, n, 3), filled(m, n, 4));
+            let column = other.column(0).into_owned();
+            let repeated = DMatrix::from_fn(m, n, |i, _| column[i]);
+            let unread = DMatrix::from_element(m, n, f64::NAN);
+            for (start, held, wanted) in [
+                (Start::Zero, &unread, expected.clone()),
+                (Start::Destination, &before, &expected + &before),
+                (Start::From(other.as_view()), &unread, &expected + &other),
+                (
+                    Start::Column(column.as_slice()),
+                    &unread,
+                    &expected + &repeated,
+                ),
+            ] {
+                let (a, b) = (a.as_view(), b.as_view());
+                let mut c = held.clone();
+                multiply(start, a, b, c.as_view_mut());
+                assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                let mut c = held.clone();
+                multiply_transposed(start, a_transposed.as_view(), b, c.as_view_mut());
+                assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                let mut c = held.clone();
+                multiply_by_transpose(start, a, b_transposed.as_view(), c.as_view_mut());
+                assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                for packed in [Packed::new(a), Packed::transposed(a_transposed.as_view())] {
+                    let mut c = held.clone();
+                    packed.multiply(start, b, c.as_view_mut());
+                    assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                    let mut c = held.clone();
+                    packed.multiply_by_transpose(start, b_transposed.as_view(), c.as_view_mut());
+                    assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                }
+                let mut sums = vec![1.0; m];
+                Packed::new(a).add_columns(&mut sums);
+                assert!((0..m).all(|i| sums[i] == 1.0 + a.row(i).sum()));
+                let mut doubled = Packed::new(a);
+                doubled.change_columns(|_, part| part.iter_mut().for_each(|v| *v *= 2.0));
+                assert_eq!(doubled, Packed::new((a * 2.0).as_view()));
+                let at = k / 3;
+                let mut stacked = Packed::default();
+                stacked.set_side_by_side(&[a.columns(0, at), a.columns(at, k - at)]);
+                let mut c = held.clone();
+                let parts = [b.rows(0, at), b.rows(at, k - at)];
+                stacked.multiply_stacked(start, parts, c.as_view_mut());
+                assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+            }
+        }
+    }
+
+    fn at_level(level: Level, lhs: &DMatrix<f64>, rhs: &DMatrix<f64>) -> [DMatrix<f64>; 3] {
+        let mut results = [(); 3].map(|()| DMatrix::zeros(lhs.nrows(), rhs.ncols()));
+        let [packed, plain, dots] = &mut results;
+        run_at(
+            level,
+            PackedProduct {
+                lhs: &Packed::new(lhs.as_view()),
+                rhs: [Columns::of(&rhs.as_view())],
+                product: Product::new(Start::Zero, packed.as_view_mut()),
+            },
+        );
+        run_at(
+            level,
+            PlainProduct {
+                lhs: lhs.as_view(),
+                rhs: Columns::of(&rhs.as_view()),
+                product: Product::new(Start::Zero, plain.as_view_mut()),
+            },
+        );
+        run_at(
+            level,
+            DotProducts {
+                lhs: lhs.transpose().as_view(),
+                rhs: rhs.as_view(),
+                start: Start::Zero,
+                destination: dots.as_view_mut(),
+            },
+        );
+        results
+    }
+
+    #[test]
+    fn instruction_sets_that_fuse_give_the_same_bits_and_others_nearly() {
+        for (m, k, n) in SHAPES {
+            let (a, b) = (rounding(m, k, 1), rounding(k, n, 2));
+            let best = at_level(Level::detect(), &a, &b);
+            for level in [Level::Portable, Level::Avx2] {
+                let other = at_level(level, &a, &b);
+                for (best, other) in best.iter().zip(&other) {
+                    if Level::detect().fuses() == level.min(Level::detect()).fuses() {
+                        assert_eq!(best, other, "{level:?}");
+                    } else {
+                        // k roundings of sums below k·(largest product, about 5).
+                        let bound = 5.0 * (k * k) as f64 * f64::EPSILON;
+                        assert!((best - other).amax() <= bound, "{level:?}");
+                    }
+                }
             }
         }
     }
 
     #[test]
-    fn row_slices_of_a_taller_matrix_are_read_and_written_in_place() {
-        let tall = filled(10, 4, 1);
-        let b = filled(4, 3, 2);
-        let mut destination = DMatrix::from_element(12, 3, 5.0);
-        multiply(
-            Update::Replace,
-            tall.rows(2, 6),
-            b.as_view(),
-            destination.rows_mut(3, 6),
-        );
-        assert_eq!(destination.rows(3, 6).into_owned(), tall.rows(2, 6) * &b);
-        assert!(destination.rows(0, 3).iter().all(|v| *v == 5.0));
-        assert!(destination.rows(9, 3).iter().all(|v| *v == 5.0));
+    fn an_element_does_not_depend_on_the_width_of_the_batch() {
+        let (a, b) = (rounding(70, 40, 1), rounding(40, 16, 2));
+        let packed = Packed::new(a.as_view());
+        let product = |b: View| {
+            let mut c = DMatrix::zeros(70, b.ncols());
+            packed.multiply(Start::Zero, b, c.as_view_mut());
+            c
+        };
+        let all = product(b.as_view());
+        for width in 2..16 {
+            assert_eq!(
+                product(b.columns(0, width)),
+                all.columns(0, width).into_owned()
+            );
+        }
     }
 
     #[test]
-    #[should_panic(expected = "shapes do not fit: 2×3 · 2×2 into 2×2")]
-    fn wrong_shapes_panic_with_both_shapes() {
-        let a = filled(2, 3, 0);
-        let b = filled(2, 2, 0);
+    fn row_slices_of_a_taller_matrix_are_read_and_written_in_place() {
+        let (tall, b) = (filled(10, 4, 1), filled(4, 3, 2));
+        let wanted = tall.rows(2, 6) * &b;
+        let mut to = DMatrix::from_element(12, 3, 5.0);
+        multiply(Start::Zero, tall.rows(2, 6), b.as_view(), to.rows_mut(3, 6));
+        assert_eq!(to.rows(3, 6).into_owned(), wanted);
+        Packed::new(tall.rows(2, 6)).multiply(Start::Zero, b.as_view(), to.rows_mut(4, 6));
+        assert_eq!(to.rows(4, 6).into_owned(), wanted);
+        assert!(
+            to.rows(0, 3)
+                .iter()
+                .chain(to.rows(10, 2).iter())
+                .all(|v| *v == 5.0)
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "shapes do not fit: 2×3 · 2×2 from 2×2 into 2×2")]
+    fn wrong_shapes_panic_with_all_shapes() {
+        let (a, b) = (filled(2, 3, 0), filled(2, 2, 0));
         let mut c = filled(2, 2, 0);
-        multiply(Update::Replace, a.as_view(), b.as_view(), c.as_view_mut());
+        multiply(Start::Zero, a.as_view(), b.as_view(), c.as_view_mut());
     }
 }

@@ -20,7 +20,7 @@
 //! );
 //! let (inputs, initial) = (DMatrix::from_element(1, 3, 1.0), DMatrix::zeros(1, 1));
 //! let mut tape = Tape::new();
-//! rollout(&cell, inputs.as_view(), initial.as_view(), &mut tape, &mut Workspace::new(), &mut [])?;
+//! rollout(&cell, inputs.as_view(), initial.as_view(), &mut tape, &mut [])?;
 //! let h1 = 1.0_f64.tanh();
 //! assert!((tape.state(2)[0] - (0.5 * h1 + 1.0).tanh()).abs() < 1e-15);
 //! # Ok::<(), gradient_tracking::NonFinite>(())
@@ -107,17 +107,10 @@ impl RecurrentCell for VanillaRnn {
         0..self.affine.hidden()
     }
 
-    fn project(&self, inputs: View, projected: ViewMut) {
-        self.affine.project(inputs, projected);
-    }
-
-    /// h_t = φ(W_hh·h_{t−1} + projected).
-    fn step(&self, projected: View, previous: View, mut next: ViewMut, _saved: ViewMut) {
-        next.copy_from(&projected);
-        self.affine.add_recurrent(previous, next.as_view_mut());
-        for mut column in next.column_iter_mut() {
-            self.activation.apply(column.as_mut_slice());
-        }
+    /// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
+    fn step(&self, input: View, previous: View, mut next: ViewMut, _saved: ViewMut) {
+        self.affine.activations(input, previous, next.as_view_mut());
+        self.activation.apply(next);
     }
 
     /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.
@@ -125,24 +118,14 @@ impl RecurrentCell for VanillaRnn {
         &self,
         at: &Point,
         carried: View,
-        mut node: ViewMut,
+        node: ViewMut,
         mut delta: ViewMut,
         previous: ViewMut,
     ) {
         // h_t has no path within its own step.
-        node.copy_from(&carried);
-        let batch = at.next.ncols();
-        for (j, (carried, mut delta)) in carried
-            .column_iter()
-            .zip(delta.column_iter_mut())
-            .enumerate()
-        {
-            self.activation.multiply_by_slope(
-                at.next.column(j % batch).as_slice(),
-                carried.as_slice(),
-                delta.as_mut_slice(),
-            );
-        }
+        kernels::copy(carried, node);
+        self.activation
+            .multiply_by_slope(at.next, carried, delta.as_view_mut());
         self.affine.pull_back_recurrent(delta.as_view(), previous);
     }
 
@@ -151,20 +134,10 @@ impl RecurrentCell for VanillaRnn {
     }
 
     /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1}).
-    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, mut next: ViewMut) {
+    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, next: ViewMut) {
         self.affine.recurrent(tangent, activation.as_view_mut());
-        let batch = at.next.ncols();
-        for (j, (activation, mut next)) in activation
-            .column_iter()
-            .zip(next.column_iter_mut())
-            .enumerate()
-        {
-            self.activation.multiply_by_slope(
-                at.next.column(j % batch).as_slice(),
-                activation.as_slice(),
-                next.as_mut_slice(),
-            );
-        }
+        self.activation
+            .multiply_by_slope(at.next, activation.as_view(), next);
     }
 }
 
@@ -175,7 +148,7 @@ impl Trainable for VanillaRnn {
     fn parameters(&self) -> &[f64] {
         self.affine.parameters()
     }
-    fn parameters_mut(&mut self) -> &mut [f64] {
-        self.affine.parameters_mut()
+    fn set_parameters(&mut self, parameters: &[f64]) {
+        self.affine.set_parameters(parameters);
     }
 }

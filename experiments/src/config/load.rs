@@ -21,10 +21,11 @@ pub struct Loaded {
 }
 
 /// The tables and keys of the top level.
-pub(super) const TOP_KEYS: [&str; 10] = [
+pub(super) const TOP_KEYS: [&str; 11] = [
     "name",
     "seed",
     "replicates",
+    "memory",
     "sequence",
     "loss",
     "cell",
@@ -124,6 +125,7 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
             name: top.name,
             seed: top.seed,
             replicates: top.replicates,
+            memory: top.memory,
             sequence: top.sequence,
             loss: top.loss,
             cells: entries,

@@ -26,6 +26,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
+use gradient_tracking::segment_steps;
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
@@ -46,6 +47,8 @@ pub struct Config {
     pub seed: u64,
     /// Runs per grid point, each with its own streams.
     pub replicates: usize,
+    /// How much of a trajectory is held at once.
+    pub memory: Memory,
     /// What the cells are fed.
     pub sequence: Sequence,
     /// Where the gradient starts.
@@ -60,6 +63,28 @@ pub struct Config {
     pub fit: Fit,
     /// What to draw.
     pub figures: Vec<FigureSpec>,
+}
+
+/// `memory`: how much of a trajectory is held at once. No part of a run's identity: no result depends
+/// on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// All of it.
+    #[default]
+    Full,
+    /// About √T steps; the others are computed once more on the way back.
+    Checkpointed,
+}
+
+impl Memory {
+    /// Steps held at once, of `steps` steps of `batch` sequences.
+    pub fn segment(self, steps: usize, batch: usize) -> usize {
+        match self {
+            Self::Full => steps,
+            Self::Checkpointed => segment_steps(steps, batch).min(steps),
+        }
+    }
 }
 
 /// `[sequence]`: length, width and content of the input sequences.

@@ -91,6 +91,7 @@ fn resolved_configuration_spells_out_every_default_in_the_documented_order() {
         r#"name = "small"
 seed = 0
 replicates = 10
+memory = "full"
 
 [sequence]
 steps = 50
@@ -497,7 +498,7 @@ fn an_unknown_table_is_refused() {
 test.toml:3:2: unknown key `sequense`
 3 | [sequense]
      ^^^^^^^^
-help: did you mean `sequence`? (keys here: `name`, `seed`, `replicates`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`)
+help: did you mean `sequence`? (keys here: `name`, `seed`, `replicates`, `memory`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`)
 "#,
     );
 }
@@ -1063,7 +1064,7 @@ fn an_error_on_a_line_with_tabs_and_wide_letters_is_marked_in_its_place() {
         text,
         &[],
         "test.toml:2:2: unknown key `größe`\n2 | \t\"größe\" = 3\n    \t^^^^^^^\nhelp: keys here: `name`, \
-         `seed`, `replicates`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`",
+         `seed`, `replicates`, `memory`, `sequence`, `loss`, `cell`, `sweep`, `record`, `fit`, `figure`",
     );
 }
 

@@ -4,13 +4,14 @@ use serde::Deserialize;
 
 use super::reader::{NAME, Reader, SIZE, is_name, is_size};
 use super::tree::Node;
-use super::{ConfigError, Fit, Input, Loss, Record, Sequence};
+use super::{ConfigError, Fit, Input, Loss, Memory, Record, Sequence};
 
 /// Everything outside `[[cell]]`, `[sweep]` and `[[figure]]`.
 pub(super) struct Top {
     pub name: String,
     pub seed: u64,
     pub replicates: usize,
+    pub memory: Memory,
     pub sequence: Sequence,
     pub loss: Loss,
     pub record: Record,
@@ -25,6 +26,8 @@ struct TopKeys {
     seed: u64,
     #[serde(default = "ten")]
     replicates: usize,
+    #[serde(default)]
+    memory: Memory,
     sequence: SequenceKeys,
     #[serde(default)]
     loss: Loss,
@@ -105,6 +108,7 @@ impl Reader {
             name: keys.name,
             seed: keys.seed,
             replicates: keys.replicates,
+            memory: keys.memory,
             sequence: Sequence {
                 steps,
                 batch,

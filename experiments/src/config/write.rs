@@ -11,6 +11,7 @@ pub(super) fn to_toml(config: &Config) -> String {
     line(&mut text, "name", &config.name);
     line(&mut text, "seed", &config.seed);
     line(&mut text, "replicates", &config.replicates);
+    line(&mut text, "memory", &config.memory);
     table(&mut text, "[sequence]", &config.sequence);
     table(&mut text, "[loss]", &config.loss);
     for entry in &config.cells {
@@ -125,8 +126,8 @@ pub(super) fn name_of(variant: &impl Serialize) -> String {
 /// The first key in which two configurations differ that cannot share a results folder, with both
 /// values: `sequence.steps` is 200 in `a` and 300 in `b`.
 ///
-/// They can share one if they differ only in the values on the axes of `[sweep]`, in `replicates`,
-/// and in what is fitted and drawn.
+/// They can share one if they differ only in the values on the axes of `[sweep]`, in `replicates`, in
+/// `memory`, and in what is fitted and drawn.
 pub fn difference(a: &Config, b: &Config) -> Option<String> {
     let (a, b) = (leaves(a), leaves(b));
     let value = |leaves: &[(String, String)], key: &str| {

@@ -3,9 +3,10 @@
 //! The bytes are a function of the record alone. safetensors sorts arrays by name, and keeps
 //! metadata in a hash map, whose order is random: so there is exactly one key, `spec`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::RecordProblem;
 use crate::record::{Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL};
@@ -19,23 +20,45 @@ const SPEC: &str = "spec";
 ///
 /// If an array's shape and number of values disagree.
 pub(super) fn encode(record: &RunRecord) -> Vec<u8> {
-    let data: Vec<(&str, &[usize], Vec<u8>)> = record
+    let views = record
         .arrays
         .iter()
-        .map(|(name, array)| {
-            let bytes = array.values.iter().flat_map(|value| value.to_le_bytes());
-            (name.as_str(), array.shape.as_slice(), bytes.collect())
-        })
-        .collect();
-    let views = data.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F64, shape.to_vec(), bytes);
-        (
-            *name,
-            view.expect("a record's arrays have the values their shapes ask for"),
-        )
-    });
+        .map(|(name, array)| (name, Bytes(array)));
     let metadata = HashMap::from([(SPEC.to_owned(), record.spec.clone())]);
     safetensors::serialize(views, Some(metadata)).expect("a record's header fits in 100 MB")
+}
+
+/// An array as safetensors writes it: the numbers' own bytes, lowest first, without a copy where the
+/// machine holds them so.
+struct Bytes<'a>(&'a Array);
+
+impl View for Bytes<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F64
+    }
+
+    fn shape(&self) -> &[usize] {
+        let Array { shape, values } = self.0;
+        let wanted: usize = shape.iter().product();
+        assert_eq!(
+            values.len(),
+            wanted,
+            "values of an array of shape {shape:?}"
+        );
+        shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        if cfg!(target_endian = "little") {
+            return bytemuck::cast_slice(&self.0.values).into();
+        }
+        let bytes = self.0.values.iter().flat_map(|value| value.to_le_bytes());
+        bytes.collect::<Vec<_>>().into()
+    }
+
+    fn data_len(&self) -> usize {
+        8 * self.0.values.len()
+    }
 }
 
 /// The record in `bytes`, if it is whole and what is expected.

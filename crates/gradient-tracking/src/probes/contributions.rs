@@ -5,13 +5,13 @@
 //! cheaper than the product where B is no larger than F has rows; the sum of products can cancel
 //! to just below 0, so it is clamped. Otherwise M itself is formed, in one reused buffer.
 
-use kernels::{Update, View};
+use kernels::{Start, View};
 use nalgebra::DMatrix;
 
 use crate::cell::{Factor, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe};
 use crate::probes::norms::Norms;
-use crate::scaled::{LogSum, rows, scale_slice, sum_of_squares};
+use crate::scaled::{LogSum, largest_exponent, rows, scale_slice};
 
 /// Contribution norms of all parameter blocks, t = 1…T (index t − 1).
 #[derive(Clone, Debug, PartialEq)]
@@ -53,19 +53,16 @@ impl ContributionNorms {
     }
 
     fn record(&mut self, t: usize, delta: View, exponents: &[i64], output: View, input: View) {
-        // Columns of different sequences add up in a weight's gradient: one exponent for all.
-        let nonzero = |j: usize| delta.column(j).iter().any(|v| *v != 0.0);
-        let exponent = (0..exponents.len())
-            .filter(|j| nonzero(*j))
-            .map(|j| exponents[j])
-            .max()
-            .unwrap_or(0);
-        self.delta.copy_from(&delta);
+        // Columns of different sequences add up in a weight's gradient: one exponent for all. It is
+        // that of δ itself, which may lie far below the adjoint whose exponent it came with.
+        let own = |j: usize| Some(largest_exponent(delta.column(j).as_slice())? + exponents[j]);
+        let exponent = (0..exponents.len()).filter_map(own).max().unwrap_or(0);
+        kernels::copy(delta, self.delta.as_view_mut());
         for (mut column, own) in self.delta.column_iter_mut().zip(exponents) {
             scale_slice(column.as_mut_slice(), own - exponent);
         }
         let delta = self.delta.as_view();
-        kernels::multiply_transposed(Update::Replace, delta, delta, self.gram_delta.as_view_mut());
+        kernels::multiply_transposed(Start::Zero, delta, delta, self.gram_delta.as_view_mut());
         let batch = delta.ncols();
         for (block, (_, norms)) in self.parameters.iter().zip(&mut self.blocks) {
             let factor = match block.factor {
@@ -77,7 +74,7 @@ impl ContributionNorms {
                 None => self.gram_delta.sum().max(0.0),
                 Some(factor) if batch <= block.columns => {
                     kernels::multiply_transposed(
-                        Update::Replace,
+                        Start::Zero,
                         factor,
                         factor,
                         self.gram_factor.as_view_mut(),
@@ -87,18 +84,15 @@ impl ContributionNorms {
                 Some(factor) => {
                     let mut product = self.product.columns_mut(0, block.columns);
                     kernels::multiply_by_transpose(
-                        Update::Replace,
+                        Start::Zero,
                         delta,
                         factor,
                         product.as_view_mut(),
                     );
-                    product
-                        .column_iter()
-                        .map(|column| sum_of_squares(column.as_slice()))
-                        .sum()
+                    kernels::sum_of_squares(product.as_view())
                 }
             };
-            norms.log10_norm[t - 1] = LogSum::of([(square, exponent)].into_iter()).log10_root();
+            norms.set_sum(t - 1, LogSum::of([(square, exponent)].into_iter()));
         }
     }
 }
@@ -116,6 +110,11 @@ impl Probe for ContributionNorms {
                 output.columns_range(columns.clone()),
                 chunk.inputs.columns_range(columns),
             );
+        }
+        // Index t − 1.
+        let indices = chunk.first_step - 1..chunk.times().end - 1;
+        for (_, norms) in &mut self.blocks {
+            norms.finish(indices.clone());
         }
     }
 }

@@ -51,5 +51,8 @@ impl Probe for InputGradientNorms<'_> {
                 },
             );
         }
+        // Index t − 1.
+        let times = chunk.times();
+        self.norms.finish(times.start - 1..times.end - 1);
     }
 }

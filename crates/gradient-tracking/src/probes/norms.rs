@@ -3,30 +3,37 @@
 use std::ops::Range;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{BackwardStep, Probe};
-use crate::scaled::Scaled;
+use crate::probe::{BackwardChunk, BackwardStep, Probe};
+use crate::scaled::{LogSum, Scaled};
+use crate::workspace::chunk_steps;
 
 /// log₁₀ norms of one quantity, t = 0…T.
+///
+/// While the adjoint flows, squares are kept with their exponents; logarithms are taken chunk by
+/// chunk, eight at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Norms {
     /// Frobenius norm over the batch at each t; −∞ for an exact zero.
     pub log10_norm: Vec<f64>,
     /// If asked for: the norm of each sequence, B values at each t.
     pub per_sequence: Option<Vec<f64>>,
+    /// Of the squares whose logarithm is not yet taken: that of index k at k mod its length.
+    exponents: Vec<i64>,
 }
 
 impl Norms {
     /// Room for `length` times of `batch` sequences.
     pub(crate) fn new(length: usize, batch: usize, per_sequence: bool) -> Self {
         Norms {
-            log10_norm: vec![f64::NEG_INFINITY; length],
+            log10_norm: vec![0.0; length],
             per_sequence: per_sequence.then(|| vec![f64::NEG_INFINITY; length * batch]),
+            exponents: vec![0; chunk_steps(batch).min(length)],
         }
     }
 
     /// Records `values` at `index`.
     pub(crate) fn set(&mut self, index: usize, values: Scaled) {
-        self.log10_norm[index] = values.log10_norm();
+        self.set_sum(index, values.sum_of_squares());
         if let Some(all) = &mut self.per_sequence {
             let batch = values.exponents.len();
             for (j, log10_norm) in all[index * batch..(index + 1) * batch]
@@ -35,6 +42,24 @@ impl Norms {
             {
                 *log10_norm = values.column_log10_norm(j);
             }
+        }
+    }
+
+    /// Records a norm by its square.
+    pub(crate) fn set_sum(&mut self, index: usize, sum_of_squares: LogSum) {
+        let length = self.exponents.len();
+        let exponent = &mut self.exponents[index % length];
+        (self.log10_norm[index], *exponent) = sum_of_squares.parts();
+    }
+
+    /// Takes the logarithms of no more than a chunk, once it is recorded.
+    pub(crate) fn finish(&mut self, indices: Range<usize>) {
+        let length = self.exponents.len();
+        let values = &mut self.log10_norm[indices.clone()];
+        kernels::log10(values);
+        for (value, index) in values.iter_mut().zip(indices) {
+            let exponent = self.exponents[index % length];
+            *value = 0.5 * *value + exponent as f64 * std::f64::consts::LOG10_2;
         }
     }
 }
@@ -80,6 +105,17 @@ impl Probe for BlockNorms {
         for block in &mut self.blocks {
             block.node.set(step.t, step.node.rows(&block.rows));
             block.carried.set(step.t, step.carried.rows(&block.rows));
+            if step.t == 0 {
+                block.node.finish(0..1);
+                block.carried.finish(0..1);
+            }
+        }
+    }
+
+    fn backward_chunk(&mut self, chunk: &BackwardChunk) {
+        for block in &mut self.blocks {
+            block.node.finish(chunk.times());
+            block.carried.finish(chunk.times());
         }
     }
 }

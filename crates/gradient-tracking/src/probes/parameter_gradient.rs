@@ -1,10 +1,11 @@
 //! ∂L/∂W: the gradient with respect to all parameters.
 
-use kernels::{Update, View, ViewMut};
+use kernels::{Packed, Start, View, ViewMut};
 
 use crate::cell::{Factor, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe};
-use crate::scaled::{Scaled, scale_by_power_of_two, scale_slice};
+use crate::scaled::{Scaled, largest_exponent, scale_by_power_of_two, scale_slice};
+use crate::workspace::chunk_steps;
 
 /// Adds up Σ_t δ_t·factor_tᵀ, chunk by chunk.
 ///
@@ -19,13 +20,14 @@ pub struct ParameterGradient {
     blocks: Vec<ParameterBlock>,
     output_rows: std::ops::Range<usize>,
     delta_rows: usize,
-    /// δ brought to the common exponent, where a chunk's columns differ in theirs.
-    aligned: Vec<f64>,
+    is_zero: bool,
+    /// δ of a chunk, at the common exponent.
+    deltas: Packed,
 }
 
 impl ParameterGradient {
-    /// Zero, for the parameters of `cell` and runs of `batch` sequences.
-    pub fn new(cell: &dyn Trainable, batch: usize) -> Self {
+    /// Zero, for the parameters of `cell` and runs of `steps` steps of `batch` sequences.
+    pub fn new(cell: &dyn Trainable, steps: usize, batch: usize) -> Self {
         let shape = cell.shape();
         ParameterGradient {
             values: vec![0.0; cell.parameters().len()],
@@ -33,7 +35,8 @@ impl ParameterGradient {
             blocks: cell.parameter_blocks().to_vec(),
             output_rows: cell.output_rows(),
             delta_rows: shape.delta,
-            aligned: vec![0.0; shape.delta * batch * crate::workspace::chunk_steps(batch)],
+            is_zero: true,
+            deltas: Packed::with_capacity(shape.delta, batch * chunk_steps(batch).min(steps)),
         }
     }
 
@@ -41,9 +44,11 @@ impl ParameterGradient {
     pub fn log10_norms(&self) -> impl Iterator<Item = (&'static str, f64)> {
         self.blocks.iter().map(|block| {
             let values = &self.values[block.range.clone()];
-            // A sum of tiny contributions may sit far below 1, so bring it up before squaring.
-            let norm = crate::scaled::log10_norm_of(values, self.exponent);
-            (block.name, norm)
+            let norm = Scaled {
+                values: View::from_slice(values, values.len(), 1),
+                exponents: &[self.exponent],
+            };
+            (block.name, norm.log10_norm())
         })
     }
 
@@ -56,56 +61,38 @@ impl ParameterGradient {
     }
 
     fn add(&mut self, chunk: &BackwardChunk) {
-        let Some(largest) = largest_column_exponent(chunk.deltas) else {
+        let deltas = chunk.deltas;
+        let Some(own) = common_exponent(deltas) else {
             return;
         };
-        let untouched = self.values.iter().all(|v| *v == 0.0);
-        let target = if untouched {
-            largest
+        let target = if self.is_zero {
+            own
         } else {
-            self.exponent.max(largest)
+            self.exponent.max(own)
         };
         scale_slice(&mut self.values, self.exponent - target);
-        self.exponent = target;
+        (self.exponent, self.is_zero) = (target, false);
 
-        let deltas = if chunk.deltas.exponents.iter().all(|e| *e == target) {
-            chunk.deltas.values
-        } else {
-            let size = chunk.deltas.values.len();
-            let aligned = &mut self.aligned[..size];
-            for ((aligned, delta), exponent) in aligned
-                .chunks_exact_mut(self.delta_rows)
-                .zip(chunk.deltas.values.column_iter())
-                .zip(chunk.deltas.exponents)
-            {
-                aligned.copy_from_slice(delta.as_slice());
-                scale_slice(aligned, exponent - target);
-            }
-            View::from_slice(aligned, self.delta_rows, chunk.deltas.values.ncols())
-        };
+        // Laid out once for all blocks.
+        self.deltas.set(deltas.values);
+        if deltas.exponents.iter().any(|exponent| *exponent != target) {
+            self.deltas.change_columns(|j, column| {
+                scale_slice(column, deltas.exponents[j] - target);
+            });
+        }
         for block in &self.blocks {
-            let sum = ViewMut::from_slice(
-                &mut self.values[block.range.clone()],
-                self.delta_rows,
-                block.columns,
-            );
-            match block.factor {
-                Factor::Output => kernels::multiply_by_transpose(
-                    Update::Add,
-                    deltas,
-                    crate::scaled::rows(&chunk.previous, &self.output_rows),
-                    sum,
-                ),
-                Factor::Input => {
-                    kernels::multiply_by_transpose(Update::Add, deltas, chunk.inputs, sum)
-                }
+            let values = &mut self.values[block.range.clone()];
+            let factor = match block.factor {
+                Factor::Output => crate::scaled::rows(&chunk.previous, &self.output_rows),
+                Factor::Input => chunk.inputs,
                 Factor::Constant => {
-                    let mut sum = sum;
-                    for column in deltas.column_iter() {
-                        sum.column_mut(0).zip_apply(&column, |s, d| *s += d);
-                    }
+                    self.deltas.add_columns(values);
+                    continue;
                 }
-            }
+            };
+            let sum = ViewMut::from_slice(values, self.delta_rows, block.columns);
+            self.deltas
+                .multiply_by_transpose(Start::Destination, factor, sum);
         }
     }
 }
@@ -116,13 +103,20 @@ impl Probe for ParameterGradient {
     }
 }
 
-/// The largest exponent among columns that are not zero.
-fn largest_column_exponent(deltas: Scaled) -> Option<i64> {
-    deltas
-        .values
-        .column_iter()
-        .zip(deltas.exponents)
-        .filter(|(column, _)| column.as_slice().iter().any(|v| *v != 0.0))
-        .map(|(_, exponent)| *exponent)
+/// An exponent for all columns: their own if they agree and hold numbers of ordinary size, else
+/// that of the largest entry; `None` if all are zero.
+fn common_exponent(deltas: Scaled) -> Option<i64> {
+    let first = *deltas.exponents.first()?;
+    let (square, exponent) = deltas.sum_of_squares().parts();
+    if square == 0.0 {
+        return None;
+    }
+    let agree = deltas.exponents.iter().all(|own| *own == first);
+    if agree && exponent == first {
+        return Some(first);
+    }
+    let columns = deltas.values.column_iter().zip(deltas.exponents);
+    columns
+        .filter_map(|(column, exponent)| Some(largest_exponent(column.as_slice())? + exponent))
         .max()
 }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use kernels::ViewMut;
 
 use crate::cell::{Block, RecurrentCell};
-use crate::probe::{BackwardStep, Probe};
+use crate::probe::{BackwardChunk, BackwardStep, Probe};
 use crate::probes::norms::Norms;
 use crate::scaled::{Scaled, align, rescale};
 
@@ -147,6 +147,10 @@ impl Probe for PathSplit {
         self.add(Which::Gated, step, step.arrived.rows(&self.output.clone()));
         self.direct.set(step.t, self.direct_part.scaled(self.rows));
         self.gated.set(step.t, self.gated_part.scaled(self.rows));
+        if step.t == 0 {
+            self.direct.finish(0..1);
+            self.gated.finish(0..1);
+        }
         if step.cut {
             // Only what the loss puts in at this very step goes on.
             self.direct_part.values.fill(0.0);
@@ -160,5 +164,10 @@ impl Probe for PathSplit {
             self.direct_part.carry(rows, &forget, point.saved);
             self.gated_part.carry(rows, &forget, point.saved);
         }
+    }
+
+    fn backward_chunk(&mut self, chunk: &BackwardChunk) {
+        self.direct.finish(chunk.times());
+        self.gated.finish(chunk.times());
     }
 }

@@ -1,0 +1,132 @@
+//! Eight numbers as an array: for machines without a wider instruction set known here.
+#![allow(unsafe_code)]
+
+use std::ops::{Add, Div, Mul, Sub};
+
+use super::{LANES, Simd, Vector};
+
+/// What every machine has.
+#[derive(Clone, Copy)]
+pub struct Portable;
+
+/// Eight numbers.
+#[derive(Clone, Copy)]
+pub struct Eight([f64; LANES]);
+
+impl Vector for Eight {}
+
+macro_rules! lane_by_lane {
+    ($trait:ident, $method:ident) => {
+        impl $trait for Eight {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Eight(std::array::from_fn(|k| self.0[k].$method(other.0[k])))
+            }
+        }
+    };
+}
+
+lane_by_lane!(Add, add);
+lane_by_lane!(Sub, sub);
+lane_by_lane!(Mul, mul);
+lane_by_lane!(Div, div);
+
+impl Eight {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        Eight(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        Eight(std::array::from_fn(|k| f(self.0[k], other.0[k])))
+    }
+}
+
+impl Simd for Portable {
+    type V = Eight;
+
+    const TILE: (usize, usize) = (1, 3);
+
+    #[inline(always)]
+    fn splat(self, value: f64) -> Eight {
+        Eight([value; LANES])
+    }
+
+    #[inline(always)]
+    unsafe fn load_from(self, from: *const f64, count: usize) -> Eight {
+        // SAFETY: the caller vouches for `count` readable numbers; arrays of f64 need no more than
+        // the alignment of f64.
+        unsafe {
+            if count >= LANES {
+                return Eight(*from.cast());
+            }
+            let mut lanes = [0.0; LANES];
+            std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+            Eight(lanes)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_to(self, to: *mut f64, count: usize, vector: Eight) {
+        // SAFETY: likewise for writing.
+        unsafe { std::ptr::copy_nonoverlapping(vector.0.as_ptr(), to, count.min(LANES)) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Eight, b: Eight, c: Eight) -> Eight {
+        // Where the instruction does not exist, a call to the library would be far slower than two
+        // roundings.
+        if cfg!(target_arch = "aarch64") {
+            Eight(std::array::from_fn(|k| a.0[k].mul_add(b.0[k], c.0[k])))
+        } else {
+            a * b + c
+        }
+    }
+
+    #[inline(always)]
+    fn abs(self, a: Eight) -> Eight {
+        a.map(f64::abs)
+    }
+
+    #[inline(always)]
+    fn copy_sign(self, a: Eight, sign: Eight) -> Eight {
+        a.zip(sign, f64::copysign)
+    }
+
+    #[inline(always)]
+    fn min(self, a: Eight, b: Eight) -> Eight {
+        a.zip(b, |a, b| if b < a { b } else { a })
+    }
+
+    #[inline(always)]
+    fn max(self, a: Eight, b: Eight) -> Eight {
+        a.zip(b, |a, b| if b > a { b } else { a })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, shifted: Eight) -> Eight {
+        shifted.map(|s| f64::from_bits(s.to_bits().wrapping_add(1023) << 52))
+    }
+
+    #[inline(always)]
+    fn exponent_and_mantissa(self, x: Eight) -> (Eight, Eight) {
+        const MANTISSA: u64 = (1 << 52) - 1;
+        let exponent = |x: f64| ((x.to_bits() >> 52) as i64 - 1023) as f64;
+        let mantissa = |x: f64| f64::from_bits(x.to_bits() & MANTISSA | 1.0_f64.to_bits());
+        (x.map(exponent), x.map(mantissa))
+    }
+
+    #[inline(always)]
+    fn where_greater(self, a: Eight, b: Eight, yes: Eight, no: Eight) -> Eight {
+        Eight(std::array::from_fn(|k| {
+            if a.0[k] > b.0[k] { yes.0[k] } else { no.0[k] }
+        }))
+    }
+
+    #[inline(always)]
+    fn lanes(self, a: Eight) -> [f64; LANES] {
+        a.0
+    }
+}

@@ -1,0 +1,160 @@
+//! Sums over the entries of a matrix.
+
+use crate::simd::{LANES, Pass, Simd, run};
+use crate::{View, ViewMut, entries, entries_mut};
+
+/// Σ v² over all entries. Overflows to infinity, and loses squares below 10⁻³⁰⁸.
+pub fn sum_of_squares(matrix: View) -> f64 {
+    run(SumOfSquares(matrix))
+}
+
+/// Whether Σ v² of every column lies in `low`…`high`: false if any is NaN.
+pub fn columns_lie_within(matrix: View, low: f64, high: f64) -> bool {
+    run(ColumnsLieWithin { matrix, low, high })
+}
+
+/// Whether every value is finite.
+pub fn all_finite(values: &[f64]) -> bool {
+    run(AllFinite(values))
+}
+
+/// Copies one matrix into another of its shape.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn copy(from: View, mut to: ViewMut) {
+    assert_eq!(from.shape(), to.shape(), "shapes of a copy");
+    if let (Some(from), Some(to)) = (entries(&from), entries_mut(&mut to)) {
+        to.copy_from_slice(from);
+        return;
+    }
+    for (from, mut to) in from.column_iter().zip(to.column_iter_mut()) {
+        to.as_mut_slice().copy_from_slice(from.as_slice());
+    }
+}
+
+/// Σ v² of a slice, in four sums that do not wait for each other.
+#[inline(always)]
+fn squares<S: Simd>(simd: S, values: &[f64]) -> f64 {
+    let mut sums = [simd.splat(0.0); 4];
+    let mut k = 0;
+    while k < values.len() {
+        for sum in &mut sums {
+            if k < values.len() {
+                let v = simd.load(values, k);
+                *sum = simd.mul_add(v, v, *sum);
+            }
+            k += LANES;
+        }
+    }
+    simd.sum((sums[0] + sums[2]) + (sums[1] + sums[3]))
+}
+
+struct SumOfSquares<'a>(View<'a>);
+
+impl Pass for SumOfSquares<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        if let Some(all) = entries(&self.0) {
+            return squares(simd, all);
+        }
+        let columns = self.0.column_iter();
+        columns.fold(0.0, |sum, column| sum + squares(simd, column.as_slice()))
+    }
+}
+
+struct ColumnsLieWithin<'a> {
+    matrix: View<'a>,
+    low: f64,
+    high: f64,
+}
+
+impl Pass for ColumnsLieWithin<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let mut within = true;
+        for column in self.matrix.column_iter() {
+            let square = squares(simd, column.as_slice());
+            within &= self.low <= square && square < self.high;
+        }
+        within
+    }
+}
+
+struct AllFinite<'a>(&'a [f64]);
+
+impl Pass for AllFinite<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> bool {
+        // 0·v is 0 for every finite v, else NaN.
+        let zero = simd.splat(0.0);
+        let mut sums = [zero; 4];
+        let mut k = 0;
+        while k < self.0.len() {
+            for sum in &mut sums {
+                if k < self.0.len() {
+                    *sum = simd.mul_add(simd.load(self.0, k), zero, *sum);
+                }
+                k += LANES;
+            }
+        }
+        simd.sum((sums[0] + sums[2]) + (sums[1] + sums[3])) == 0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+
+    /// Small integers, whose sums are exact in any order.
+    fn integers(rows: usize, columns: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(rows, columns, |i, j| ((3 * i + 5 * j) % 11) as f64 - 4.0)
+    }
+
+    #[test]
+    fn sums_equal_the_plain_ones() {
+        for (rows, columns) in [(1, 1), (7, 3), (8, 2), (33, 5), (70, 1)] {
+            let matrix = integers(rows, columns);
+            let square: f64 = matrix.iter().map(|v| v * v).sum();
+            assert_eq!(sum_of_squares(matrix.as_view()), square);
+            let mut copied = DMatrix::zeros(rows, columns);
+            copy(matrix.as_view(), copied.as_view_mut());
+            assert_eq!(copied, matrix);
+        }
+    }
+
+    #[test]
+    fn one_column_outside_is_enough() {
+        let mut matrix = integers(5, 3);
+        assert!(columns_lie_within(matrix.as_view(), 1.0, 1e3));
+        for outside in [1e20, f64::NAN, f64::INFINITY] {
+            matrix[(4, 1)] = outside;
+            assert!(!columns_lie_within(matrix.as_view(), 1.0, 1e3), "{outside}");
+        }
+        matrix.column_mut(1).fill(0.0);
+        assert!(!columns_lie_within(matrix.as_view(), 1.0, 1e3));
+    }
+
+    #[test]
+    fn a_single_number_that_is_not_finite_is_found_wherever_it_is() {
+        for length in 1..70 {
+            let mut values = vec![1e308; length];
+            assert!(all_finite(&values));
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                for at in 0..length {
+                    values[at] = bad;
+                    assert!(!all_finite(&values), "{bad} at {at} of {length}");
+                    values[at] = -1e308;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What an LSTM does unit by unit: the gates, the cell state, and their derivatives.
+//!
+//! Everything but the two matrix products of a step, each pass over all units and sequences once,
+//! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
+//! and the pre-activations in the order i, f, g, o.
+
+use gradient_tracking::{Point, View, ViewMut};
+use kernels::simd::{LANES, Pass, Simd};
+use kernels::{logistic_of, tanh_of};
+
+/// Steps 2 to 6 of the crate's walk through the cell.
+///
+/// Shapes: `previous` and `next` 2H×B; `saved` 5H×B, with the pre-activations in its first 4H rows.
+pub struct Step<'a> {
+    pub hidden: usize,
+    pub forget_gate: bool,
+    pub previous: View<'a>,
+    pub next: ViewMut<'a>,
+    pub saved: ViewMut<'a>,
+}
+
+impl Pass for Step<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let hidden = self.hidden;
+        let columns = self
+            .saved
+            .column_iter_mut()
+            .zip(self.next.column_iter_mut());
+        for ((mut saved, mut next), previous) in columns.zip(self.previous.column_iter()) {
+            let (i, rest) = saved.as_mut_slice().split_at_mut(hidden);
+            let (f, rest) = rest.split_at_mut(hidden);
+            let (g, rest) = rest.split_at_mut(hidden);
+            let (o, tanh_c) = rest.split_at_mut(hidden);
+            let (h, c) = next.as_mut_slice().split_at_mut(hidden);
+            let c_previous = &previous.as_slice()[hidden..];
+            for k in (0..hidden).step_by(LANES) {
+                // 2. Gates in 0…1, candidate in −1…1.
+                let i_t = logistic_of(simd, simd.load(i, k));
+                let f_t = if self.forget_gate {
+                    logistic_of(simd, simd.load(f, k))
+                } else {
+                    simd.splat(1.0)
+                };
+                let g_t = tanh_of(simd, simd.load(g, k));
+                let o_t = logistic_of(simd, simd.load(o, k));
+                // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
+                let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
+                // 6. h_t = o ⊙ tanh c_t.
+                let tanh_c_t = tanh_of(simd, c_t);
+                simd.store(i, k, i_t);
+                simd.store(f, k, f_t);
+                simd.store(g, k, g_t);
+                simd.store(o, k, o_t);
+                simd.store(tanh_c, k, tanh_c_t);
+                simd.store(c, k, c_t);
+                simd.store(h, k, o_t * tanh_c_t);
+            }
+        }
+    }
+}
+
+/// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
+///
+/// * δ_i = c̄_node ⊙ g ⊙ i(1 − i),  δ_f = c̄_node ⊙ c_{t−1} ⊙ f(1 − f),
+/// * δ_g = c̄_node ⊙ i ⊙ (1 − g²),  δ_o = h̄ ⊙ tanh c ⊙ o(1 − o),
+/// * c̄_{t−1} = f ⊙ c̄_node; the product h̄_{t−1} = W_hhᵀ·δ is left to the caller.
+///
+/// Shapes, N = m·B: `carried` and `node` 2H×N, `delta` 4H×N, `cell_previous` H×N.
+pub struct PullBack<'a> {
+    pub hidden: usize,
+    pub forget_gate: bool,
+    pub at: &'a Point<'a>,
+    pub carried: View<'a>,
+    pub node: ViewMut<'a>,
+    pub delta: ViewMut<'a>,
+    pub cell_previous: ViewMut<'a>,
+}
+
+impl Pass for PullBack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let hidden = self.hidden;
+        let batch = self.at.next.ncols();
+        let one = simd.splat(1.0);
+        let adjoints = self.carried.column_iter().zip(self.node.column_iter_mut());
+        let results = self
+            .delta
+            .column_iter_mut()
+            .zip(self.cell_previous.column_iter_mut());
+        for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
+            adjoints.zip(results).enumerate()
+        {
+            let saved = self.at.saved.column(j % batch);
+            let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
+            let state_before = self.at.previous.column(j % batch);
+            let c_previous = &state_before.as_slice()[hidden..];
+            let (h_bar, c_bar) = carried.as_slice().split_at(hidden);
+            let (h_node, c_node) = node.as_mut_slice().split_at_mut(hidden);
+            let (delta_i, rest) = delta.as_mut_slice().split_at_mut(hidden);
+            let (delta_f, rest) = rest.split_at_mut(hidden);
+            let (delta_g, delta_o) = rest.split_at_mut(hidden);
+            let cell_previous = cell_previous.as_mut_slice();
+            for k in (0..hidden).step_by(LANES) {
+                let (i, f) = (simd.load(i, k), simd.load(f, k));
+                let (g, o) = (simd.load(g, k), simd.load(o, k));
+                let tanh_c = simd.load(tanh_c, k);
+                let h = simd.load(h_bar, k);
+                let through_h = o * (one - tanh_c * tanh_c) * h;
+                let c = simd.load(c_bar, k) + through_h;
+                simd.store(h_node, k, h);
+                simd.store(c_node, k, c);
+                simd.store(delta_i, k, c * g * (i * (one - i)));
+                let delta = if self.forget_gate {
+                    c * simd.load(c_previous, k) * (f * (one - f))
+                } else {
+                    simd.splat(0.0)
+                };
+                simd.store(delta_f, k, delta);
+                simd.store(delta_g, k, c * i * (one - g * g));
+                simd.store(delta_o, k, h * tanh_c * (o * (one - o)));
+                simd.store(cell_previous, k, f * c);
+            }
+        }
+    }
+}
+
+/// With ȧ = W_hh·ḣ_{t−1}, which the caller brings: ċ_t = f ⊙ ċ_{t−1} + f(1−f)c_{t−1} ⊙ ȧ_f +
+/// i(1−i)g ⊙ ȧ_i + i(1−g²) ⊙ ȧ_g and ḣ_t = o(1−o) tanh c ⊙ ȧ_o + o(1 − tanh² c) ⊙ ċ_t.
+///
+/// Shapes, N = m·B: `tangent` and `next` 2H×N, `activation` 4H×N.
+pub struct PushForward<'a> {
+    pub hidden: usize,
+    pub forget_gate: bool,
+    pub at: &'a Point<'a>,
+    pub tangent: View<'a>,
+    pub activation: View<'a>,
+    pub next: ViewMut<'a>,
+}
+
+impl Pass for PushForward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let hidden = self.hidden;
+        let batch = self.at.next.ncols();
+        let one = simd.splat(1.0);
+        let tangents = self
+            .tangent
+            .column_iter()
+            .zip(self.activation.column_iter());
+        for (j, ((tangent, activation), mut next)) in
+            tangents.zip(self.next.column_iter_mut()).enumerate()
+        {
+            let saved = self.at.saved.column(j % batch);
+            let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
+            let state_before = self.at.previous.column(j % batch);
+            let c_previous = &state_before.as_slice()[hidden..];
+            let c_dot = &tangent.as_slice()[hidden..];
+            let a = activation.as_slice();
+            let (a_i, a_f) = (&a[..hidden], &a[hidden..2 * hidden]);
+            let (a_g, a_o) = (&a[2 * hidden..3 * hidden], &a[3 * hidden..]);
+            let (h_next, c_next) = next.as_mut_slice().split_at_mut(hidden);
+            for k in (0..hidden).step_by(LANES) {
+                let (i, f) = (simd.load(i, k), simd.load(f, k));
+                let (g, o) = (simd.load(g, k), simd.load(o, k));
+                let tanh_c = simd.load(tanh_c, k);
+                let kept = f * simd.load(c_dot, k);
+                let written =
+                    i * (one - i) * g * simd.load(a_i, k) + i * (one - g * g) * simd.load(a_g, k);
+                let erased = if self.forget_gate {
+                    f * (one - f) * simd.load(c_previous, k) * simd.load(a_f, k)
+                } else {
+                    simd.splat(0.0)
+                };
+                let c = kept + erased + written;
+                let through_o = o * (one - o) * tanh_c * simd.load(a_o, k);
+                simd.store(c_next, k, c);
+                simd.store(h_next, k, through_o + o * (one - tanh_c * tanh_c) * c);
+            }
+        }
+    }
+}
+
+/// The five saved parts of one column.
+struct Saved<'a> {
+    i: &'a [f64],
+    f: &'a [f64],
+    g: &'a [f64],
+    o: &'a [f64],
+    tanh_c: &'a [f64],
+}
+
+impl<'a> Saved<'a> {
+    #[inline(always)]
+    fn of(column: &'a [f64], hidden: usize) -> Self {
+        let (i, rest) = column.split_at(hidden);
+        let (f, rest) = rest.split_at(hidden);
+        let (g, rest) = rest.split_at(hidden);
+        let (o, tanh_c) = rest.split_at(hidden);
+        Saved { i, f, g, o, tanh_c }
+    }
+}
