@@ -5,8 +5,9 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
 
-use crate::config::{Input, Loss, Memory, Record, Sequence};
+use crate::config::{Config, Input, Loss, Memory, Record, Sequence};
 use crate::plan::{Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
@@ -45,6 +46,9 @@ pub fn stored(
     folder: &ResultsFolder,
     run: &PlannedRun,
 ) -> Result<Option<RunRecord>, StoreError> {
+    if !folder.has_record(&run.id) {
+        return Ok(None);
+    }
     folder.record(&run.id, &expected(&run.spec, &plan.config.record))
 }
 
@@ -100,58 +104,64 @@ pub fn sweep(
     // Long runs first, so that no thread is left with one at the end.
     missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate(plan.config.memory).flops));
 
-    let next = AtomicUsize::new(0);
-    let done = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    let broken = Mutex::new(None);
-    let work = || {
-        let mut worker = Worker::default();
-        while !stop.load(Ordering::Relaxed) {
-            let Some((index, run)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                break;
-            };
-            match worker.execute(&run.spec, &plan.config.record, plan.config.memory, inputs) {
-                Ok(record) => match folder.write_record(&run.id, &record) {
-                    Ok(()) => {
-                        done.fetch_add(1, Ordering::Relaxed);
-                        observer.finished(run, None);
-                    }
-                    Err(error) => {
-                        broken
-                            .lock()
-                            .expect("no thread panics")
-                            .get_or_insert(error);
-                        break;
-                    }
-                },
-                Err(failure) => {
-                    let reason = failure.to_string();
-                    observer.finished(run, Some(&reason));
-                    let failure = Failure {
-                        run_id: run.id.clone(),
-                        reason,
-                    };
-                    failures
-                        .lock()
-                        .expect("no thread panics")
-                        .push((*index, failure));
-                }
-            }
-        }
-    };
     let threads = jobs.min(missing.len()).max(1);
-    rayon::ThreadPoolBuilder::new()
+    let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
-        .expect("threads can be started")
-        .broadcast(|_| work());
+        .expect("threads can be started");
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    let compute = |worker: &mut Worker, run: &PlannedRun| {
+        let Config { record, memory, .. } = &plan.config;
+        worker.execute(&run.spec, record, *memory, inputs)
+    };
+    let done = std::thread::scope(|scope| {
+        // Records are written beside the computing, because waiting for the disk takes no processor.
+        // Few wait to be written, so that few are lost with the process.
+        let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, RunRecord)>(2 * threads);
+        let writer = scope.spawn(|| -> Result<usize, StoreError> {
+            let mut done = 0;
+            for (run, record) in to_write {
+                folder.write_record(&run.id, &record)?;
+                observer.finished(run, None);
+                done += 1;
+            }
+            Ok(done)
+        });
+        let work = || {
+            let mut worker = Worker::default();
+            while !stop.load(Ordering::Relaxed) {
+                let Some((index, run)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else {
+                    break;
+                };
+                match compute(&mut worker, run) {
+                    Ok(record) => {
+                        // Nobody receives any more if a record could not be written.
+                        if finished.send((run, record)).is_err() {
+                            break;
+                        }
+                    }
+                    Err(failure) => {
+                        let reason = failure.to_string();
+                        observer.finished(run, Some(&reason));
+                        let failure = Failure {
+                            run_id: run.id.clone(),
+                            reason,
+                        };
+                        let mut failures = failures.lock().expect("no thread panics");
+                        failures.push((*index, failure));
+                    }
+                }
+            }
+        };
+        pool.broadcast(|_| work());
+        // Ends the writer, once it has written what is left.
+        drop(finished);
+        writer.join().expect("no thread panics")
+    })?;
 
-    if let Some(error) = broken.into_inner().expect("no thread panics") {
-        return Err(error);
-    }
     let mut failures = failures.into_inner().expect("no thread panics");
     failures.sort_by_key(|(index, _)| *index);
-    let done = done.into_inner();
     Ok(Outcome {
         done,
         reused,
@@ -163,7 +173,6 @@ pub fn sweep(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     /// Every kind of cell and law, every way to draw weights, and every quantity.
     const EVERYTHING: &str = r#"

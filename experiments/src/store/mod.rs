@@ -105,6 +105,11 @@ impl ResultsFolder {
         if_present(read_bytes(&self.path.join(name)))
     }
 
+    /// Whether there is a record of a run, good or bad.
+    pub fn has_record(&self, run_id: &str) -> bool {
+        self.path.join(record_name(run_id)).exists()
+    }
+
     /// The record of a run, which must be what is expected; `None` if there is none.
     ///
     /// A record that is truncated, damaged, or of another run is
