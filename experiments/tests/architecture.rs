@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("gradient-tracking", &["kernels"]),
-    ("cell-config", &["gradient-tracking"]),
+    ("cell-config", &["gradient-tracking", "kernels"]),
     (
         "vanilla-rnn",
         &["cell-config", "gradient-tracking", "kernels"],

@@ -1,5 +1,6 @@
 //! Spectral radius ρ and largest singular value σ_max of a real matrix.
 
+use kernels::Start;
 use nalgebra::DMatrix;
 
 /// The number of squarings in [`spectral_radius`]. What the formula leaves after m of them is
@@ -38,7 +39,8 @@ pub fn spectral_radius(matrix: &DMatrix<f64>) -> f64 {
         power /= norm;
         ln_rho += weight * norm.ln();
         weight *= 0.5;
-        square.gemm(1.0, &power, &power, 0.0);
+        let factor = power.as_view();
+        kernels::multiply(Start::Zero, factor, factor, square.as_view_mut());
         std::mem::swap(&mut power, &mut square);
     }
     ln_rho.exp()
