@@ -129,6 +129,7 @@ impl AffineMap {
     }
 
     /// b, P values.
+    #[inline]
     pub fn bias(&self) -> &[f64] {
         &self.parameters[self.blocks[2].range.clone()]
     }
@@ -143,6 +144,7 @@ impl AffineMap {
     }
 
     /// `activations` = W_hh·`output` + W_ih·`input` + b. Shapes: I×N, H×N, P×N.
+    #[inline]
     pub fn activations(&self, input: View, output: View, activations: ViewMut) {
         let bias = Start::Column(self.bias());
         self.packed
@@ -151,6 +153,7 @@ impl AffineMap {
     }
 
     /// `activations` = W_hh·`output`. Shapes: H×N, P×N.
+    #[inline]
     pub fn recurrent(&self, output: View, activations: ViewMut) {
         self.packed
             .recurrent
@@ -158,6 +161,7 @@ impl AffineMap {
     }
 
     /// `output` = W_hhᵀ·`delta`. Shapes: P×N, H×N.
+    #[inline]
     pub fn pull_back_recurrent(&self, delta: View, output: ViewMut) {
         self.packed
             .recurrent_transposed

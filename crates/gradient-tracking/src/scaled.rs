@@ -24,6 +24,7 @@ pub struct Scaled<'a> {
 
 impl Scaled<'_> {
     /// The rows in `rows`, with the same exponents.
+    #[inline]
     pub fn rows(&self, rows: &Range<usize>) -> Scaled<'_> {
         Scaled {
             values: self::rows(&self.values, rows),
@@ -43,6 +44,7 @@ impl Scaled<'_> {
     }
 
     /// Σ v² over all entries.
+    #[inline]
     pub fn sum_of_squares(self) -> LogSum {
         let exponent = self.exponents.first().copied().unwrap_or(0);
         if self.exponents.iter().all(|own| *own == exponent) {
@@ -100,6 +102,7 @@ impl LogSum {
     }
 
     /// Mantissa and exponent: the sum is mantissa · 2^(2·exponent).
+    #[inline]
     pub fn parts(self) -> (f64, i64) {
         (self.mantissa, self.exponent)
     }
@@ -169,6 +172,7 @@ pub struct NotFinite;
 ///
 /// # Errors
 /// [`NotFinite`] if a column holds a NaN or an infinity.
+#[inline]
 pub fn rescale(mut values: ViewMut, exponents: &mut [i64]) -> Result<(), NotFinite> {
     let (low, high) = (
         power_of_two(-i64::from(SAFE_SQUARED_EXPONENT)),

@@ -50,7 +50,7 @@ impl AdjointSource for EveryStep<'_> {
 pub enum Target<'a> {
     /// ½‖y_t − target_t‖², summed over sequences and steps; K×(T·B).
     SquaredError(View<'a>),
-    /// −ln softmax(y_t)[label_t], summed over sequences and steps; T·B labels below K.
+    /// −ln softmax(y_t) at label_t, summed over sequences and steps; T·B labels below K.
     CrossEntropy(&'a [usize]),
 }
 
@@ -146,7 +146,7 @@ impl AdjointSource for Readout<'_> {
     }
 }
 
-/// Replaces logits by ∂/∂y of −ln softmax(y)[label] and returns that loss.
+/// Replaces logits by ∂/∂y of −ln softmax(y) at the label and returns that loss.
 ///
 /// # Panics
 /// If `label` is not below the number of logits.

@@ -58,11 +58,13 @@ impl Tape {
     ///
     /// # Panics
     /// If t > T.
+    #[inline]
     pub fn state(&self, t: usize) -> View<'_> {
         self.states(t, 1)
     }
 
     /// s_t … s_{t+n−1} side by side, S×(n·B).
+    #[inline]
     pub(crate) fn states(&self, t: usize, n: usize) -> View<'_> {
         let size = self.state_rows * self.batch;
         let t = t - self.first;
@@ -77,6 +79,7 @@ impl Tape {
     ///
     /// # Panics
     /// If t = 0 or t > T.
+    #[inline]
     pub fn saved(&self, t: usize) -> View<'_> {
         assert!(t > self.first, "nothing is saved at t = {}", self.first);
         let size = self.saved_rows * self.batch;
@@ -89,6 +92,7 @@ impl Tape {
     }
 
     /// Step t of the trajectory, for t = 1…T.
+    #[inline]
     pub fn point(&self, t: usize) -> Point<'_> {
         Point {
             previous: self.state(t - 1),
@@ -110,6 +114,7 @@ impl Tape {
     }
 
     /// s_{t−1}, s_t and the saved rows of step t, the last two to be written.
+    #[inline]
     pub(crate) fn step_mut(&mut self, t: usize) -> (View<'_>, ViewMut<'_>, ViewMut<'_>) {
         let size = self.state_rows * self.batch;
         let t = t - self.first;

@@ -58,6 +58,7 @@ impl Turn {
     /// Below this size, in bytes, a matrix stays in the cache anyway.
     const LARGE: usize = 1 << 19;
 
+    #[inline]
     fn goes_backward(&self, bytes: usize) -> bool {
         bytes > Self::LARGE && self.0.fetch_xor(true, Ordering::Relaxed)
     }
@@ -213,6 +214,7 @@ impl Packed {
     ///
     /// # Panics
     /// If the shapes do not fit.
+    #[inline]
     pub fn multiply(&self, start: Start, rhs: View, destination: ViewMut) {
         self.multiply_stacked(start, [rhs], destination);
     }
@@ -223,6 +225,7 @@ impl Packed {
     ///
     /// # Panics
     /// If the shapes do not fit.
+    #[inline]
     pub fn multiply_stacked<const PARTS: usize>(
         &self,
         start: Start,
@@ -301,6 +304,7 @@ pub fn multiply_transposed(start: Start, lhs: View, rhs: View, destination: View
 }
 
 #[track_caller]
+#[inline]
 fn assert_shapes(lhs: (usize, usize), rhs: (usize, usize), start: &Start, to: (usize, usize)) {
     let starts = match start {
         Start::From(view) => view.shape(),
@@ -332,6 +336,7 @@ struct Columns {
 }
 
 impl Columns {
+    #[inline]
     fn of(view: &View) -> Self {
         let (row_step, column_step) = view.strides();
         Columns {
@@ -342,6 +347,7 @@ impl Columns {
         }
     }
 
+    #[inline]
     fn of_transpose(view: &View) -> Self {
         let (column_step, row_step) = view.strides();
         Columns {
@@ -375,6 +381,7 @@ struct Product {
 }
 
 impl Product {
+    #[inline]
     fn new(start: Start, mut destination: ViewMut) -> Self {
         let (rows, columns) = destination.shape();
         let (to, to_step) = (destination.as_mut_ptr(), destination.strides().1);

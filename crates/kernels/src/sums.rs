@@ -4,16 +4,19 @@ use crate::simd::{LANES, Pass, Simd, run};
 use crate::{View, ViewMut, entries, entries_mut};
 
 /// Σ v² over all entries. Overflows to infinity, and loses squares below 10⁻³⁰⁸.
+#[inline]
 pub fn sum_of_squares(matrix: View) -> f64 {
     run(SumOfSquares(matrix))
 }
 
 /// Whether Σ v² of every column lies in `low`…`high`: false if any is NaN.
+#[inline]
 pub fn columns_lie_within(matrix: View, low: f64, high: f64) -> bool {
     run(ColumnsLieWithin { matrix, low, high })
 }
 
 /// Whether every value is finite.
+#[inline]
 pub fn all_finite(values: &[f64]) -> bool {
     run(AllFinite(values))
 }
@@ -22,6 +25,7 @@ pub fn all_finite(values: &[f64]) -> bool {
 ///
 /// # Panics
 /// If the shapes do not fit.
+#[inline]
 pub fn copy(from: View, mut to: ViewMut) {
     assert_eq!(from.shape(), to.shape(), "shapes of a copy");
     if let (Some(from), Some(to)) = (entries(&from), entries_mut(&mut to)) {

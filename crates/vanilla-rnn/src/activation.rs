@@ -30,6 +30,7 @@ impl Activation {
     }
 
     /// Replaces each a by φ(a).
+    #[inline]
     pub fn apply(self, values: ViewMut) {
         simd::run(Apply {
             activation: self,
@@ -39,6 +40,7 @@ impl Activation {
 
     /// `product` = φ'(a) ⊙ `factor`, from `output` = φ(a). Shapes: `output` H×B, the others
     /// H×(m·B); column j of theirs belongs to column j mod B of `output`.
+    #[inline]
     pub fn multiply_by_slope(self, output: View, factor: View, product: ViewMut) {
         simd::run(MultiplyBySlope {
             activation: self,

@@ -32,6 +32,7 @@ impl Norms {
     }
 
     /// Records `values` at `index`.
+    #[inline]
     pub(crate) fn set(&mut self, index: usize, values: Scaled) {
         self.set_sum(index, values.sum_of_squares());
         if let Some(all) = &mut self.per_sequence {
@@ -46,6 +47,7 @@ impl Norms {
     }
 
     /// Records a norm by its square.
+    #[inline]
     pub(crate) fn set_sum(&mut self, index: usize, sum_of_squares: LogSum) {
         let length = self.exponents.len();
         let exponent = &mut self.exponents[index % length];
