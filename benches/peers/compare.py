@@ -1,0 +1,73 @@
+"""Joins criterion's estimates with the peers' CSV into one Markdown table.
+
+usage: python compare.py CRITERION_DIR PEERS_CSV     (CRITERION_DIR: target/criterion)
+
+`best peer` is the fastest of PyTorch (autograd with retain_grad, or backpropagation by hand) and JAX
+(gradients of perturbations, or two scans by hand). The bound is what the machine could do at most:
+the operations of the three products at the rate of `machine/fma`, or, where that takes longer, the
+bytes of W_hh, forward and back, at the rate of `machine/read` from a cache that holds it."""
+import csv
+import glob
+import json
+import os
+import sys
+from collections import defaultdict
+
+
+def criterion(folder):
+    """Median seconds and throughput of every benchmark, by id."""
+    times = {}
+    for path in glob.glob(os.path.join(folder, "**", "new", "estimates.json"), recursive=True):
+        with open(path) as f:
+            seconds = json.load(f)["median"]["point_estimate"] * 1e-9
+        with open(path.replace("estimates", "benchmark")) as f:
+            benchmark = json.load(f)
+        amount = benchmark.get("throughput") or {}
+        times[benchmark["full_id"]] = (seconds, next(iter(amount.values()), None))
+    return times
+
+
+def peers(path):
+    found = defaultdict(dict)
+    with open(path) as f:
+        for row in csv.DictReader(f):
+            if row["T"] == "100" and row["dtype"] == "float64":
+                key = row["cell"], int(row["H"]), int(row["B"])
+                found[key][row["peer"]] = float(row["median_s"])
+    return found
+
+
+def rate(times, name):
+    seconds, amount = times[name]
+    return amount / seconds
+
+
+def bound(times, P, H, B, I=8, T=100):
+    operations = 2 * P * T * B * ((H + I) + H + (H + I + 1))
+    size = 8 * P * (2 * H + I)
+    cache = "32KiB" if size < 2**15 else "512KiB" if size < 2**20 else "2048KiB" if size < 2**22 else "8192KiB"
+    reading = T * size / rate(times, f"machine/read/{cache}")
+    return max(operations / rate(times, "machine/fma"), reading)
+
+
+def main():
+    times, other = criterion(sys.argv[1]), peers(sys.argv[2])
+    print(f"FMA peak {rate(times, 'machine/fma') / 1e9:.0f} GFLOP/s; reads of "
+          + ", ".join(f"{k} {rate(times, f'machine/read/{k}') / 1e9:.0f} GB/s"
+                      for k in ("32KiB", "512KiB", "2048KiB", "8192KiB")) + ".\n")
+    print("| network | B | H | here, µs | norms only, µs | best peer, µs | best peer ÷ here | eager ÷ here | share of the bound |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for (cell, H, B), found in sorted(other.items(), key=lambda item: (item[0][0] == "lstm", item[0][2], item[0][1])):
+        kind, P = ("vanilla-rnn", H) if cell == "rnn" else ("lstm", 4 * H)
+        name = f"backpropagation/{kind}/%s/H={H},B={B},T=100"
+        if name % "norms+weights" not in times:
+            continue
+        here, norms = times[name % "norms+weights"][0], times[name % "norms"][0]
+        candidates = {k: v for k, v in found.items() if k != "torch_fused"}
+        best = min(candidates, key=candidates.get)
+        print(f"| {cell.upper()} | {B} | {H} | {here * 1e6:.1f} | {norms * 1e6:.1f} | {candidates[best] * 1e6:.0f} ({best.replace('_', ' ')}) "
+              f"| {candidates[best] / here:.2f} | {found['torch_eager'] / here:.0f} | {100 * bound(times, P, H, B) / here:.0f} % |")
+
+
+if __name__ == "__main__":
+    main()
