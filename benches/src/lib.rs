@@ -198,13 +198,12 @@ mod tests {
         let text = "name = \"count\"\nsequence.steps = 7\nsequence.batch = 3\n\
                     [[cell]]\nkind = \"vanilla-rnn\"\nhidden = 5\n\
                     [[cell]]\nkind = \"lstm\"\nhidden = 5\n";
-        use experiments::config::Memory;
         let loaded = experiments::config::Config::load(text, "count.toml", &[]).unwrap();
         let plan = experiments::plan::Plan::new(&loaded, None);
         for run in plan.runs() {
             let shape = run.spec.cell.shape(run.spec.sequence.input.size());
             let counted = flops(shape, 7, 3, true);
-            assert_eq!(u128::from(counted), run.spec.estimate(Memory::Full).flops);
+            assert_eq!(u128::from(counted), run.spec.estimate(&plan.config).flops);
         }
     }
 }

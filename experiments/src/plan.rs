@@ -8,7 +8,9 @@ use gradient_tracking::chunk_steps;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::config::{Config, ConfigError, Loaded, Loss, LossKind, Memory, Sequence, in_units};
+use crate::config::{
+    Config, ConfigError, Loaded, Loss, LossKind, Record, Recorded, Sequence, in_units,
+};
 use crate::registry;
 use crate::tables;
 
@@ -122,30 +124,23 @@ impl Plan {
 
     /// Estimated floating-point operations of all runs together.
     pub fn flops(&self) -> u128 {
-        let estimates = self
-            .runs()
-            .map(|run| run.spec.estimate(self.config.memory).flops);
+        let estimates = self.runs().map(|run| run.spec.estimate(&self.config).flops);
         estimates.fold(0, u128::saturating_add)
     }
 
     /// The run that needs most memory, with its estimate in bytes.
     fn largest(&self) -> Option<(u128, &RunSpec)> {
-        self.points
-            .iter()
-            .filter_map(|point| point.runs.first())
-            .map(|run| {
-                (
-                    run.spec.estimate(self.config.memory).memory_bytes,
-                    &run.spec,
-                )
-            })
+        let runs = self.points.iter().filter_map(|point| point.runs.first());
+        runs.map(|run| (run.spec.estimate(&self.config).memory_bytes, &run.spec))
             .max_by_key(|(bytes, _)| *bytes)
     }
 
-    /// Estimated memory of the largest run, `jobs` times at once, with its unit.
+    /// Estimated memory, with its unit: of the largest run, `jobs` times at once, or of the analysis
+    /// after them, whichever is more.
     pub fn memory_at_once(&self, jobs: usize) -> String {
         let bytes = self.largest().map_or(0, |(bytes, _)| bytes);
-        in_units(bytes.saturating_mul(self.at_once(jobs)))
+        let runs = bytes.saturating_mul(self.at_once(jobs));
+        in_units(runs.max(self.analysis_bytes()))
     }
 
     /// How many runs there are at once when at most `jobs` may be.
@@ -153,29 +148,55 @@ impl Plan {
         jobs.clamp(1, self.runs().count().max(1)) as u128
     }
 
-    /// Refuses a plan whose largest run, `jobs` times at once, does not fit into `available` bytes.
+    /// Estimated memory of the analysis: the records of one grid point, one of them once more as
+    /// bytes, one quantity's curves, and every row of `series.csv`.
+    fn analysis_bytes(&self) -> u128 {
+        let (mut records, mut rows) = (0, 0_u128);
+        for run in self.points.iter().filter_map(|point| point.runs.first()) {
+            let recorded = run.spec.recorded(&self.config.record);
+            let steps = run.spec.sequence.steps as u128;
+            let replicates = self.config.replicates as u128;
+            let bytes = (recorded.values.saturating_add(steps))
+                .saturating_mul(replicates)
+                .saturating_add(recorded.values)
+                .saturating_mul(8);
+            records = bytes.max(records);
+            rows = rows.saturating_add(recorded.series);
+        }
+        rows.saturating_mul(SERIES_ROW).saturating_add(records)
+    }
+
+    /// Refuses a plan whose largest run, `jobs` times at once, or whose analysis does not fit into
+    /// `available` bytes.
     pub fn check_memory(&self, jobs: usize, available: u64) -> Result<(), ConfigError> {
         let Some((bytes, spec)) = self.largest() else {
             return Ok(());
         };
         let jobs = self.at_once(jobs);
-        if bytes.saturating_mul(jobs) <= u128::from(available) {
-            return Ok(());
+        if bytes.saturating_mul(jobs) > u128::from(available) {
+            return Err(ConfigError::Memory {
+                label: spec.label.clone(),
+                hidden: spec.cell.hidden(),
+                steps: spec.sequence.steps,
+                batch: spec.sequence.batch,
+                bytes,
+                jobs,
+                available,
+            });
         }
-        Err(ConfigError::Memory {
-            label: spec.label.clone(),
-            hidden: spec.cell.hidden(),
-            steps: spec.sequence.steps,
-            batch: spec.sequence.batch,
-            bytes,
-            jobs,
-            available,
-        })
+        let bytes = self.analysis_bytes();
+        if bytes > u128::from(available) {
+            return Err(ConfigError::AnalysisMemory { bytes, available });
+        }
+        Ok(())
     }
 }
 
-/// Curves of a run that records much.
-const CURVES: u128 = 8;
+/// Bytes of a row of `series.csv` while it is held: two short texts, a factor or two, numbers.
+const SERIES_ROW: u128 = 250;
+
+/// Copies of a run's record: as it is made, and on the way to the disk.
+const RECORD_COPIES: u128 = 3;
 
 /// What a run costs, from the sizes of its arrays alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,11 +211,11 @@ impl RunSpec {
     /// Estimates the run's cost.
     ///
     /// Memory: the tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the states
-    /// at the segments' starts; 8 norms of every step; for a loss at every step, its
+    /// at the segments' starts; what is recorded; for a loss at every step, its
     /// adjoints; δ of one chunk of steps, twice; the weights in four forms and their gradient.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
     /// operations each, per step and sequence.
-    pub fn estimate(&self, memory: Memory) -> Estimate {
+    pub fn estimate(&self, config: &Config) -> Estimate {
         let shape = self.cell.shape(self.sequence.input.size());
         let steps = self.sequence.steps as u128;
         let batch = self.sequence.batch as u128;
@@ -211,7 +232,9 @@ impl RunSpec {
             LossKind::EveryStep => output,
         };
         let chunk = steps.min(chunk_steps(self.sequence.batch) as u128);
-        let held = memory.segment(self.sequence.steps, self.sequence.batch) as u128;
+        let held = config
+            .memory
+            .segment(self.sequence.steps, self.sequence.batch) as u128;
         let segments = steps.div_ceil(held);
         // Every size is at most 2³² (the configuration sees to that), so sums of row counts are
         // safe; products of four sizes are not.
@@ -226,7 +249,11 @@ impl RunSpec {
         let values = batch
             .saturating_mul(per_sequence)
             .saturating_add(5 * weights)
-            .saturating_add(steps * CURVES);
+            .saturating_add(
+                self.recorded(&config.record)
+                    .values
+                    .saturating_mul(RECORD_COPIES),
+            );
         Estimate {
             memory_bytes: values.saturating_mul(8),
             flops: weights
@@ -235,6 +262,47 @@ impl RunSpec {
                 .saturating_mul(batch),
         }
     }
+
+    /// What a run keeps.
+    fn recorded(&self, record: &Record) -> RecordedSize {
+        let shape = self.cell.shape(self.sequence.input.size());
+        let batch = self.sequence.batch as u128;
+        let steps = self.sequence.steps as u128 + 1;
+        let units = (shape.input + shape.state + shape.saved) as u128;
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        let per_sequence = if wanted(Recorded::PerSequence) {
+            1 + batch
+        } else {
+            1
+        };
+        // Node and carried gradients of two blocks are always measured.
+        let always = 4 * per_sequence;
+        let more = record.quantities.iter().map(|quantity| match quantity {
+            Recorded::InputGradient => per_sequence,
+            Recorded::ParameterContributions => 3,
+            Recorded::PathSplit => 2,
+            Recorded::Gates => 3 * 8,
+            Recorded::Series => units,
+            _ => 0,
+        });
+        let values = more.fold(always, u128::saturating_add);
+        RecordedSize {
+            values: values.saturating_mul(steps),
+            series: if wanted(Recorded::Series) {
+                units.saturating_mul(steps)
+            } else {
+                0
+            },
+        }
+    }
+}
+
+/// How much a run keeps.
+struct RecordedSize {
+    /// Numbers in its record.
+    values: u128,
+    /// Rows of `series.csv`.
+    series: u128,
 }
 
 /// Bytes this process may still take: what the system has available, or what its control group
@@ -371,13 +439,14 @@ hidden = 4
     #[test]
     fn memory_is_the_tape_and_little_else() {
         let plan = plan(&["sequence.steps=1000", "cell.hidden=64"]);
-        let lstm = plan.points[1].runs[0].spec.estimate(Memory::Full);
+        let lstm = plan.points[1].runs[0].spec.estimate(&plan.config);
         let (steps, batch, hidden, input) = (1000, 3, 64, 2);
         // One segment, which starts with the initial state.
         let tape = batch * ((steps + 2) * 2 * hidden + steps * 5 * hidden);
         let chunk = batch * 170 * 2 * 4 * hidden;
         let weights = 4 * hidden * (hidden + input + 1);
-        let values = tape + batch * steps * input + chunk + 5 * weights + 8 * steps;
+        let record = 3 * 4 * (steps + 1);
+        let values = tape + batch * steps * input + chunk + 5 * weights + record;
         assert_eq!(lstm.memory_bytes, 8 * values);
         assert_eq!(lstm.flops, 6 * steps * batch * weights);
     }
@@ -388,13 +457,39 @@ hidden = 4
         assert_eq!(plan.check_memory(2, 1 << 40), Ok(()));
         assert_eq!(
             plan.check_memory(2, 1 << 34).unwrap_err().to_string(),
-            "the largest run (`lstm`, hidden = 64, steps = 1000000, batch = 3) needs about 10.1 GiB \
+            "the largest run (`lstm`, hidden = 64, steps = 1000000, batch = 3) needs about 10.2 GiB \
              of memory, times 2 at once; 16.0 GiB is available\n\
-             help: run at most 1 at once (`--jobs 1`), or lower `sequence.steps`, `sequence.batch` \
-             or `hidden`"
+             help: run at most 1 at once (`--jobs 1`), set `memory = \"checkpointed\"`, or lower \
+             `sequence.steps`, `sequence.batch` or `hidden`"
         );
         let error = plan.check_memory(2, 1 << 30).unwrap_err().to_string();
-        assert!(error.ends_with("\nhelp: lower `sequence.steps`, `sequence.batch` or `hidden`"));
+        assert!(
+            error.contains("\nhelp: set `memory = \"checkpointed\"`, or lower `sequence.steps`")
+        );
+    }
+
+    #[test]
+    fn an_analysis_that_does_not_fit_is_refused() {
+        let sets = [
+            "memory=checkpointed",
+            "sequence.steps=1000000",
+            "replicates=1000",
+        ];
+        let error = plan(&sets).check_memory(1, 1 << 34).unwrap_err();
+        assert!(
+            matches!(error, ConfigError::AnalysisMemory { .. }),
+            "{error}"
+        );
+        let sets = [
+            "memory=checkpointed",
+            "sequence.steps=100000",
+            "record.quantities=[\"series\"]",
+        ];
+        let error = plan(&sets).check_memory(1, 1 << 28).unwrap_err();
+        assert!(
+            matches!(error, ConfigError::AnalysisMemory { .. }),
+            "{error}"
+        );
     }
 
     #[test]

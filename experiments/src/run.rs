@@ -17,7 +17,7 @@ use nalgebra::DMatrix;
 
 use crate::config::{LossKind, Memory, Record, Recorded};
 use crate::plan::RunSpec;
-use crate::record::{Array, RunRecord};
+use crate::record::{Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL};
 use crate::sequences::{self, InputArray, RunInputs};
 
 /// Why a run has no record.
@@ -132,9 +132,11 @@ impl Worker {
 
         let mut arrays = Arrays::default();
         arrays.reference(cell, &norms);
-        if wanted(Recorded::Adjoint) {
-            for block in norms.blocks {
+        for block in norms.blocks {
+            if wanted(Recorded::Adjoint) {
                 arrays.norms(&format!("{}_carried", block.name), block.carried);
+            }
+            if wanted(Recorded::Adjoint) || wanted(Recorded::Node) {
                 arrays.norms(&block.name, block.node);
             }
         }
@@ -143,7 +145,7 @@ impl Worker {
         }
         if let Some(probe) = parameter_gradient {
             for (name, log10_norm) in probe.log10_norms() {
-                arrays.insert(format!("total.{name}"), Array::line(vec![log10_norm]));
+                arrays.insert(format!("{TOTAL}{name}"), Array::line(vec![log10_norm]));
             }
         }
         for (name, norms) in contributions.into_iter().flat_map(|probe| probe.blocks) {
@@ -159,13 +161,13 @@ impl Worker {
                 let (low, high) = (summary.low_fraction, summary.high_fraction);
                 [summary.mean, q10, q25, q50, q75, q90, low, high]
             });
-            arrays.insert(format!("gate.{name}"), Array::rows(8, values.collect()));
+            arrays.insert(format!("{GATE}{name}"), Array::rows(8, values.collect()));
         }
         for (name, units, values) in series.into_iter().flat_map(|probe| probe.series) {
-            arrays.insert(format!("series.{name}"), Array::rows(units, values));
+            arrays.insert(format!("{SERIES}{name}"), Array::rows(units, values));
         }
         for law in &built.laws {
-            let name = format!("law:{}:{}:{}", law.quantity, law.relation.name(), law.name);
+            let name = format!("{LAW}{}:{}:{}", law.quantity, law.relation.name(), law.name);
             arrays.insert(name, Array::line(vec![law.rate]));
         }
         Ok(RunRecord {
@@ -195,7 +197,7 @@ impl Arrays {
     fn norms(&mut self, name: &str, norms: Norms) {
         if let Some(values) = norms.per_sequence {
             let batch = values.len() / norms.log10_norm.len();
-            self.insert(format!("{name}.sequences"), Array::rows(batch, values));
+            self.insert(format!("{name}{SEQUENCES}"), Array::rows(batch, values));
         }
         self.insert(name.to_owned(), Array::line(norms.log10_norm));
     }
@@ -214,6 +216,6 @@ impl Arrays {
             .rev()
             .find(|(_, log10_norm)| log10_norm.is_finite())
             .map_or(Vec::new(), |(t, log10_norm)| vec![*log10_norm, t as f64]);
-        self.insert("reference".to_owned(), Array::line(reference));
+        self.insert(REFERENCE.to_owned(), Array::line(reference));
     }
 }

@@ -102,7 +102,7 @@ pub fn sweep(
     }
     observer.planned(reused, missing.len());
     // Long runs first, so that no thread is left with one at the end.
-    missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate(plan.config.memory).flops));
+    missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate(&plan.config).flops));
 
     let threads = jobs.min(missing.len()).max(1);
     let pool = rayon::ThreadPoolBuilder::new()

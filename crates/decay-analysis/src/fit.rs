@@ -143,7 +143,9 @@ pub fn half_life(rate: f64) -> f64 {
 }
 
 /// The first lag at which the median over replicates of ln r_k lies below what f32 rounds to
-/// zero ([`F32_ZERO_LOG10`]): there, a study in f32 would have printed 0.
+/// zero ([`F32_ZERO_LOG10`]): there, a study in f32 would have printed 0. Zeros at the start do
+/// not count where something follows them: the carried adjoint of a cell state is exactly zero at
+/// lag 0, because the loss does not touch it.
 ///
 /// # Panics
 ///
@@ -154,11 +156,13 @@ pub fn f32_zero_lag(curves: &[&[f64]]) -> Option<usize> {
         assert_eq!(curve.len(), lags, "replicate curves differ in length");
     }
     let mut values = Vec::with_capacity(curves.len());
-    (0..lags).find(|&lag| {
+    let mut is_zero = |lag: usize| {
         values.clear();
         values.extend(curves.iter().map(|curve| curve[lag]));
         Summary::new(&mut values).is_some_and(|s| s.median < F32_ZERO_LOG10 * LN_10)
-    })
+    };
+    let first = (0..lags).find(|&lag| !is_zero(lag)).unwrap_or(0);
+    (first..lags).find(|&lag| is_zero(lag))
 }
 
 fn verdict(rate: f64, window: Window) -> Verdict {
@@ -307,6 +311,15 @@ mod tests {
         assert_eq!(fit_of(0.1).f32_zero_lag, None);
         assert_eq!(10_f64.powf(F32_ZERO_LOG10 + 0.01) as f32, f32::from_bits(1));
         assert_eq!(10_f64.powf(F32_ZERO_LOG10 - 0.01) as f32, 0.0);
+    }
+
+    #[test]
+    fn zeros_before_the_first_gradient_are_not_where_f32_would_give_up() {
+        let from_lag_one = curve(|k| if k == 0.0 { ZERO } else { -LN_10 * k });
+        assert_eq!(fit(&[from_lag_one]).f32_zero_lag, Some(46));
+        let stays = curve(|k| if k == 0.0 { ZERO } else { -1.0 });
+        assert_eq!(fit(&[stays]).f32_zero_lag, None);
+        assert_eq!(fit(&[curve(|_| ZERO)]).f32_zero_lag, Some(0));
     }
 
     #[test]

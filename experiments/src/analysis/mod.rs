@@ -132,7 +132,7 @@ impl<'a> Replicates<'a> {
                 *log10_ratio *= LN_10;
             }
             let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
-            let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key, quantity));
+            let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key));
             let row = FitRow {
                 key: self.key.clone(),
                 quantity: quantity.to_owned(),
@@ -287,8 +287,9 @@ impl<'a> Replicates<'a> {
 }
 
 /// The seed of a fit's bootstrap, keyed by names, never by order: another value on an axis moves
-/// no other interval. Factors that do not apply to the cell do not enter.
-fn bootstrap_seed(config: &Config, key: &Key, quantity: &str) -> u64 {
+/// no other interval. Factors that do not apply to the cell do not enter, nor does the quantity: all
+/// quantities of a grid point see the same resamples, so equal curves have equal intervals.
+fn bootstrap_seed(config: &Config, key: &Key) -> u64 {
     let mut hash = Sha256::new();
     // With the length before each part, no two lists of parts look alike.
     let mut add = |part: &str| {
@@ -298,7 +299,6 @@ fn bootstrap_seed(config: &Config, key: &Key, quantity: &str) -> u64 {
     add("bootstrap");
     add(&config.seed.to_string());
     add(&key.cell);
-    add(quantity);
     for (axis, value) in config.sweep.iter().zip(&key.factors) {
         if !value.is_empty() {
             add(&axis.key);

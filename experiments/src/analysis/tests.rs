@@ -196,7 +196,7 @@ fn another_value_on_an_axis_moves_no_other_interval() {
 fn the_bootstrap_seed_is_stable_across_versions() {
     let config = plan(1, "0.5").config;
     assert_eq!(
-        bootstrap_seed(&config, &rnn_key("0.5"), "h"),
+        bootstrap_seed(&config, &rnn_key("0.5")),
         9_499_792_275_210_997_120
     );
 }

@@ -10,10 +10,11 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     let config = &plan.config;
     let runs = plan.runs().count();
     println!(
-        "{}: {} grid points × {} replicates = {runs} runs",
+        "{}: {} × {} = {}",
         config.name,
-        plan.points.len(),
-        config.replicates
+        count(plan.points.len(), "grid point"),
+        count(config.replicates, "replicate"),
+        count(runs, "run")
     );
     for cell in &config.cells {
         let points = plan
@@ -21,7 +22,7 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
             .iter()
             .filter(|point| point.key.cell == cell.label)
             .count();
-        println!("  {}: {points} grid points", cell.label);
+        println!("  {}: {}", cell.label, count(points, "grid point"));
     }
     for axis in &config.sweep {
         let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
@@ -33,11 +34,19 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     );
     println!("  work: about {:.3} GFLOP", plan.flops() as f64 / 1e9);
     let jobs = jobs_or_cores(None).min(runs);
+    let held = config
+        .memory
+        .segment(config.sequence.steps, config.sequence.batch);
     println!(
-        "  memory: at most {} for {jobs} runs at a time; a run's tape takes 8·B·((T+1)·S + T·R) \
-         bytes, S state rows and R saved rows",
+        "  memory: at most {}, with {jobs} at a time; {held} steps are held at once, a tape of \
+         8·B·((n+1)·S + n·R) bytes for n steps, S rows of state and R of gates",
         plan.memory_at_once(jobs)
     );
     plan.check_memory(jobs, available_memory())?;
     Ok(Status::Done)
+}
+
+/// `1 run`, `3 runs`.
+fn count(number: usize, singular: &str) -> String {
+    format!("{number} {singular}{}", if number == 1 { "" } else { "s" })
 }

@@ -103,6 +103,17 @@ pub enum ConfigError {
         /// What there is, in bytes.
         available: u64,
     },
+    /// The records of a grid point and the tables made of them do not fit into memory.
+    #[error(
+        "analysing what is recorded needs about {} of memory; {} is available\nhelp: record fewer quantities, or lower `replicates` or `sequence.steps`",
+        in_units(*.bytes), in_units(u128::from(*.available))
+    )]
+    AnalysisMemory {
+        /// The estimate, in bytes.
+        bytes: u128,
+        /// What there is, in bytes.
+        available: u64,
+    },
 }
 
 /// The name most like `found`, if one is alike enough to have been meant.
@@ -131,10 +142,11 @@ fn help(remedy: &Option<String>) -> String {
 }
 
 fn less_memory(bytes: u128, available: u64) -> String {
-    let smaller = "lower `sequence.steps`, `sequence.batch` or `hidden`";
+    let smaller =
+        "set `memory = \"checkpointed\"`, or lower `sequence.steps`, `sequence.batch` or `hidden`";
     match u128::from(available) / bytes.max(1) {
         0 => smaller.to_owned(),
-        fitting => format!("run at most {fitting} at once (`--jobs {fitting}`), or {smaller}"),
+        fitting => format!("run at most {fitting} at once (`--jobs {fitting}`), {smaller}"),
     }
 }
 

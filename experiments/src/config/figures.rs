@@ -67,7 +67,8 @@ impl Reader {
             }
             figures.push(figure);
         }
-        if figures.is_empty() && record.quantities.contains(&Recorded::Adjoint) {
+        let node = [Recorded::Adjoint, Recorded::Node];
+        if figures.is_empty() && node.iter().any(|kind| record.quantities.contains(kind)) {
             figures.push(FigureSpec {
                 kind: FigureKind::Decay,
                 name: "decay".to_owned(),
@@ -140,10 +141,13 @@ impl Reader {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
         };
-        let series = (keys.kind == FigureKind::Gates).then_some(Recorded::Series);
-        for needed in [Some(*recorded), series].into_iter().flatten() {
-            if !record.quantities.contains(&needed) {
-                let needed = write::name_of(&needed);
+        let series: &[Recorded] = match keys.kind {
+            FigureKind::Gates => &[Recorded::Series],
+            _ => recorded,
+        };
+        for needed in [recorded, &series] {
+            if !needed.iter().any(|kind| record.quantities.contains(kind)) {
+                let needed = write::name_of(&needed[0]);
                 let (place, _) = table.nearest(&["quantity"]);
                 return Err(ConfigError::Invalid {
                     at: self.source.locate(&place.span),

@@ -355,6 +355,7 @@ fn curve_rows(top: &Top) -> u128 {
         .iter()
         .map(|recorded| match recorded {
             Recorded::Adjoint => 4,
+            Recorded::Node => 2,
             Recorded::ParameterContributions => 3,
             Recorded::PathSplit => 2,
             Recorded::InputGradient => 1,

@@ -221,6 +221,8 @@ impl Default for Record {
 pub enum Recorded {
     /// Node gradients and carried adjoints of the states.
     Adjoint,
+    /// Node gradients of the states alone.
+    Node,
     /// Gradients of the inputs.
     InputGradient,
     /// Total gradients of the parameters.
@@ -293,18 +295,18 @@ pub enum FigureKind {
     Gates,
 }
 
-/// The quantities a figure may show, with what must be recorded for them.
-const QUANTITIES: [(&str, Recorded); 10] = [
-    ("h", Recorded::Adjoint),
-    ("c", Recorded::Adjoint),
-    ("h_carried", Recorded::Adjoint),
-    ("c_carried", Recorded::Adjoint),
-    ("x", Recorded::InputGradient),
-    ("c_direct", Recorded::PathSplit),
-    ("c_gated", Recorded::PathSplit),
-    ("weight_hh", Recorded::ParameterContributions),
-    ("weight_ih", Recorded::ParameterContributions),
-    ("bias", Recorded::ParameterContributions),
+/// The quantities a figure may show, with what must be recorded for them: any of these.
+const QUANTITIES: [(&str, &[Recorded]); 10] = [
+    ("h", &[Recorded::Adjoint, Recorded::Node]),
+    ("c", &[Recorded::Adjoint, Recorded::Node]),
+    ("h_carried", &[Recorded::Adjoint]),
+    ("c_carried", &[Recorded::Adjoint]),
+    ("x", &[Recorded::InputGradient]),
+    ("c_direct", &[Recorded::PathSplit]),
+    ("c_gated", &[Recorded::PathSplit]),
+    ("weight_hh", &[Recorded::ParameterContributions]),
+    ("weight_ih", &[Recorded::ParameterContributions]),
+    ("bias", &[Recorded::ParameterContributions]),
 ];
 
 impl Config {
