@@ -45,7 +45,8 @@ def rate(times, name):
 def bound(times, P, H, B, I=8, T=100):
     operations = 2 * P * T * B * ((H + I) + H + (H + I + 1))
     size = 8 * P * (2 * H + I)
-    cache = "32KiB" if size < 2**15 else "512KiB" if size < 2**20 else "2048KiB" if size < 2**22 else "8192KiB"
+    # Half as much again as a cache holds is still read mostly from it.
+    cache = "32KiB" if size < 1.5 * 2**15 else "512KiB" if size < 1.5 * 2**20 else "2048KiB" if size < 2**22 else "8192KiB"
     reading = T * size / rate(times, f"machine/read/{cache}")
     return max(operations / rate(times, "machine/fma"), reading)
 

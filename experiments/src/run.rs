@@ -219,3 +219,52 @@ impl Arrays {
         self.insert(REFERENCE.to_owned(), Array::line(reference));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::plan::Plan;
+
+    /// Several segments, the last of them incomplete; both cells, both losses, with and without
+    /// truncation within and beyond a segment; everything recorded.
+    #[test]
+    fn checkpointing_changes_no_bit() {
+        let text = r#"
+            name = "checkpoints"
+            replicates = 1
+            sequence = { steps = 1300, batch = 1, input = { kind = "pulse", at = 600, width = 9, std = 1.0, size = 3 } }
+            cell = [{ kind = "vanilla-rnn", hidden = 5 }, { kind = "lstm", hidden = 3 }]
+            [sweep]
+            "sequence.batch" = [1, 7]
+            "loss.kind" = ["terminal", "every-step"]
+            "loss.truncation" = [7, 800, 2000]
+            [record]
+            quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
+                "gates", "path-split", "per-sequence", "series"]
+        "#;
+        let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
+        let mut worker = Worker::default();
+        for run in plan.runs() {
+            let sequence = &run.spec.sequence;
+            let held = Memory::Checkpointed.segment(sequence.steps, sequence.batch);
+            assert!(held < sequence.steps && sequence.steps % held != 0);
+            let mut record = |memory| {
+                let record = &plan.config.record;
+                let kept = worker.execute(&run.spec, record, memory, None).unwrap();
+                // By their bits: −0 equals 0.
+                let bits = |array: Array| array.values.into_iter().map(f64::to_bits).collect();
+                let arrays = kept.arrays.into_iter();
+                arrays
+                    .map(|(name, array)| (name, bits(array)))
+                    .collect::<BTreeMap<String, Vec<u64>>>()
+            };
+            assert_eq!(
+                record(Memory::Full),
+                record(Memory::Checkpointed),
+                "{}",
+                run.spec.spec_json()
+            );
+        }
+    }
+}

@@ -96,6 +96,7 @@ fn in_words(expected: &str) -> String {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
+        "struct Initialization" => "a table, such as { init = \"orthogonal\", gain = 1.0 }",
         other if other.starts_with("struct ") => "a table",
         other => other,
     }
