@@ -50,6 +50,11 @@ impl FactorAxis {
             .any(|known| known == value)
     }
 
+    /// How many values, from the first on, are numbers.
+    pub fn numbers(&self) -> usize {
+        self.numbers
+    }
+
     /// The position of the largest number; `None` if all values are words.
     pub fn numbers_end(&self) -> Option<f64> {
         self.positions[..self.numbers].last().copied()

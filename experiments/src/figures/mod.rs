@@ -12,6 +12,7 @@
 mod against_factor;
 mod canvas;
 mod chart;
+mod contour;
 mod data;
 mod decay;
 mod factor_axis;

@@ -10,7 +10,7 @@ use super::chart::{
 use super::data::{self, CellStyle, Group, Request};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, Rgb};
-use super::{labels, placement, ticks};
+use super::{contour, labels, placement, ticks};
 use crate::tables::{CurveRow, Key};
 
 /// Panels that fit a page's width.
@@ -193,7 +193,7 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     } else {
         (-1.0, 1.0)
     };
-    let bar_ticks = ticks::powers(shown.0, shown.1, 7);
+    let bar_ticks = bar_ticks(shown);
     let bar_label_width = bar_ticks
         .iter()
         .map(|tick| labels::width(&tick.label, chart::SMALL))
@@ -283,33 +283,57 @@ impl Map<'_> {
         cells
     }
 
-    /// Where the ratio passes 1 between neighbouring numbers of the factor: the last such place at
-    /// each lag, as lines without gaps.
+    /// Where the ratio is 1 on the way between neighbouring numbers of the factor, and between
+    /// neighbouring lags: the whole contour, as lines.
     fn balance(&self) -> Vec<Vec<(f64, f64)>> {
-        let positions = self.axis.positions();
-        let mut lines: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
-        for (index, &lag) in self.lags.iter().enumerate().skip(1) {
-            let crossing = (1..positions.len()).rev().find_map(|column| {
-                let (below, above) = (self.medians[column - 1][index], self.medians[column][index]);
-                let passes =
-                    below.is_finite() && above.is_finite() && (below < 0.0) != (above < 0.0);
-                let both_numbers = self.axis.is_number(&self.axis.values[column]);
-                (passes && both_numbers).then(|| {
-                    let part = below / (below - above);
-                    positions[column - 1] + part * (positions[column] - positions[column - 1])
-                })
-            });
-            match (crossing, lines.last_mut()) {
-                (Some(x), Some(line)) => line.push((x, lag as f64)),
-                (None, Some(line)) if !line.is_empty() => lines.push(Vec::new()),
-                _ => {}
-            }
-        }
+        let numbers = self.axis.numbers();
+        // At lag 0 the gradient is 1 by definition.
+        let first = usize::from(self.lags.first() == Some(&0));
+        let lags: Vec<f64> = self.lags[first..].iter().map(|&lag| lag as f64).collect();
+        let medians = |column: usize, lag: usize| self.medians[column][first + lag];
+        let mut lines = contour::zero_lines(&self.axis.positions()[..numbers], &lags, medians);
         // A shorter piece is where two noisy medians touch, not a border between regimes.
-        let shortest = (self.lags.len() / 20).max(2);
-        lines.retain(|line| line.len() >= shortest);
+        let shortest = 0.05 * lags.last().map_or(0.0, |last| last - lags[0]);
+        lines.retain(|line| {
+            let ends = |(low, high): (f64, f64), at: &(f64, f64)| (low.min(at.1), high.max(at.1));
+            let (low, high) = line.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+            high - low >= shortest
+        });
         lines
     }
+
+    /// Where the ratio passes 1 at the last lag, if it does so once.
+    fn passage(&self) -> Option<f64> {
+        let at_end: Vec<f64> = self.medians[..self.axis.numbers()]
+            .iter()
+            .filter_map(|medians| medians.last().copied())
+            .collect();
+        let crossings = at_end.windows(2).enumerate().filter_map(|(column, pair)| {
+            let from = self.axis.positions()[column];
+            let to = self.axis.positions()[column + 1];
+            contour::zero_between((from, pair[0]), (to, pair[1]))
+        });
+        let crossings: Vec<f64> = crossings.collect();
+        match crossings.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+}
+
+/// Round powers, and both ends where these have room for them.
+fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
+    let mut marks = ticks::powers(low, high, 7);
+    let room = 0.045 * (high - low);
+    for end in [low, high] {
+        if marks.iter().all(|mark| (mark.at - end).abs() > room) {
+            marks.push(ticks::Tick {
+                at: end,
+                label: labels::approximate_power(end),
+            });
+        }
+    }
+    marks
 }
 
 fn title(maps: &[Map<'_>], name: &str) -> String {
@@ -324,14 +348,11 @@ fn title(maps: &[Map<'_>], name: &str) -> String {
             let last = map.axis.values.len().checked_sub(1)?;
             // A passage that is more than noise about 10⁰.
             let (start, end) = (at_end(0)?, at_end(last)?);
-            let balance = map
-                .balance()
-                .last()
-                .filter(|_| start < -NOISE && end > NOISE)
-                .and_then(|line| line.last().copied())
-                .filter(|&(_, at)| at == lag as f64);
-            Some(match balance {
-                Some((x, _)) => format!(
+            let passage = map
+                .passage()
+                .filter(|_| start < -NOISE && end > NOISE && map.lags.last() == Some(&lag));
+            Some(match passage {
+                Some(x) => format!(
                     "passes 10⁰ at {name} {} ({})",
                     labels::significant(x),
                     map.heading

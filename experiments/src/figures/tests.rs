@@ -505,6 +505,16 @@ fn gates_follow_the_cell_in_its_own_order() {
 }
 
 #[test]
+fn the_colour_bar_of_a_phase_is_labelled_at_its_ends() {
+    let files = transition_files();
+    let svg = drawn(&with_x(FigureKind::Phase, GAIN), &files);
+    let curves = Table::<CurveRow>::from_csv(&files["curves.csv"]).unwrap();
+    let medians = curves.rows.iter().map(|row| row.median);
+    let highest = labels::approximate_power(medians.fold(0.0, f64::max));
+    assert!(svg.contains(&format!("\n{highest}\n")), "{highest}");
+}
+
+#[test]
 fn odd_tables_are_drawn_too() {
     let point = key("vanilla-rnn", &["0.5"]);
     let other = key("vanilla-rnn", &["1.5"]);
