@@ -2,7 +2,7 @@
 //! the cell state, what leaves), over time for one sequence, and the gradient on the same time axis.
 
 use super::FigureError;
-use super::canvas::{Anchor, Canvas, Dash, Stroke, draw_svg};
+use super::canvas::{Anchor, Canvas, Stroke, draw_svg};
 use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, padded_range, runs, small_font,
     solid, text_font,
@@ -115,7 +115,7 @@ impl Walk<'_> {
             .iter()
             .filter(|(name, ..)| self.rows.iter().any(|row| row.series == *name))
             .collect();
-        let has_gates = self.rows.iter().any(|row| row.series == "f");
+        let has_gates = self.has_gates();
         let has_input = self.rows.iter().any(|row| row.series == "x");
         let gradients = self.gradients();
         let left = MARGIN + 126.0;
@@ -198,14 +198,28 @@ impl Walk<'_> {
         let panel = Panel::new(frame, time, range);
         panel.rule(canvas, 0.0, solid(Rgb::GRID, 0.7));
         panel.line(canvas, &points, solid(Rgb::INK, 1.2));
-        panel.y_axis(canvas, &ticks::linear(range.0, range.1, 2), true);
+        // 0, and the ends that are not beside it.
+        let [low, high] =
+            [f64::min, f64::max].map(|pick| points.iter().map(|(_, y)| *y).fold(0.0, pick));
+        let marks: Vec<ticks::Tick> = [low, 0.0, high]
+            .into_iter()
+            .filter(|end| *end == 0.0 || end.abs() > 0.35 * (high - low))
+            .map(|at| ticks::Tick {
+                at,
+                label: labels::significant(at),
+            })
+            .collect();
+        panel.y_axis(canvas, &marks, true);
+    }
+
+    fn has_gates(&self) -> bool {
+        self.rows.iter().any(|row| row.series == "f")
     }
 
     /// Units by the mean of their forget gate (or else of their hidden state), the same order in
     /// every map, so that a unit can be followed through the cell.
     fn unit_order(&self) -> Vec<usize> {
-        let has_gates = self.rows.iter().any(|row| row.series == "f");
-        let sorted_by = if has_gates { "f" } else { "h" };
+        let sorted_by = if self.has_gates() { "f" } else { "h" };
         let units = self
             .rows
             .iter()
@@ -319,11 +333,7 @@ impl Walk<'_> {
 
     fn gradient_stroke(&self, label: &str) -> Stroke {
         match label {
-            "c, total" => Stroke {
-                colour: self.colour.mix(Rgb::BLACK, 0.45),
-                width: 1.5,
-                dash: Dash::Dashed,
-            },
+            "c, total" => solid(self.colour.mix(Rgb::BLACK, 0.7), 1.1),
             "c, direct path" => solid(self.colour, 2.4),
             "c, through gates" => solid(self.colour.mix(Rgb::WHITE, 0.5), 2.0),
             _ => solid(Rgb(110, 110, 110), 1.5),
@@ -339,9 +349,10 @@ impl Walk<'_> {
     ) -> Caption {
         let n = data::replicates(self.curves.iter().map(|row| row.n));
         let separator = if described.is_empty() { "" } else { ", " };
+        let sorted_by = if self.has_gates() { "forget gate" } else { "h" };
         let subtitle = format!(
-            "{}{separator}{described}. Maps: one unit per row, one sequence of replicate 0. \
-             Gradient: median of {n}.",
+            "{}{separator}{described}. Maps: one sequence of replicate 0, one unit per row, the \
+             highest mean {sorted_by} on top. Gradient: median of {n}.",
             self.point.cell
         );
         let mut notes = Vec::new();
@@ -388,10 +399,12 @@ impl Walk<'_> {
                 let path = if fraction.is_nan() {
                     String::new()
                 } else {
-                    format!(", {:.0} % of it on the direct path", 100.0 * fraction)
+                    // Norms of parts do not add up to the norm of the whole.
+                    let percent = 100.0 * fraction;
+                    format!("; {percent:.0} % of the two paths’ norms is direct")
                 };
                 format!(
-                    "{steps} steps back, the gradient of the cell state is {}{path}",
+                    "{steps} steps back, the gradient of c is {}{path}",
                     labels::approximate_power(total)
                 )
             }

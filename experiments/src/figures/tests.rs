@@ -514,6 +514,24 @@ fn the_colour_bar_of_a_phase_is_labelled_at_its_ends() {
     assert!(svg.contains(&format!("\n{highest}\n")), "{highest}");
 }
 
+/// How a colour is written in SVG.
+fn hex(palette::Rgb(red, green, blue): palette::Rgb) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+#[test]
+fn the_walk_says_how_rows_are_sorted_and_what_its_share_is_of() {
+    let svg = drawn(&spec(FigureKind::Gates), &gates_files());
+    assert!(svg.contains("the highest mean forget"));
+    assert!(svg.contains("% of the two paths’ norms is direct"));
+    // Only theory is dashed: every gradient is one path of its own colour.
+    let lstm = palette::cell_colours(&["lstm"])[0];
+    let total = hex(lstm.mix(palette::Rgb::BLACK, 0.7));
+    assert_eq!(svg.matches(&total).count(), 2, "the line and its sample");
+    // The event is marked as high as it is.
+    assert!(svg.contains("\n3\n"));
+}
+
 #[test]
 fn odd_tables_are_drawn_too() {
     let point = key("vanilla-rnn", &["0.5"]);
