@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use super::FigureError;
 use super::labels;
 use super::palette::Rgb;
-use crate::config::FigureSpec;
-use crate::tables::{Key, Row, Table};
+use crate::config::{FigureSpec, Sequence};
+use crate::tables::{Key, LawRow, Row, Table};
 
 /// How a cell appears in figures.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub struct CellStyle {
     /// Its label in the tables.
     pub label: String,
     pub colour: Rgb,
+    /// Its hidden size H where no factor changes it.
+    pub hidden: usize,
 }
 
 /// All that a figure is drawn from.
@@ -21,6 +23,8 @@ pub struct Request<'a> {
     pub spec: &'a FigureSpec,
     /// In the config's order.
     pub cells: &'a [CellStyle],
+    /// T and B where no factor changes them.
+    pub sequence: &'a Sequence,
     pub files: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -33,6 +37,39 @@ impl Request<'_> {
     /// The title the config gives, or else the figure's own.
     pub fn title(&self, default: impl FnOnce() -> String) -> String {
         self.spec.title.clone().unwrap_or_else(default)
+    }
+
+    /// `H = 64, T = 200, B = 16`: those of the three that all these grid points share. `names` are
+    /// the factors'.
+    pub fn sizes(&self, names: &[String], keys: &[&Key]) -> String {
+        let shared = |symbol: &str, default: &dyn Fn(&Key) -> String| {
+            let swept = |key: &Key| {
+                let columns = names.iter().zip(&key.factors);
+                columns
+                    .filter(|(name, value)| {
+                        !value.is_empty() && labels::factor_name(name) == symbol
+                    })
+                    .map(|(_, value)| value.clone())
+                    .next()
+            };
+            let mut found = keys
+                .iter()
+                .map(|key| swept(key).unwrap_or_else(|| default(key)));
+            let first = found.next()?;
+            let is_shared = !first.is_empty() && found.all(|value| value == first);
+            let value = first.parse().map_or(first, labels::thousands);
+            is_shared.then(|| format!("{symbol} = {value}"))
+        };
+        let hidden = |key: &Key| {
+            let style = self.cells.iter().find(|style| style.label == key.cell);
+            style.map_or_else(String::new, |style| style.hidden.to_string())
+        };
+        let parts = [
+            shared("H", &hidden),
+            shared("T", &|_| self.sequence.steps.to_string()),
+            shared("B", &|_| self.sequence.batch.to_string()),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// The rows of a file that pass the figure's `where`. `key` gives a row's grid point.
@@ -189,6 +226,49 @@ pub fn describe(names: &[String], factors: &[usize], values: &[String]) -> Strin
         })
         .collect();
     parts.join(", ")
+}
+
+/// Laws that are drawn alike: one formula, or its mean where it differs between units.
+pub struct Theory<'a> {
+    pub is_bound: bool,
+    formula: &'a str,
+    /// The formula as a figure writes it.
+    pub label: String,
+}
+
+impl Theory<'_> {
+    pub fn has(&self, law: &LawRow) -> bool {
+        (is_bound(law), formula(law)) == (self.is_bound, self.formula)
+    }
+}
+
+/// What these laws are, each once.
+pub fn theories<'a>(laws: &[&'a LawRow]) -> Vec<Theory<'a>> {
+    let mut theories: Vec<Theory<'a>> = Vec::new();
+    for law in laws {
+        let name = labels::law_name(&law.law);
+        match theories.iter_mut().find(|theory| theory.has(law)) {
+            Some(theory) if theory.label != name => {
+                theory.label = format!("{} or its mean", labels::law_name(theory.formula));
+            }
+            Some(_) => {}
+            None => theories.push(Theory {
+                is_bound: is_bound(law),
+                formula: formula(law),
+                label: name,
+            }),
+        }
+    }
+    theories
+}
+
+/// Whether a law bounds the gradient from above only.
+pub fn is_bound(law: &LawRow) -> bool {
+    law.relation == "upper-bound"
+}
+
+fn formula(law: &LawRow) -> &str {
+    law.law.strip_prefix("mean ").unwrap_or(&law.law)
 }
 
 /// `Median and quartiles of 10 replicates`, whatever the numbers of replicates are.

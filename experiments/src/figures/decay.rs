@@ -8,7 +8,7 @@ use super::chart::{
     solid, text_font,
 };
 use super::data::{self, CellStyle, Group, Request};
-use super::palette::{Rgb, readable, shades};
+use super::palette::{Rgb, line_colours, readable};
 use super::{canvas::Anchor, labels, placement, ticks};
 use crate::tables::{CurveRow, Key, LawRow};
 
@@ -77,14 +77,13 @@ impl<'a> Column<'a> {
     }
 
     fn colour(&self, key: &Key) -> Rgb {
-        let index = self
-            .line_factor
+        self.line_factor
             .and_then(|factor| {
                 let value = &key.factors[factor];
-                self.line_values.iter().position(|known| known == value)
+                let index = self.line_values.iter().position(|known| known == value)?;
+                Some(line_colours(self.style.colour, &self.line_values)[index])
             })
-            .unwrap_or(0);
-        shades(self.style.colour, self.line_values.len().max(1))[index]
+            .unwrap_or(self.style.colour)
     }
 
     /// The line's factor value, and where the line ends because the gradient is exactly zero.
@@ -161,21 +160,41 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         .flat_map(|laws| &laws.rows)
         .filter(|law| law.quantity == quantity)
         .collect();
-    Ok(Decay {
+    let all = Decay {
         names: &table.factors,
         columns,
-        laws,
-    }
-    .draw(request))
+        laws: Vec::new(),
+    };
+    let laws = laws.into_iter().filter(|law| all.shows(law)).collect();
+    Ok(Decay { laws, ..all }.draw(request))
 }
 
 struct Decay<'a> {
     names: &'a [String],
     columns: Vec<Column<'a>>,
+    /// Those that are drawn.
     laws: Vec<&'a LawRow>,
 }
 
 impl Decay<'_> {
+    /// Whether a law has a line to speak of, and is seen in its panel.
+    fn shows(&self, law: &LawRow) -> bool {
+        let mut curves = self.columns.iter().flat_map(|column| &column.curves);
+        let Some((_, rows)) = curves.find(|(key, _)| **key == law.key) else {
+            return false;
+        };
+        let has_line = rows.iter().any(|row| row.lag > 0 && row.median.is_finite());
+        // A stub at the edge of the panel would only look like a mistake.
+        let (low, high) = self.y_range();
+        let quarter = 0.25 * self.last_lag() * law.rate / std::f64::consts::LN_10;
+        has_line && (low..=high).contains(&quarter)
+    }
+
+    /// The right end of the x-axis.
+    fn last_lag(&self) -> f64 {
+        self.rows().map(|row| row.lag).max().unwrap_or(0).max(1) as f64
+    }
+
     fn draw(&self, request: &Request<'_>) -> String {
         let rows = self
             .columns
@@ -193,13 +212,7 @@ impl Decay<'_> {
             2 => 640.0,
             count => 60.0 + 290.0 * count as f64,
         };
-        let last_lag = self
-            .columns
-            .iter()
-            .filter_map(Column::reach)
-            .map(|(lag, ..)| lag)
-            .max()
-            .unwrap_or(0) as f64;
+        let last_lag = self.last_lag();
         let y_range = self.y_range();
         let y_ticks = ticks::powers(y_range.0, y_range.1, 6);
         let tick_width = y_ticks
@@ -236,12 +249,11 @@ impl Decay<'_> {
                         top: top + row_height * row as f64 + 22.0,
                         bottom: top + row_height * row as f64 + 22.0 + plot_height,
                     };
-                    let panel = Panel::new(frame, (0.0, last_lag.max(1.0)), y_range);
+                    let panel = Panel::new(frame, (0.0, last_lag), y_range);
                     panel.grid(canvas, &y_ticks);
                     self.panel(canvas, &panel, column, facet);
                     panel.y_axis(canvas, &y_ticks, index == 0);
-                    let x_ticks =
-                        ticks::whole(0.0, last_lag.max(1.0), (plot_width / 45.0) as usize);
+                    let x_ticks = ticks::whole(0.0, last_lag, (plot_width / 45.0) as usize);
                     let is_lowest = row + 1 == column.facets.len();
                     panel.x_axis(canvas, &x_ticks, is_lowest);
                     if is_lowest {
@@ -304,11 +316,9 @@ impl Decay<'_> {
             for law in self.laws.iter().filter(|law| law.key == **key) {
                 let slope = law.rate / std::f64::consts::LN_10;
                 let end = panel.x.high;
-                // A stub at the edge of the panel would only look like a mistake.
-                if !panel.y.contains(0.25 * slope * end) {
-                    continue;
-                }
-                let stroke = law_stroke(law, column.colour(key).mix(Rgb::BLACK, 0.35));
+                // In its line’s shade, a little darker so as to be seen where they agree.
+                let colour = column.colour(key).mix(Rgb::BLACK, 0.25);
+                let stroke = law_stroke(data::is_bound(law), colour);
                 panel.line(canvas, &[(0.0, 0.0), (end, slope * end)], stroke);
                 drawn.extend((0..=100).map(|part| {
                     let lag = end * f64::from(part) / 100.0;
@@ -323,7 +333,12 @@ impl Decay<'_> {
             .filter_map(|(key, rows)| {
                 let last = rows.iter().rev().find(|row| row.median.is_finite())?;
                 Some(EndLabel {
-                    at: last.median,
+                    // A line that is zero throughout lies below all others.
+                    at: if last.lag == 0 && rows.len() > 1 {
+                        panel.y.low
+                    } else {
+                        last.median
+                    },
                     text: column.line_label(key, rows),
                     colour: column.colour(key),
                 })
@@ -411,7 +426,11 @@ impl Decay<'_> {
     fn caption(&self, request: &Request<'_>, width: f64) -> Caption {
         let title = request.title(|| self.title(request.quantity()));
         let n = data::replicates(self.rows().map(|row| row.n));
-        let subtitle = format!("Median and quartile band of {n}.");
+        let curves = self.columns.iter().flat_map(|column| &column.curves);
+        let points: Vec<&Key> = curves.map(|(key, _)| *key).collect();
+        let sizes = request.sizes(self.names, &points);
+        let separator = if sizes.is_empty() { "" } else { "; " };
+        let subtitle = format!("Median and quartile band of {n}{separator}{sizes}.");
         let mut notes = Vec::new();
         let shown = |column: &&Column<'_>| column.all_facets > column.facets.len();
         if let Some(column) = self.columns.iter().find(shown) {
@@ -438,18 +457,16 @@ impl Decay<'_> {
             ));
         }
         let mut legend: Vec<(Stroke, String)> = Vec::new();
-        for law in &self.laws {
-            let relation = match law.relation.as_str() {
-                "upper-bound" => "upper bound",
-                _ => "theory",
+        for theory in data::theories(&self.laws) {
+            let relation = if theory.is_bound {
+                "upper bound"
+            } else {
+                "theory"
             };
-            let entry = (
-                law_stroke(law, Rgb::INK),
-                format!("{relation}: rate {}", labels::law_name(&law.law)),
-            );
-            if self.has_point(&law.key) && !legend.contains(&entry) {
-                legend.push(entry);
-            }
+            legend.push((
+                law_stroke(theory.is_bound, Rgb::INK),
+                format!("{relation} in its line’s shade: rate {}", theory.label),
+            ));
         }
         let precisions: Vec<String> = self
             .underflowing()
@@ -460,12 +477,6 @@ impl Decay<'_> {
             legend.push((solid(Rgb::INK, 0.8), text));
         }
         Caption::new(width, &title, &subtitle, &notes).with_legend(legend)
-    }
-
-    fn has_point(&self, point: &Key) -> bool {
-        self.columns
-            .iter()
-            .any(|column| column.curves.iter().any(|(key, _)| *key == point))
     }
 
     fn title(&self, quantity: &str) -> String {
@@ -537,14 +548,10 @@ fn annotate(
 }
 
 /// Theory is dashed, a bound dotted.
-pub fn law_stroke(law: &LawRow, colour: Rgb) -> Stroke {
+fn law_stroke(is_bound: bool, colour: Rgb) -> Stroke {
     Stroke {
         colour,
         width: 1.2,
-        dash: if law.relation == "upper-bound" {
-            Dash::Dotted
-        } else {
-            Dash::Dashed
-        },
+        dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
     }
 }

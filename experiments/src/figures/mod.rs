@@ -1,7 +1,7 @@
 //! Stored tables to figures: SVG text, and PNG of the same drawing.
 //!
-//! Figures are functions of the CSV files alone, so every one can be redrawn without recomputing,
-//! and of nothing else: the same files give the same bytes. A kind of figure is one file here and
+//! Figures are functions of the config and the CSV files alone, so every one can be redrawn without
+//! recomputing, and of nothing else: the same files give the same bytes. A kind of figure is one file here and
 //! one line in `drawing`; what they share is `chart` (axes, lines, bands, heat maps, labels) on
 //! `canvas` (plotters' SVG backend). Plotters' own chart layer is not used: its log axis loses its
 //! labels over hundreds of decades, and it knows no view box, dashes or label placement.
@@ -97,6 +97,7 @@ pub fn draw(
         .map(|(entry, colour)| CellStyle {
             label: entry.label.clone(),
             colour,
+            hidden: entry.cell.hidden(),
         })
         .collect();
     config
@@ -106,6 +107,7 @@ pub fn draw(
             let request = Request {
                 spec,
                 cells: &cells,
+                sequence: &config.sequence,
                 files,
             };
             Ok(Figure {

@@ -76,6 +76,26 @@ pub fn shades(colour: Rgb, count: usize) -> Vec<Rgb> {
         .collect()
 }
 
+/// The lines of one cell for these values of a factor: shades of its colour. Words among numbers are
+/// on no scale with them: theirs are grey.
+pub fn line_colours(colour: Rgb, values: &[String]) -> Vec<Rgb> {
+    let is_number = |value: &&String| value.parse::<f64>().is_ok();
+    let numbers = values.iter().filter(is_number).count();
+    if numbers == 0 {
+        return shades(colour, values.len());
+    }
+    let mut own = shades(colour, numbers).into_iter();
+    let mut greys = shades(Rgb(120, 120, 120), values.len() - numbers).into_iter();
+    let shade = |value| {
+        if is_number(&value) {
+            own.next()
+        } else {
+            greys.next()
+        }
+    };
+    values.iter().filter_map(shade).collect()
+}
+
 /// A colour for labels in a shade that may be too light to read.
 pub fn readable(shade: Rgb) -> Rgb {
     shade.mix(Rgb::BLACK, 0.3)
@@ -131,6 +151,19 @@ mod tests {
         assert_eq!(shades[2], BLUE);
         let brightness = |rgb: &Rgb| u32::from(rgb.0) + u32::from(rgb.1) + u32::from(rgb.2);
         assert!(shades.is_sorted_by_key(|rgb| std::cmp::Reverse(brightness(rgb))));
+    }
+
+    #[test]
+    fn words_among_numbers_are_grey() {
+        let values = |values: &[&str]| values.iter().map(|&value| value.into()).collect::<Vec<_>>();
+        let colours = line_colours(BLUE, &values(&["0", "5", "chrono=200"]));
+        assert_eq!(colours[..2], shades(BLUE, 2));
+        assert_eq!(colours[2], Rgb(120, 120, 120));
+        assert_eq!(
+            line_colours(BLUE, &values(&["relu", "tanh"])),
+            shades(BLUE, 2)
+        );
+        assert_eq!(line_colours(BLUE, &values(&["1"])), [BLUE]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::FigureSpec;
+use crate::config::{FigureSpec, Input, Sequence};
 use crate::tables::{CurveRow, FitRow, Key, LawRow, Row, SeriesRow, Table};
 
 /// Stored files by name.
@@ -38,11 +38,17 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
         .map(|(label, colour)| CellStyle {
             label: label.into(),
             colour,
+            hidden: 64,
         })
         .collect();
     drawing(spec.kind)(&Request {
         spec,
         cells: &cells,
+        sequence: &Sequence {
+            steps: 200,
+            batch: 16,
+            input: Input::Zero { size: 8 },
+        },
         files: &|name| files.get(name).cloned(),
     })
 }
@@ -253,12 +259,16 @@ fn forget_bias_files() -> Files {
             let rate = rate * (1.0 + 3.0 / hidden.parse::<f64>().unwrap());
             curves.rows.extend(curve(&point, "h", 0..=200, rate / 2.3));
             fits.rows.push(fit(point.clone(), rate));
-            if let Ok(bias) = bias.parse::<f64>() {
-                laws.rows.push(LawRow {
+            laws.rows.push(match bias.parse::<f64>() {
+                Ok(bias) => LawRow {
                     rate: -(1.0 + (-bias).exp()).ln(),
                     ..law(point, "ln sigma(b)", "rate")
-                });
-            }
+                },
+                Err(_) => LawRow {
+                    rate: -0.02,
+                    ..law(point, "mean ln sigma(b)", "rate")
+                },
+            });
         }
     }
     let mut files = Files::new();
@@ -419,8 +429,8 @@ fn decay_title_says_how_far_each_cell_has_shrunk() {
     for text in [
         "At lag 200 the gradient has shrunk to 10⁻⁹⁷\u{a0}…\u{a0}10⁻¹² (vanilla-rnn) and",
         "10⁻³⁸\u{a0}…\u{a0}10⁻⁰·⁷ (lstm)",
-        "Median and quartile band of 10 replicates.",
-        "theory: rate ln ρ(W)",
+        "Median and quartile band of 10 replicates; H = 64, T = 200, B = 16.",
+        "theory in its line’s shade: rate ln ρ(W)",
         "f32 prints 0 below 10⁻⁴⁵ (dots: from this lag on)",
         "lag k = T − t (steps)",
     ] {
@@ -530,6 +540,24 @@ fn the_walk_says_how_rows_are_sorted_and_what_its_share_is_of() {
     assert_eq!(svg.matches(&total).count(), 2, "the line and its sample");
     // The event is marked as high as it is.
     assert!(svg.contains("\n3\n"));
+}
+
+#[test]
+fn sizes_that_differ_between_lines_are_not_in_the_subtitle() {
+    let svg = drawn(&spec(FigureKind::Decay), &decay_files());
+    assert!(svg.contains("10 replicates; T = 200, B = 16."));
+}
+
+#[test]
+fn a_line_that_is_zero_throughout_has_no_theory() {
+    let mut files = initialization_files();
+    let mut laws = Table::new(strings(&[INIT]));
+    laws.rows = vec![law(key("vanilla-rnn", &["zero"]), "ln rho(W)", "rate")];
+    put(&mut files, &laws);
+    assert!(!drawn(&spec(FigureKind::Decay), &files).contains("theory"));
+    laws.rows = vec![law(key("vanilla-rnn", &["identity"]), "ln rho(W)", "rate")];
+    put(&mut files, &laws);
+    assert!(drawn(&spec(FigureKind::Decay), &files).contains("theory"));
 }
 
 #[test]
