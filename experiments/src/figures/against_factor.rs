@@ -40,26 +40,40 @@ pub struct Shown {
     pub title: fn(&[Seen<'_>]) -> String,
 }
 
-/// One panel's last line, for titles.
+/// One panel, for titles.
 pub struct Seen<'a> {
     pub cell: &'a str,
     pub factor: String,
     /// Whether the factor is a number, so that neighbours have something in between.
     pub is_numeric: bool,
+    pub lines: Vec<SeenLine<'a>>,
+}
+
+/// One line of a panel.
+pub struct SeenLine<'a> {
+    /// What tells it apart from the panel's other lines; empty if it is the only one.
+    pub label: &'a str,
     /// Factor value and height, in axis order.
     pub points: Vec<(String, f64)>,
 }
 
 impl Seen<'_> {
-    /// The lowest and the highest point, the first of equals; `None` without points.
-    pub fn extremes(&self) -> Option<[&(String, f64); 2]> {
-        let lowest = self.points.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let highest = self
-            .points
-            .iter()
-            .rev()
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
-        Some([lowest, highest])
+    /// The lowest and the highest point of all lines, the first of equals, each with its place
+    /// (`0.5, H = 64`); `None` without points.
+    pub fn extremes(&self) -> Option<[(String, f64); 2]> {
+        let points = || {
+            self.lines.iter().flat_map(|line| {
+                let points = line.points.iter();
+                points.map(|(value, height)| (line.label, value, *height))
+            })
+        };
+        let lowest = points().min_by(|a, b| a.2.total_cmp(&b.2))?;
+        let highest =
+            points().reduce(|highest, point| if point.2 > highest.2 { point } else { highest })?;
+        Some([lowest, highest].map(|(label, value, height)| {
+            let separator = if label.is_empty() { "" } else { ", " };
+            (format!("{value}{separator}{label}"), height)
+        }))
     }
 }
 
@@ -96,10 +110,15 @@ pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError>
         let reason = format!("fits.csv has no rows of {quantity} for different values of {x_key}.");
         return Ok(chart::empty_figure(&title, &reason));
     }
+    let is_shown = |law: &&LawRow| {
+        let mut lines = panels.iter().flat_map(|panel| &panel.lines);
+        law.quantity == quantity
+            && lines.any(|line| line.fits.iter().any(|(_, fit)| fit.key == law.key))
+    };
     let laws: Vec<&LawRow> = laws
         .iter()
         .flat_map(|laws| &laws.rows)
-        .filter(|law| law.quantity == quantity)
+        .filter(is_shown)
         .collect();
     let figure = AgainstFactor {
         shown,
@@ -161,6 +180,54 @@ struct Guide {
     label: Option<String>,
     stroke: Stroke,
     points: Vec<(f64, f64)>,
+}
+
+impl Guide {
+    /// Draws it and names it, if it has a name: beside the panel, or where it leaves the panel.
+    fn draw(
+        &self,
+        canvas: &mut Canvas<'_>,
+        panel: &Panel,
+        axis: &FactorAxis,
+        end_labels: &mut Vec<EndLabel>,
+    ) {
+        // Numbers stand before words.
+        let is_number = |(x, _): &(f64, f64)| axis.numbers_end().is_some_and(|end| *x <= end);
+        let (numbers, words) = self.points.split_at(self.points.partition_point(is_number));
+        panel.line(canvas, numbers, self.stroke);
+        // Words have no in-between: a short line at each.
+        let half = 0.03 * (panel.x.high - panel.x.low);
+        for &(x, y) in words {
+            panel.line(canvas, &[(x - half, y), (x + half, y)], self.stroke);
+        }
+        let Some(text) = &self.label else { return };
+        let seen = self.points.iter().rposition(|(_, y)| panel.y.contains(*y));
+        match seen.map(|index| &self.points[index..]) {
+            Some([from, to, ..]) if is_number(to) => {
+                let edge = if to.1 > from.1 {
+                    panel.y.high
+                } else {
+                    panel.y.low
+                };
+                let part = (edge - from.1) / (to.1 - from.1);
+                let (x, y) = panel.at(from.0 + part * (to.0 - from.0), edge);
+                let y = y.clamp(panel.frame.top + 7.0, panel.frame.bottom - 7.0);
+                let room = x - panel.frame.left;
+                let (x, anchor) = if labels::width(text, chart::SMALL) + 8.0 < room {
+                    (x - 8.0, Anchor::End)
+                } else {
+                    (x + 8.0, Anchor::Start)
+                };
+                canvas.text((x, y), anchor, text, small_font(self.stroke.colour));
+            }
+            Some([from, ..]) => end_labels.push(EndLabel {
+                at: from.1,
+                text: text.clone(),
+                colour: self.stroke.colour,
+            }),
+            _ => {}
+        }
+    }
 }
 
 struct AgainstFactor<'a> {
@@ -251,119 +318,122 @@ impl AgainstFactor<'_> {
         guides: &[Guide],
     ) {
         let mut end_labels: Vec<EndLabel> = Vec::new();
-        for guide in guides {
-            // Numbers stand before words.
-            let is_number =
-                |(x, _): &(f64, f64)| cell.axis.numbers_end().is_some_and(|end| *x <= end);
-            let (numbers, words) = guide
-                .points
-                .split_at(guide.points.partition_point(is_number));
-            panel.line(canvas, numbers, guide.stroke);
-            // Words have no in-between: a short line at each.
-            let half = 0.03 * (panel.x.high - panel.x.low);
-            for &(x, y) in words {
-                panel.line(canvas, &[(x - half, y), (x + half, y)], guide.stroke);
-            }
-            let last = guide.points.iter().rev().find(|(_, y)| y.is_finite());
-            if let (Some(text), Some((_, y))) = (&guide.label, last) {
-                end_labels.push(EndLabel {
-                    at: *y,
-                    text: text.clone(),
-                    colour: guide.stroke.colour,
-                });
-            }
+        // Slopes below what is measured, theory over it, so that it is seen where they agree.
+        let is_slope = |guide: &&Guide| guide.stroke.dash == Dash::Solid;
+        for guide in guides.iter().filter(is_slope) {
+            guide.draw(canvas, panel, &cell.axis, &mut end_labels);
         }
         for line in &cell.lines {
-            let points: Vec<(f64, f64, &FitRow)> = line
-                .fits
-                .iter()
-                .filter_map(|&(x, fit)| Some((x, (self.shown.measured)(fit)?.at, fit)))
-                .collect();
-            let joined: Vec<(f64, f64)> = points
-                .iter()
-                .filter(|(_, _, fit)| cell.axis.is_number(&fit.key.factors[self.x]))
-                .map(|&(x, y, _)| (x, y))
-                .collect();
-            if joined.len() > 1 {
-                panel.line(canvas, &joined, solid(line.colour, 1.6));
-            }
-            for &(x, y, fit) in &points {
-                let at = panel.at(x, y);
-                if y == f64::INFINITY {
-                    arrow(canvas, panel, x, line.colour);
-                    continue;
-                }
-                let interval = (self.shown.measured)(fit).and_then(|measured| measured.interval);
-                if let Some((low, high)) = interval {
-                    let whisker = [(x, low), (x, high.min(panel.y.high))];
-                    panel.line(canvas, &whisker, solid(line.colour, 1.2));
-                }
-                canvas.dot(at, 3.0, line.colour);
-            }
-            let last = points.iter().rev().find(|(_, y, _)| y.is_finite());
-            if let (Some(&(_, y, _)), false) = (last, line.label.is_empty()) {
-                end_labels.push(EndLabel {
-                    at: y,
-                    text: line.label.clone(),
-                    colour: line.colour,
-                });
-            }
+            self.line(canvas, panel, cell, line, &mut end_labels);
+        }
+        for guide in guides.iter().filter(|guide| !is_slope(guide)) {
+            guide.draw(canvas, panel, &cell.axis, &mut end_labels);
         }
         panel.end_labels(canvas, &end_labels);
     }
 
-    /// Theory for each line, named once; early and late slopes of the last line where they differ.
+    fn line(
+        &self,
+        canvas: &mut Canvas<'_>,
+        panel: &Panel,
+        cell: &CellPanel<'_>,
+        line: &Line<'_>,
+        end_labels: &mut Vec<EndLabel>,
+    ) {
+        let points: Vec<(f64, f64, &FitRow)> = line
+            .fits
+            .iter()
+            .filter_map(|&(x, fit)| Some((x, (self.shown.measured)(fit)?.at, fit)))
+            .collect();
+        let joined: Vec<(f64, f64)> = points
+            .iter()
+            .filter(|(_, _, fit)| cell.axis.is_number(&fit.key.factors[self.x]))
+            .map(|&(x, y, _)| (x, y))
+            .collect();
+        if joined.len() > 1 {
+            panel.line(canvas, &joined, solid(line.colour, 1.6));
+        }
+        for &(x, y, fit) in &points {
+            let at = panel.at(x, y);
+            if y == f64::INFINITY {
+                arrow(canvas, panel, x, line.colour);
+                continue;
+            }
+            let interval = (self.shown.measured)(fit).and_then(|measured| measured.interval);
+            if let Some((low, high)) = interval {
+                let whisker = [(x, low), (x, high.min(panel.y.high))];
+                panel.line(canvas, &whisker, solid(line.colour, 1.2));
+            }
+            canvas.dot(at, 3.0, line.colour);
+        }
+        let last = points.iter().rev().find(|(_, y, _)| y.is_finite());
+        if let (Some(&(_, y, _)), false) = (last, line.label.is_empty()) {
+            end_labels.push(EndLabel {
+                at: y,
+                text: line.label.clone(),
+                colour: line.colour,
+            });
+        }
+    }
+
+    /// Theory for each line, named once; early and late slopes of each line that bends.
     fn guides(&self, cell: &CellPanel<'_>) -> Vec<Guide> {
         let mut guides: Vec<Guide> = Vec::new();
-        let mut names: Vec<(&str, &str)> = Vec::new();
-        for law in &self.laws {
-            let name = (law.law.as_str(), law.relation.as_str());
-            if law.key.cell == cell.style.label && !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        for (name, relation) in names {
-            for (index, line) in cell.lines.iter().enumerate() {
+        let laws = self.laws.iter().copied();
+        let laws: Vec<&LawRow> = laws
+            .filter(|law| law.key.cell == cell.style.label)
+            .collect();
+        for theory in data::theories(&laws) {
+            let remark = if theory.is_bound { " (bound)" } else { "" };
+            let mut label = Some(format!("{}{remark}", theory.label));
+            // The last line that has the theory names it.
+            for line in cell.lines.iter().rev() {
                 let points: Vec<(f64, f64)> = line
                     .fits
                     .iter()
                     .filter_map(|(x, fit)| {
-                        let law = self.laws.iter().find(|law| {
-                            law.key == fit.key && law.law == name && law.relation == relation
-                        })?;
+                        let mut laws = laws.iter();
+                        let law = laws.find(|law| law.key == fit.key && theory.has(law))?;
                         Some((*x, (self.shown.of_rate)(law.rate)?))
                     })
                     .collect();
-                let is_bound = relation == "upper-bound";
-                let remark = if is_bound { " (bound)" } else { "" };
+                if points.is_empty() {
+                    continue;
+                }
                 guides.push(Guide {
-                    label: (index + 1 == cell.lines.len())
-                        .then(|| format!("{}{remark}", labels::law_name(name))),
+                    label: label.take(),
                     stroke: Stroke {
                         colour: Rgb::INK.mix(line.colour, 0.35),
                         width: 1.2,
-                        dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
+                        dash: if theory.is_bound {
+                            Dash::Dotted
+                        } else {
+                            Dash::Dashed
+                        },
                     },
                     points,
                 });
             }
         }
-        if let (true, Some(line)) = (self.shown.with_early_and_late, cell.lines.last()) {
-            let slope = |label: &str, slope: fn(&FitRow) -> Option<f64>| Guide {
-                label: Some(label.to_owned()),
-                stroke: solid(line.colour.mix(Rgb::WHITE, 0.6), 1.0),
+        for line in cell.lines.iter().filter(|line| self.bends(line)) {
+            let slope = |paleness: f64, slope: fn(&FitRow) -> Option<f64>| Guide {
+                label: None,
+                stroke: solid(line.colour.mix(Rgb::WHITE, paleness), 1.0),
                 points: line
                     .fits
                     .iter()
                     .filter_map(|(x, fit)| Some((*x, slope(fit)?)))
                     .collect(),
             };
-            if line.fits.iter().any(|(_, fit)| bends(fit)) {
-                guides.push(slope("first lags", |fit| fit.early_rate));
-                guides.push(slope("last lags", |fit| fit.late_rate));
-            }
+            guides.push(slope(0.55, |fit| fit.early_rate));
+            guides.push(slope(0.1, |fit| fit.late_rate));
         }
         guides
+    }
+
+    /// Whether a line's early and late slopes are drawn.
+    fn bends(&self, line: &Line<'_>) -> bool {
+        self.shown.with_early_and_late && line.fits.iter().any(|(_, fit)| bends(fit))
     }
 
     fn y_range(&self, guides: &[Vec<Guide>]) -> (f64, f64) {
@@ -375,14 +445,18 @@ impl AgainstFactor<'_> {
             [at, low, high]
         });
         let measured = padded_range(fits.chain(self.shown.border), 0.0);
-        // Theory may be far off; it widens the range by no more than the measured span.
-        let span = (measured.1 - measured.0).max(0.1);
         let theory = guides
             .iter()
             .flatten()
-            .flat_map(|guide| guide.points.iter().map(|&(_, y)| y))
-            .map(|y| y.clamp(measured.0 - 0.5 * span, measured.1 + 0.5 * span));
-        padded_range(theory.chain([measured.0, measured.1]), 0.06)
+            .flat_map(|guide| guide.points.iter().map(|&(_, y)| y));
+        let whole = padded_range(theory.chain([measured.0, measured.1]), 0.0);
+        // What is measured keeps half of the panel, however far off theory is.
+        let span = (measured.1 - measured.0).max(0.1);
+        let is_seen_whole = whole.1 - whole.0 <= 2.0 * span;
+        let reach = if is_seen_whole { span } else { 0.5 * span };
+        let low = whole.0.max(measured.0 - reach);
+        let high = whole.1.min(measured.1 + reach);
+        padded_range([low, high], 0.06)
     }
 
     fn fits(&self) -> impl Iterator<Item = &FitRow> {
@@ -396,15 +470,23 @@ impl AgainstFactor<'_> {
             (self.shown.title)(&seen)
         });
         let n = data::replicates(self.fits().map(|fit| fit.n));
+        let has = |wanted: bool| self.laws.iter().any(|law| data::is_bound(law) == wanted);
+        let strokes = match (has(false), has(true)) {
+            (true, true) => " Dashed: theory; dotted: upper bound.",
+            (true, false) => " Dashed: theory.",
+            (false, true) => " Dotted: upper bound.",
+            (false, false) => "",
+        };
+        let mut lines = self.panels.iter().flat_map(|panel| &panel.lines);
+        let thin = if lines.any(|line| self.bends(line)) {
+            " Thin: slope over the lags up to 10 (pale) and over the last half."
+        } else {
+            ""
+        };
         let subtitle = format!(
-            "Gradient of {}: mean over {n}, with 95 % bootstrap interval. Dashed: theory.",
+            "Gradient of {}: mean over {n}, with 95 % bootstrap interval.{strokes}{thin}",
             request.quantity()
         );
-        let subtitle = if self.laws.is_empty() {
-            subtitle.replace(" Dashed: theory.", "")
-        } else {
-            subtitle
-        };
         let mut notes = Vec::new();
         let missing = self
             .fits()
@@ -429,14 +511,19 @@ impl AgainstFactor<'_> {
             cell: &panel.style.label,
             factor: self.name.clone(),
             is_numeric: panel.axis.is_numeric(),
-            points: panel
+            lines: panel
                 .lines
-                .last()
-                .into_iter()
-                .flat_map(|line| &line.fits)
-                .filter_map(|(_, fit)| {
-                    let value = labels::factor_value(&fit.key.factors[self.x]);
-                    Some((value, (self.shown.measured)(fit)?.at))
+                .iter()
+                .map(|line| SeenLine {
+                    label: &line.label,
+                    points: line
+                        .fits
+                        .iter()
+                        .filter_map(|(_, fit)| {
+                            let value = labels::factor_value(&fit.key.factors[self.x]);
+                            Some((value, (self.shown.measured)(fit)?.at))
+                        })
+                        .collect(),
                 })
                 .collect(),
         }

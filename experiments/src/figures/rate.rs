@@ -1,7 +1,7 @@
 //! `rate`: the fitted rate against a factor, with theory beside it.
 
 use super::FigureError;
-use super::against_factor::{self, Measured, Seen, Shown};
+use super::against_factor::{self, Measured, Seen, SeenLine, Shown};
 use super::data::Request;
 use super::{labels, ticks};
 use crate::tables::FitRow;
@@ -34,18 +34,15 @@ fn title(seen: &[Seen<'_>]) -> String {
     parts.join("; ")
 }
 
-/// The place where the sign changes, if there is one; else the extremes.
+/// The place where the sign changes, if all lines have it there; else the extremes.
 fn describe(panel: &Seen<'_>) -> Option<String> {
-    let signs: Vec<bool> = panel.points.iter().map(|(_, rate)| *rate >= 0.0).collect();
-    let changes = signs.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    let explodes_from = signs.iter().position(|explodes| *explodes);
-    if let (true, 1, Some(index @ 1..)) = (panel.is_numeric, changes, explodes_from) {
+    let mut changes = panel.lines.iter().map(change_of_sign);
+    if let (true, Some(Some((before, after)))) = (panel.is_numeric, changes.next())
+        && changes.all(|change| change == Some((before, after)))
+    {
         return Some(format!(
-            "{}: the gradient vanishes up to {} {}, explodes from {} on",
-            panel.cell,
-            panel.factor,
-            panel.points[index - 1].0,
-            panel.points[index].0,
+            "{}: the gradient vanishes up to {} {before}, explodes from {after} on",
+            panel.cell, panel.factor,
         ));
     }
     let [lowest, highest] = panel.extremes()?;
@@ -60,29 +57,63 @@ fn describe(panel: &Seen<'_>) -> Option<String> {
     ))
 }
 
+/// The factor values between which a line goes from vanishing to exploding, if it does so once.
+fn change_of_sign<'a>(line: &'a SeenLine<'_>) -> Option<(&'a str, &'a str)> {
+    let explodes = |point: &(String, f64)| point.1 >= 0.0;
+    let start = line.points.partition_point(|point| !explodes(point));
+    let (before, after) = line.points.split_at(start);
+    let passes_once = !before.iter().any(explodes) && after.iter().all(explodes);
+    let places = before.last().zip(after.first());
+    places
+        .filter(|_| passes_once)
+        .map(|(before, after)| (before.0.as_str(), after.0.as_str()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(points: &[(&str, f64)], is_numeric: bool) -> String {
+    fn seen(lines: &[(&str, &[(&str, f64)])], is_numeric: bool) -> String {
+        let lines = lines.iter().map(|&(label, points)| SeenLine {
+            label,
+            points: points.iter().map(|&(x, y)| (x.into(), y)).collect(),
+        });
         title(&[Seen {
             cell: "lstm",
             factor: "gain".into(),
             is_numeric,
-            points: points.iter().map(|&(x, y)| (x.into(), y)).collect(),
+            lines: lines.collect(),
         }])
     }
 
     #[test]
     fn title_names_the_change_of_sign_or_the_extremes() {
+        let change = &[("0.5", -0.7), ("1", -0.1), ("2", 0.3)];
         assert_eq!(
-            seen(&[("0.5", -0.7), ("1", -0.1), ("2", 0.3)], true),
+            seen(&[("", change)], true),
             "lstm: the gradient vanishes up to gain 1, explodes from 2 on"
         );
         assert_eq!(
-            seen(&[("a", -0.7), ("b", -0.1), ("c", -0.3)], false),
+            seen(&[("", &[("a", -0.7), ("b", -0.1), ("c", -0.3)])], false),
             "lstm: rates from −0.7 (gain a) to −0.1 (b)"
         );
         assert_eq!(seen(&[], true), "No rate could be fitted");
+        assert_eq!(seen(&[("", &[])], true), "No rate could be fitted");
+    }
+
+    #[test]
+    fn title_speaks_of_all_lines_and_says_which_it_means() {
+        let change: &[(&str, f64)] = &[("1", -0.1), ("2", 0.3)];
+        assert_eq!(
+            seen(&[("H = 8", change), ("H = 9", change)], true),
+            "lstm: the gradient vanishes up to gain 1, explodes from 2 on"
+        );
+        assert_eq!(
+            seen(
+                &[("H = 8", change), ("H = 9", &[("1", -2.0), ("2", -1.0)])],
+                true
+            ),
+            "lstm: rates from −2 (gain 1, H = 9) to 0.3 (2, H = 8)"
+        );
     }
 }

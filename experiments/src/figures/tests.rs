@@ -479,7 +479,7 @@ fn infinite_half_lives_are_arrows() {
     let files = forget_bias_files();
     let svg = drawn(&with_x(FigureKind::HalfLife, "lstm.forget_bias"), &files);
     assert!(svg.contains("∞") && svg.contains("Arrows: infinite"));
-    assert!(svg.contains("lstm: half-life from 1.54 steps (forget bias 0) to"));
+    assert!(svg.contains("lstm: half-life from 1.44 steps (forget bias 0, H = 32) to"));
 }
 
 #[test]
@@ -514,6 +514,93 @@ fn gates_follow_the_cell_in_its_own_order() {
     assert!(labels.is_sorted_by_key(|label| place(label)));
 }
 
+/// How a colour is written in SVG.
+fn hex(palette::Rgb(red, green, blue): palette::Rgb) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+/// The attributes of the element that holds this text.
+fn attributes<'a>(svg: &'a str, text: &str) -> &'a str {
+    let end = svg.find(&format!("\n{text}\n")).unwrap();
+    &svg[svg[..end].rfind("<text").unwrap()..end]
+}
+
+#[test]
+fn sizes_that_differ_between_lines_are_not_in_the_subtitle() {
+    let svg = drawn(&spec(FigureKind::Decay), &decay_files());
+    assert!(svg.contains("10 replicates; T = 200, B = 16."));
+}
+
+#[test]
+fn rates_of_every_line_are_in_the_title_and_have_their_slopes() {
+    let files = forget_bias_files();
+    let svg = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
+    assert!(svg.contains("lstm: rates from −0.481 (forget bias 0, H = 32) to 0 (5, H = 32)"));
+    assert!(svg.contains("Thin: slope over the lags up to 10 (pale) and over the last half."));
+    let lstm = palette::cell_colours(&["lstm"])[0];
+    for shade in palette::shades(lstm, 3) {
+        for paleness in [0.55, 0.1] {
+            assert!(svg.contains(&hex(shade.mix(palette::Rgb::WHITE, paleness))));
+        }
+    }
+}
+
+#[test]
+fn straight_lines_have_no_slopes_of_their_own() {
+    let mut files = forget_bias_files();
+    let mut fits = Table::<FitRow>::from_csv(&files["fits.csv"]).unwrap();
+    for fit in &mut fits.rows {
+        (fit.early_rate, fit.late_rate) = (fit.rate, fit.rate);
+    }
+    put(&mut files, &fits);
+    let svg = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
+    assert!(!svg.contains("Thin:"));
+}
+
+#[test]
+fn bounds_are_named_at_their_end_or_where_they_leave_the_panel() {
+    let bound = "ln(γ σₘₐₓ) (bound)";
+    let with_bound = |slope: f64, at_one: f64| {
+        let mut files = transition_files();
+        let mut laws = Table::<LawRow>::from_csv(&files["laws.csv"]).unwrap();
+        for law in laws.rows.iter_mut().filter(|law| law.relation != "rate") {
+            law.rate = slope * (law.rate - 0.66) + at_one;
+        }
+        put(&mut files, &laws);
+        drawn(&with_x(FigureKind::Rate, GAIN), &files)
+    };
+    let svg = with_bound(1.0, 0.3);
+    for text in ["Dashed: theory;", "dotted: upper bound."] {
+        assert!(svg.contains(text), "{text}");
+    }
+    assert!(!attributes(&svg, bound).contains("text-anchor=\"end\""));
+    let svg = with_bound(2.0, 0.4);
+    assert!(attributes(&svg, bound).contains("text-anchor=\"end\""));
+}
+
+#[test]
+fn a_law_and_its_mean_are_one_entry() {
+    let files = forget_bias_files();
+    let decay = drawn(&spec(FigureKind::Decay), &files);
+    assert!(decay.contains("theory in its line’s shade: rate ln σ(b) or its mean"));
+    let rate = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
+    for svg in [decay, rate] {
+        assert_eq!(svg.matches("ln σ(b)").count(), 1);
+    }
+}
+
+#[test]
+fn a_line_that_is_zero_throughout_has_no_theory() {
+    let mut files = initialization_files();
+    let mut laws = Table::new(strings(&[INIT]));
+    laws.rows = vec![law(key("vanilla-rnn", &["zero"]), "ln rho(W)", "rate")];
+    put(&mut files, &laws);
+    assert!(!drawn(&spec(FigureKind::Decay), &files).contains("theory"));
+    laws.rows = vec![law(key("vanilla-rnn", &["identity"]), "ln rho(W)", "rate")];
+    put(&mut files, &laws);
+    assert!(drawn(&spec(FigureKind::Decay), &files).contains("theory"));
+}
+
 #[test]
 fn the_colour_bar_of_a_phase_is_labelled_at_its_ends() {
     let files = transition_files();
@@ -522,11 +609,6 @@ fn the_colour_bar_of_a_phase_is_labelled_at_its_ends() {
     let medians = curves.rows.iter().map(|row| row.median);
     let highest = labels::approximate_power(medians.fold(0.0, f64::max));
     assert!(svg.contains(&format!("\n{highest}\n")), "{highest}");
-}
-
-/// How a colour is written in SVG.
-fn hex(palette::Rgb(red, green, blue): palette::Rgb) -> String {
-    format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
 #[test]
@@ -540,24 +622,6 @@ fn the_walk_says_how_rows_are_sorted_and_what_its_share_is_of() {
     assert_eq!(svg.matches(&total).count(), 2, "the line and its sample");
     // The event is marked as high as it is.
     assert!(svg.contains("\n3\n"));
-}
-
-#[test]
-fn sizes_that_differ_between_lines_are_not_in_the_subtitle() {
-    let svg = drawn(&spec(FigureKind::Decay), &decay_files());
-    assert!(svg.contains("10 replicates; T = 200, B = 16."));
-}
-
-#[test]
-fn a_line_that_is_zero_throughout_has_no_theory() {
-    let mut files = initialization_files();
-    let mut laws = Table::new(strings(&[INIT]));
-    laws.rows = vec![law(key("vanilla-rnn", &["zero"]), "ln rho(W)", "rate")];
-    put(&mut files, &laws);
-    assert!(!drawn(&spec(FigureKind::Decay), &files).contains("theory"));
-    laws.rows = vec![law(key("vanilla-rnn", &["identity"]), "ln rho(W)", "rate")];
-    put(&mut files, &laws);
-    assert!(drawn(&spec(FigureKind::Decay), &files).contains("theory"));
 }
 
 #[test]
