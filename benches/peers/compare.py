@@ -1,6 +1,8 @@
 """Joins criterion's estimates with the peers' CSV into one Markdown table.
 
-usage: python compare.py CRITERION_DIR PEERS_CSV     (CRITERION_DIR: target/criterion)
+usage: python compare.py CRITERION_DIR PEERS_CSV…     (CRITERION_DIR: target/criterion)
+
+Of several CSV files the fastest time counts.
 
 `best peer` is the fastest of PyTorch (autograd with retain_grad, or backpropagation by hand) and JAX
 (gradients of perturbations, or two scans by hand). The bound is what the machine could do at most:
@@ -27,13 +29,15 @@ def criterion(folder):
     return times
 
 
-def peers(path):
+def peers(paths):
     found = defaultdict(dict)
-    with open(path) as f:
-        for row in csv.DictReader(f):
-            if row["T"] == "100" and row["dtype"] == "float64":
-                key = row["cell"], int(row["H"]), int(row["B"])
-                found[key][row["peer"]] = float(row["median_s"])
+    for path in paths:
+        with open(path) as f:
+            for row in csv.DictReader(f):
+                if row["T"] == "100" and row["dtype"] == "float64":
+                    times = found[row["cell"], int(row["H"]), int(row["B"])]
+                    seconds = float(row["median_s"])
+                    times[row["peer"]] = min(seconds, times.get(row["peer"], seconds))
     return found
 
 
@@ -52,7 +56,7 @@ def bound(times, P, H, B, I=8, T=100):
 
 
 def main():
-    times, other = criterion(sys.argv[1]), peers(sys.argv[2])
+    times, other = criterion(sys.argv[1]), peers(sys.argv[2:])
     print(f"FMA peak {rate(times, 'machine/fma') / 1e9:.0f} GFLOP/s; reads of "
           + ", ".join(f"{k} {rate(times, f'machine/read/{k}') / 1e9:.0f} GB/s"
                       for k in ("32KiB", "512KiB", "2048KiB", "8192KiB")) + ".\n")
