@@ -54,17 +54,45 @@ impl Scaled<'_> {
                 return LogSum { mantissa, exponent };
             }
         }
-        LogSum::of((0..self.exponents.len()).map(|j| self.column_square(j)))
+        let mut sum = None;
+        self.column_squares(|block| {
+            let block = LogSum::of(block.iter().copied());
+            sum = Some(match sum {
+                None => block,
+                Some(sum) => LogSum::of([sum, block].map(LogSum::parts).into_iter()),
+            });
+        });
+        sum.unwrap_or(LogSum::of([].into_iter()))
     }
 
-    /// Σ v² of a column and the exponent of its root. A part of a column may lie far below the
-    /// whole, which has the exponent, so a small sum is taken again, brought up.
+    /// Shows Σ v² of each column with the exponent of its root, a block of columns at a time.
+    pub(crate) fn column_squares(self, mut visit: impl FnMut(&[(f64, i64)])) {
+        const BLOCK: usize = 32;
+        let columns = self.exponents.len();
+        for first in (0..columns).step_by(BLOCK) {
+            let n = (columns - first).min(BLOCK);
+            let mut squares = [0.0; BLOCK];
+            kernels::column_squares(self.values.columns(first, n), &mut squares[..n]);
+            let mut block = [(0.0, 0); BLOCK];
+            for (k, entry) in block[..n].iter_mut().enumerate() {
+                *entry = self.checked_square(first + k, squares[k]);
+            }
+            visit(&block[..n]);
+        }
+    }
+
+    /// Σ v² of a column and the exponent of its root.
     fn column_square(&self, j: usize) -> (f64, i64) {
-        let column = self.values.column(j);
-        let square = kernels::sum_of_squares(self.values.columns(j, 1));
+        self.checked_square(j, kernels::sum_of_squares(self.values.columns(j, 1)))
+    }
+
+    /// A part of a column may lie far below the whole, which has the exponent; so a sum of squares
+    /// that is small is taken again, brought up.
+    fn checked_square(&self, j: usize, square: f64) -> (f64, i64) {
         if (SMALLEST_SQUARE..f64::INFINITY).contains(&square) {
             return (square, self.exponents[j]);
         }
+        let column = self.values.column(j);
         match largest_exponent(column.as_slice()) {
             None => (0.0, self.exponents[j]),
             Some(own) => {
@@ -282,6 +310,22 @@ mod tests {
             exponents: &[0],
         };
         assert!((scaled.log10_norm() - 200.0 - 0.5 * 2.0_f64.log10()).abs() < 1e-12);
+    }
+
+    /// More columns than a block, each with its own exponent.
+    #[test]
+    fn many_columns_with_exponents_of_their_own_add_up() {
+        let columns = 70;
+        let values = DMatrix::from_fn(3, columns, |i, j| (i + j) as f64 - 20.0);
+        let exponents: Vec<i64> = (0..columns as i64).map(|j| j % 5 - 4).collect();
+        let scaled = Scaled {
+            values: values.as_view(),
+            exponents: &exponents,
+        };
+        let plain = DMatrix::from_fn(3, columns, |i, j| {
+            values[(i, j)] * 2.0_f64.powi(exponents[j] as i32)
+        });
+        assert!((scaled.log10_norm() - plain.norm().log10()).abs() < 1e-14);
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod sums;
 pub use activations::{log10, logistic, logistic_of, tanh, tanh_of};
 pub use contiguous::{entries, entries_mut};
 pub use products::{Packed, Start, multiply, multiply_by_transpose, multiply_transposed};
-pub use sums::{all_finite, columns_lie_within, copy, sum_of_squares};
+pub use sums::{all_finite, column_squares, columns_lie_within, copy, sum_of_squares};
 
 /// A matrix one may read: unit row stride, any column stride.
 pub type View<'a> = nalgebra::DMatrixView<'a, f64>;

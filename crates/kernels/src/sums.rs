@@ -9,6 +9,15 @@ pub fn sum_of_squares(matrix: View) -> f64 {
     run(SumOfSquares(matrix))
 }
 
+/// Σ v² of every column.
+///
+/// # Panics
+/// If there are not as many sums as columns.
+pub fn column_squares(matrix: View, sums: &mut [f64]) {
+    assert_eq!(matrix.ncols(), sums.len(), "columns to square");
+    run(ColumnSquares { matrix, sums });
+}
+
 /// Whether Σ v² of every column lies in `low`…`high`: false if any is NaN.
 #[inline]
 pub fn columns_lie_within(matrix: View, low: f64, high: f64) -> bool {
@@ -66,6 +75,22 @@ impl Pass for SumOfSquares<'_> {
         }
         let columns = self.0.column_iter();
         columns.fold(0.0, |sum, column| sum + squares(simd, column.as_slice()))
+    }
+}
+
+struct ColumnSquares<'a> {
+    matrix: View<'a>,
+    sums: &'a mut [f64],
+}
+
+impl Pass for ColumnSquares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (column, sum) in self.matrix.column_iter().zip(self.sums) {
+            *sum = squares(simd, column.as_slice());
+        }
     }
 }
 
@@ -129,6 +154,11 @@ mod tests {
             let matrix = integers(rows, columns);
             let square: f64 = matrix.iter().map(|v| v * v).sum();
             assert_eq!(sum_of_squares(matrix.as_view()), square);
+            let mut squares = vec![0.0; columns];
+            column_squares(matrix.as_view(), &mut squares);
+            for (j, square) in squares.iter().enumerate() {
+                assert_eq!(*square, matrix.column(j).norm_squared());
+            }
             let mut copied = DMatrix::zeros(rows, columns);
             copy(matrix.as_view(), copied.as_view_mut());
             assert_eq!(copied, matrix);

@@ -4,7 +4,7 @@ use kernels::{Packed, Start, View, ViewMut};
 
 use crate::cell::{Factor, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe};
-use crate::scaled::{Scaled, largest_exponent, scale_by_power_of_two, scale_slice};
+use crate::scaled::{Scaled, scale_by_power_of_two, scale_slice};
 use crate::workspace::chunk_steps;
 
 /// Adds up Σ_t δ_t·factor_tᵀ, chunk by chunk.
@@ -104,7 +104,7 @@ impl Probe for ParameterGradient {
 }
 
 /// An exponent for all columns: their own if they agree and hold numbers of ordinary size, else
-/// that of the largest entry; `None` if all are zero.
+/// that of the largest column; `None` if all are zero.
 fn common_exponent(deltas: Scaled) -> Option<i64> {
     let first = *deltas.exponents.first()?;
     let (square, exponent) = deltas.sum_of_squares().parts();
@@ -115,8 +115,14 @@ fn common_exponent(deltas: Scaled) -> Option<i64> {
     if agree && exponent == first {
         return Some(first);
     }
-    let columns = deltas.values.column_iter().zip(deltas.exponents);
-    columns
-        .filter_map(|(column, exponent)| Some(largest_exponent(column.as_slice())? + exponent))
-        .max()
+    let mut largest = None;
+    deltas.column_squares(|block| {
+        let of_roots = block.iter().filter_map(|(square, exponent)| {
+            // Half the exponent of the square, which is no less than 10⁻²⁰⁰ or 0.
+            let own = ((square.to_bits() >> 52) as i64 - 1023) / 2;
+            (*square > 0.0).then_some(own + exponent)
+        });
+        largest = largest.max(of_roots.max());
+    });
+    largest
 }
