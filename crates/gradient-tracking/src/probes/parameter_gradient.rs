@@ -65,6 +65,10 @@ impl ParameterGradient {
         let Some(own) = common_exponent(deltas) else {
             return;
         };
+        if !self.is_zero && own + LARGEST_COLUMN + SMALLEST_F64 < self.exponent {
+            // At the sum's exponent every δ of this chunk is an exact zero.
+            return;
+        }
         let target = if self.is_zero {
             own
         } else {
@@ -102,6 +106,13 @@ impl Probe for ParameterGradient {
         self.add(chunk);
     }
 }
+
+/// Columns of an adjoint are held below 2 to this power (they are rescaled at 2²⁰⁰), and δ, an
+/// adjoint times slopes, not far from it.
+const LARGEST_COLUMN: i64 = 256;
+
+/// 2 to minus this power is the smallest number above zero, with a margin.
+const SMALLEST_F64: i64 = 1100;
 
 /// An exponent for all columns: their own if they agree and hold numbers of ordinary size, else
 /// that of the largest column; `None` if all are zero.
