@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use kernels::{View, ViewMut};
+use kernels::{Buffer, View, ViewMut};
 
 use crate::cell::RecurrentCell;
 use crate::probe::{BackwardChunk, BackwardStep, Probe};
@@ -63,16 +63,11 @@ impl<'a> WayBack<'a> {
     ) -> Self {
         let shape = cell.shape();
         let state_size = shape.state * batch;
-        for buffer in [
-            &mut workspace.carried,
-            &mut workspace.previous,
-            &mut workspace.arrived,
-            &mut workspace.node,
-        ] {
-            buffer.clear();
-            buffer.resize(state_size, 0.0);
-        }
-        workspace.injected.resize(shape.output * batch, 0.0);
+        // No adjoint yet at t = T, the only state of a chunk without steps.
+        at_least(&mut workspace.carried, state_size).fill(0.0);
+        workspace.arrived.resize(state_size);
+        workspace.unseen.resize(state_size);
+        workspace.injected.resize(shape.output * batch);
         workspace.exponents.clear();
         workspace.exponents.resize(batch, 0);
         workspace.injected_exponents.resize(batch, 0);
@@ -102,14 +97,14 @@ impl<'a> WayBack<'a> {
         );
         let first = tape.times().start;
         let output_rows = cell.output_rows();
-        let delta_size = shape.delta * batch;
+        let (delta_size, state_size) = (shape.delta * batch, shape.state * batch);
         let Workspace {
             deltas,
             delta_exponents,
             carried,
+            nodes,
             arrived,
-            previous,
-            node,
+            unseen,
             exponents,
             injected,
             injected_exponents,
@@ -117,15 +112,21 @@ impl<'a> WayBack<'a> {
 
         for chunk in chunks(tape.times(), batch).rev() {
             let columns = chunk.len() * batch;
-            if deltas.len() < shape.delta * columns {
-                deltas.resize(shape.delta * columns, 0.0);
-            }
-            let deltas = &mut deltas[..shape.delta * columns];
+            let deltas = at_least(deltas, shape.delta * columns);
+            let nodes = at_least(nodes, shape.state * columns);
+            // The adjoints of s_{t−1} for all steps and of the last s_t, which is that of the first
+            // state of the chunk that was here before.
+            let carried = at_least(carried, shape.state * columns + state_size);
+            carried.copy_within(..state_size, shape.state * columns);
             delta_exponents.resize(columns, 0);
             for t in chunk.clone().rev() {
                 let point = tape.point(t);
                 let in_chunk = t - chunk.start;
                 let delta = &mut deltas[in_chunk * delta_size..(in_chunk + 1) * delta_size];
+                let node = &mut nodes[in_chunk * state_size..(in_chunk + 1) * state_size];
+                let (previous, carried) = carried
+                    [in_chunk * state_size..(in_chunk + 2) * state_size]
+                    .split_at_mut(state_size);
 
                 injected.fill(0.0);
                 let touched = source.inject(
@@ -182,16 +183,16 @@ impl<'a> WayBack<'a> {
                 }
                 if cut {
                     // Only the loss's own use of this step goes on.
-                    carried.fill(0.0);
+                    arrived.fill(0.0);
                     if touched {
-                        columns_mut(carried, shape.state)
+                        columns_mut(arrived, shape.state)
                             .rows_range_mut(output_rows.clone())
                             .copy_from(&columns_of(injected, shape.output));
                     }
                     cell.pull_back(
                         &point,
-                        columns_of(carried, shape.state),
-                        columns_mut(node, shape.state),
+                        columns_of(arrived, shape.state),
+                        columns_mut(unseen, shape.state),
                         columns_mut(delta, shape.delta),
                         columns_mut(previous, shape.state),
                     );
@@ -200,15 +201,17 @@ impl<'a> WayBack<'a> {
                     .copy_from_slice(exponents);
                 rescale(columns_mut(previous, shape.state), exponents)
                     .map_err(|NotFinite| NonFinite::Adjoint { t })?;
-                std::mem::swap(carried, previous);
             }
+            let scaled = |values, rows| Scaled {
+                values: columns_of(values, rows),
+                exponents: delta_exponents,
+            };
             let done = BackwardChunk {
                 first_step: chunk.start,
                 batch,
-                deltas: Scaled {
-                    values: columns_of(deltas, shape.delta),
-                    exponents: delta_exponents,
-                },
+                carried: scaled(&carried[state_size..], shape.state),
+                nodes: scaled(nodes, shape.state),
+                deltas: scaled(deltas, shape.delta),
                 previous: tape.states(chunk.start - 1, chunk.len()),
                 inputs: inputs.columns((chunk.start - first) * batch, columns),
             };
@@ -221,8 +224,9 @@ impl<'a> WayBack<'a> {
 
     /// At t = 0, where `initial` is the state.
     pub fn finish(self, initial: View, probes: &mut [&mut dyn Probe]) {
+        let rows = self.cell.shape().state;
         let scaled = Scaled {
-            values: columns_of(&self.workspace.carried, self.cell.shape().state),
+            values: columns_of(&self.workspace.carried[..rows * self.batch], rows),
             exponents: &self.workspace.exponents,
         };
         let step = BackwardStep {
@@ -239,6 +243,14 @@ impl<'a> WayBack<'a> {
             probe.backward(&step);
         }
     }
+}
+
+/// The first `length` values of a buffer that only grows.
+fn at_least(buffer: &mut Buffer, length: usize) -> &mut [f64] {
+    if buffer.len() < length {
+        buffer.resize(length);
+    }
+    &mut buffer[..length]
 }
 
 /// A buffer seen as columns of `rows` values.

@@ -46,14 +46,18 @@ pub struct BackwardStep<'a> {
     pub cut: bool,
 }
 
-/// The adjoints δ of a run of consecutive steps, handed over together so that products over them
-/// are large. Chunks come in order of falling t; their lengths depend on T and B alone.
+/// The adjoints of a run of consecutive steps, handed over together so that products and sums over
+/// them are large. Chunks come in order of falling t; their lengths depend on T and B alone.
 #[derive(Clone, Copy, Debug)]
 pub struct BackwardChunk<'a> {
     /// The smallest t of the chunk; it covers `first_step` … `first_step` + n − 1.
     pub first_step: usize,
     /// B.
     pub batch: usize,
+    /// The carried adjoints ∂L/∂s_t, as of [`BackwardStep`], S×(n·B).
+    pub carried: Scaled<'a>,
+    /// The node gradients, S×(n·B).
+    pub nodes: Scaled<'a>,
     /// δ_t = ∂L/∂a_t, P×(n·B).
     pub deltas: Scaled<'a>,
     /// s_{t−1} for the same steps, S×(n·B).

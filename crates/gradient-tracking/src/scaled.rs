@@ -46,13 +46,9 @@ impl Scaled<'_> {
     /// Σ v² over all entries.
     #[inline]
     pub fn sum_of_squares(self) -> LogSum {
-        let exponent = self.exponents.first().copied().unwrap_or(0);
-        if self.exponents.iter().all(|own| *own == exponent) {
-            let mantissa = kernels::sum_of_squares(self.values);
-            // Squares that underflow are below 10⁻³⁰⁸: nothing beside such a sum.
-            if (SMALLEST_SQUARE..f64::INFINITY).contains(&mantissa) {
-                return LogSum { mantissa, exponent };
-            }
+        let square = kernels::sum_of_squares(self.values);
+        if let Some(sum) = Self::common_sum(square, self.exponents) {
+            return sum;
         }
         let mut sum = None;
         self.column_squares(|block| {
@@ -63,6 +59,20 @@ impl Scaled<'_> {
             });
         });
         sum.unwrap_or(LogSum::of([].into_iter()))
+    }
+
+    /// Σ v² over all entries from the same of the mantissas, `square`; `None` if columns differ in
+    /// exponent, or if squares may have left the range of f64.
+    #[inline]
+    pub(crate) fn common_sum(square: f64, exponents: &[i64]) -> Option<LogSum> {
+        let exponent = exponents.first().copied().unwrap_or(0);
+        // Squares that underflow are below 10⁻³⁰⁸: nothing beside such a sum.
+        let is_sound = (SMALLEST_SQUARE..f64::INFINITY).contains(&square)
+            && exponents.iter().all(|own| *own == exponent);
+        is_sound.then_some(LogSum {
+            mantissa: square,
+            exponent,
+        })
     }
 
     /// Shows Σ v² of each column with the exponent of its root, a block of columns at a time.

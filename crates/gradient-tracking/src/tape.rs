@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use kernels::{View, ViewMut};
+use kernels::{Buffer, View, ViewMut};
 
 use crate::cell::{CellShape, Point};
 
@@ -18,8 +18,8 @@ pub struct Tape {
     batch: usize,
     state_rows: usize,
     saved_rows: usize,
-    states: Vec<f64>,
-    saved: Vec<f64>,
+    states: Buffer,
+    saved: Buffer,
 }
 
 impl Tape {
@@ -50,8 +50,8 @@ impl Tape {
         self.batch = batch;
         self.state_rows = shape.state;
         self.saved_rows = shape.saved;
-        self.states.resize((steps + 1) * batch * shape.state, 0.0);
-        self.saved.resize(steps * batch * shape.saved, 0.0);
+        self.states.resize((steps + 1) * batch * shape.state);
+        self.saved.resize(steps * batch * shape.saved);
     }
 
     /// s_t, S×B, for t = 0…T.

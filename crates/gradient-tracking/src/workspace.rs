@@ -2,20 +2,24 @@
 
 use std::ops::Range;
 
+use kernels::Buffer;
+
 /// Scratch memory; grows to the largest run seen and is then allocated no more.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
-    /// δ of one chunk, P×(n·B), and its exponents.
-    pub(crate) deltas: Vec<f64>,
+    /// Of one chunk: δ, P×(n·B), the node gradients, S×(n·B), the carried adjoints, S×((n+1)·B),
+    /// those of the state before the first step in front; and the exponents of all.
+    pub(crate) deltas: Buffer,
+    pub(crate) nodes: Buffer,
+    pub(crate) carried: Buffer,
     pub(crate) delta_exponents: Vec<i64>,
-    /// Adjoints of one step, S×B each.
-    pub(crate) carried: Vec<f64>,
-    pub(crate) arrived: Vec<f64>,
-    pub(crate) previous: Vec<f64>,
-    pub(crate) node: Vec<f64>,
+    /// Adjoints of one step, S×B each: before the loss was added; and what nobody is shown.
+    pub(crate) arrived: Buffer,
+    pub(crate) unseen: Buffer,
+    /// Of the adjoint at hand.
     pub(crate) exponents: Vec<i64>,
     /// The loss's direct derivative, H×B.
-    pub(crate) injected: Vec<f64>,
+    pub(crate) injected: Buffer,
     pub(crate) injected_exponents: Vec<i64>,
 }
 

@@ -7,7 +7,8 @@
 //! rounded once or twice does, and [`kernel_path`] says which.
 //!
 //! This crate holds the workspace's only `unsafe` code: the instructions (`simd`), the product kernel
-//! (`products`) and matrices seen as slices (`contiguous`), each with its argument.
+//! (`products`), aligned numbers (`buffer`) and matrices seen as slices (`contiguous`), each with its
+//! argument.
 //!
 //! ```
 //! use kernels::Start;
@@ -26,15 +27,19 @@
 //! ```
 
 mod activations;
+mod buffer;
 mod contiguous;
 mod products;
 pub mod simd;
 mod sums;
 
 pub use activations::{log10, logistic, logistic_of, tanh, tanh_of};
+pub use buffer::Buffer;
 pub use contiguous::{entries, entries_mut};
 pub use products::{Packed, Start, multiply, multiply_by_transpose, multiply_transposed};
-pub use sums::{all_finite, column_squares, columns_lie_within, copy, sum_of_squares};
+pub use sums::{
+    all_finite, column_squares, columns_lie_within, copy, grouped_squares, sum_of_squares,
+};
 
 /// A matrix one may read: unit row stride, any column stride.
 pub type View<'a> = nalgebra::DMatrixView<'a, f64>;

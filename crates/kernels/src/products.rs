@@ -20,7 +20,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::simd::{self, LANES, Pass, Simd};
-use crate::{View, ViewMut};
+use crate::{Buffer, View, ViewMut};
 
 /// What a product is added to.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ const PANEL: usize = 4 * LANES;
 pub struct Packed {
     rows: usize,
     columns: usize,
-    values: Vec<f64>,
+    values: Buffer,
     turn: Turn,
 }
 
@@ -94,14 +94,14 @@ impl Packed {
     /// An empty one with room for a matrix of this shape.
     pub fn with_capacity(rows: usize, columns: usize) -> Self {
         Packed {
-            values: Vec::with_capacity(rows.next_multiple_of(LANES) * columns),
+            values: Buffer::with_capacity(rows.next_multiple_of(LANES) * columns),
             ..Self::default()
         }
     }
 
     /// Changes the matrix in place: `change` gets each column k, a few rows at a time.
     pub fn change_columns(&mut self, change: impl Fn(usize, &mut [f64])) {
-        let mut rest = self.values.as_mut_slice();
+        let mut rest = &mut *self.values;
         for first in (0..self.rows).step_by(PANEL) {
             let step = (self.rows - first).min(PANEL).next_multiple_of(LANES);
             let (panel, after) = rest.split_at_mut(step * self.columns);
@@ -182,9 +182,8 @@ impl Packed {
         mut write: impl FnMut(usize, usize, &mut [f64]),
     ) {
         (self.rows, self.columns) = (rows, columns);
-        self.values
-            .resize(rows.next_multiple_of(LANES) * columns, 0.0);
-        let mut rest = self.values.as_mut_slice();
+        self.values.resize(rows.next_multiple_of(LANES) * columns);
+        let mut rest = &mut *self.values;
         for first in (0..rows).step_by(PANEL) {
             let height = (rows - first).min(PANEL);
             let step = height.next_multiple_of(LANES);
@@ -659,7 +658,7 @@ impl<const PARTS: usize> Pass for PackedProduct<'_, PARTS> {
             turn,
         } = self.lhs;
         let panels = rows.div_ceil(PANEL);
-        let backward = turn.goes_backward(size_of_val(values.as_slice()));
+        let backward = turn.goes_backward(size_of_val(&**values));
         for k in 0..panels {
             let row = PANEL * if backward { panels - 1 - k } else { k };
             let vectors = (rows - row).min(PANEL).div_ceil(LANES);

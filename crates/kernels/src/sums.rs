@@ -18,6 +18,19 @@ pub fn column_squares(matrix: View, sums: &mut [f64]) {
     run(ColumnSquares { matrix, sums });
 }
 
+/// Σ v² of every `group` columns together.
+///
+/// # Panics
+/// If there are not as many sums as groups.
+pub fn grouped_squares(matrix: View, group: usize, sums: &mut [f64]) {
+    assert_eq!(matrix.ncols(), group * sums.len(), "columns to square");
+    run(GroupedSquares {
+        matrix,
+        group,
+        sums,
+    });
+}
+
 /// Whether Σ v² of every column lies in `low`…`high`: false if any is NaN.
 #[inline]
 pub fn columns_lie_within(matrix: View, low: f64, high: f64) -> bool {
@@ -46,13 +59,20 @@ pub fn copy(from: View, mut to: ViewMut) {
     }
 }
 
-/// Σ v² of a slice, in four sums that do not wait for each other.
+/// Σ v² of a slice.
 #[inline(always)]
 fn squares<S: Simd>(simd: S, values: &[f64]) -> f64 {
-    let mut sums = [simd.splat(0.0); 4];
+    let mut partial = [simd.splat(0.0); 4];
+    add_squares(simd, values, &mut partial);
+    total(simd, partial)
+}
+
+/// Adds v² to four sums that do not wait for each other.
+#[inline(always)]
+fn add_squares<S: Simd>(simd: S, values: &[f64], partial: &mut [S::V; 4]) {
     let mut k = 0;
     while k < values.len() {
-        for sum in &mut sums {
+        for sum in partial.iter_mut() {
             if k < values.len() {
                 let v = simd.load(values, k);
                 *sum = simd.mul_add(v, v, *sum);
@@ -60,7 +80,11 @@ fn squares<S: Simd>(simd: S, values: &[f64]) -> f64 {
             k += LANES;
         }
     }
-    simd.sum((sums[0] + sums[2]) + (sums[1] + sums[3]))
+}
+
+#[inline(always)]
+fn total<S: Simd>(simd: S, partial: [S::V; 4]) -> f64 {
+    simd.sum((partial[0] + partial[2]) + (partial[1] + partial[3]))
 }
 
 struct SumOfSquares<'a>(View<'a>);
@@ -90,6 +114,28 @@ impl Pass for ColumnSquares<'_> {
     fn run<S: Simd>(self, simd: S) {
         for (column, sum) in self.matrix.column_iter().zip(self.sums) {
             *sum = squares(simd, column.as_slice());
+        }
+    }
+}
+
+struct GroupedSquares<'a> {
+    matrix: View<'a>,
+    group: usize,
+    sums: &'a mut [f64],
+}
+
+impl Pass for GroupedSquares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let mut columns = self.matrix.column_iter();
+        for sum in self.sums {
+            let mut partial = [simd.splat(0.0); 4];
+            for column in columns.by_ref().take(self.group) {
+                add_squares(simd, column.as_slice(), &mut partial);
+            }
+            *sum = total(simd, partial);
         }
     }
 }
@@ -150,7 +196,7 @@ mod tests {
 
     #[test]
     fn sums_equal_the_plain_ones() {
-        for (rows, columns) in [(1, 1), (7, 3), (8, 2), (33, 5), (70, 1)] {
+        for (rows, columns) in [(1, 1), (7, 3), (8, 2), (33, 6), (70, 1)] {
             let matrix = integers(rows, columns);
             let square: f64 = matrix.iter().map(|v| v * v).sum();
             assert_eq!(sum_of_squares(matrix.as_view()), square);
@@ -158,6 +204,14 @@ mod tests {
             column_squares(matrix.as_view(), &mut squares);
             for (j, square) in squares.iter().enumerate() {
                 assert_eq!(*square, matrix.column(j).norm_squared());
+            }
+            for group in (1..=columns).filter(|group| columns % group == 0) {
+                let mut squares = vec![0.0; columns / group];
+                grouped_squares(matrix.as_view(), group, &mut squares);
+                for (k, square) in squares.iter().enumerate() {
+                    let part = matrix.columns(k * group, group);
+                    assert_eq!(*square, part.norm_squared());
+                }
             }
             let mut copied = DMatrix::zeros(rows, columns);
             copy(matrix.as_view(), copied.as_view_mut());

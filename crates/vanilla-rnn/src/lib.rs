@@ -28,12 +28,14 @@
 
 mod activation;
 mod config;
+mod passes;
 
 use std::ops::Range;
 
 use gradient_tracking::{
     AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
 };
+use kernels::simd;
 use nalgebra::{DMatrix, DVector};
 
 pub use activation::Activation;
@@ -110,7 +112,10 @@ impl RecurrentCell for VanillaRnn {
     /// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
     fn step(&self, input: View, previous: View, mut next: ViewMut, _saved: ViewMut) {
         self.affine.activations(input, previous, next.as_view_mut());
-        self.activation.apply(next);
+        simd::run(passes::Activate {
+            activation: self.activation,
+            values: next,
+        });
     }
 
     /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.
@@ -122,10 +127,13 @@ impl RecurrentCell for VanillaRnn {
         mut delta: ViewMut,
         previous: ViewMut,
     ) {
-        // h_t has no path within its own step.
-        kernels::copy(carried, node);
-        self.activation
-            .multiply_by_slope(at.next, carried, delta.as_view_mut());
+        simd::run(passes::PullBack {
+            activation: self.activation,
+            output: at.next,
+            carried,
+            node,
+            delta: delta.as_view_mut(),
+        });
         self.affine.pull_back_recurrent(delta.as_view(), previous);
     }
 
@@ -136,8 +144,12 @@ impl RecurrentCell for VanillaRnn {
     /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1}).
     fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, next: ViewMut) {
         self.affine.recurrent(tangent, activation.as_view_mut());
-        self.activation
-            .multiply_by_slope(at.next, activation.as_view(), next);
+        simd::run(passes::PushForward {
+            activation: self.activation,
+            output: at.next,
+            tangent: activation.as_view(),
+            next,
+        });
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Norms {
     pub log10_norm: Vec<f64>,
     /// If asked for: the norm of each sequence, B values at each t.
     pub per_sequence: Option<Vec<f64>>,
+    /// B.
+    batch: usize,
     /// Of the squares whose logarithm is not yet taken: that of index k at k mod its length.
     exponents: Vec<i64>,
 }
@@ -27,6 +29,7 @@ impl Norms {
         Norms {
             log10_norm: vec![0.0; length],
             per_sequence: per_sequence.then(|| vec![f64::NEG_INFINITY; length * batch]),
+            batch,
             exponents: vec![0; chunk_steps(batch).min(length)],
         }
     }
@@ -41,6 +44,30 @@ impl Norms {
                 .iter_mut()
                 .enumerate()
             {
+                *log10_norm = values.column_log10_norm(j);
+            }
+        }
+    }
+
+    /// Records the values of consecutive steps, no more than a chunk, and takes their logarithms.
+    pub(crate) fn set_all(&mut self, first: usize, values: Scaled) {
+        let (batch, length) = (self.batch, self.exponents.len());
+        let indices = first..first + values.exponents.len() / batch;
+        let squares = &mut self.log10_norm[indices.clone()];
+        kernels::grouped_squares(values.values, batch, squares);
+        for (k, square) in squares.iter_mut().enumerate() {
+            let of_step = k * batch..(k + 1) * batch;
+            let exponents = &values.exponents[of_step.clone()];
+            let sum = Scaled::common_sum(*square, exponents).unwrap_or_else(|| {
+                let values = values.values.columns_range(of_step);
+                Scaled { values, exponents }.sum_of_squares()
+            });
+            (*square, self.exponents[(first + k) % length]) = sum.parts();
+        }
+        self.finish(indices);
+        if let Some(all) = &mut self.per_sequence {
+            let norms = &mut all[first * batch..][..values.exponents.len()];
+            for (j, log10_norm) in norms.iter_mut().enumerate() {
                 *log10_norm = values.column_log10_norm(j);
             }
         }
@@ -104,20 +131,20 @@ impl BlockNorms {
 
 impl Probe for BlockNorms {
     fn backward(&mut self, step: &BackwardStep) {
-        for block in &mut self.blocks {
-            block.node.set(step.t, step.node.rows(&block.rows));
-            block.carried.set(step.t, step.carried.rows(&block.rows));
-            if step.t == 0 {
-                block.node.finish(0..1);
-                block.carried.finish(0..1);
+        // The steps come chunk by chunk; the initial state has none.
+        if step.t == 0 {
+            for block in &mut self.blocks {
+                block.node.set_all(0, step.node.rows(&block.rows));
+                block.carried.set_all(0, step.carried.rows(&block.rows));
             }
         }
     }
 
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         for block in &mut self.blocks {
-            block.node.finish(chunk.times());
-            block.carried.finish(chunk.times());
+            let (node, carried) = (&mut block.node, &mut block.carried);
+            node.set_all(chunk.first_step, chunk.nodes.rows(&block.rows));
+            carried.set_all(chunk.first_step, chunk.carried.rows(&block.rows));
         }
     }
 }
