@@ -340,7 +340,7 @@ impl Network {
     fn check_parameters(&self, loss: &str, gradient: &ParameterGradient) {
         let found = gradient.to_f64();
         for block in self.cell.parameter_blocks() {
-            let expected = match block.name {
+            let expected = match block.name.as_str() {
                 "bias" => self.fixture.columns(&format!("{loss}.grad.bias_ih_l0")),
                 weights => self.fixture.matrix(&format!("{loss}.grad.{weights}_l0")),
             };
