@@ -118,17 +118,9 @@ impl Packed {
     /// If there are not as many sums as rows.
     pub fn add_columns(&self, sums: &mut [f64]) {
         assert_eq!(self.rows, sums.len(), "rows to add up");
-        // The product with a vector of ones, all of them the same one.
-        let one = [1.0];
-        let ones = Columns {
-            first: one.as_ptr(),
-            row_step: 0,
-            column_step: 0,
-            length: self.columns,
-        };
         simd::run(PackedProduct {
             lhs: self,
-            rhs: [ones],
+            rhs: [Columns::ones(self.columns)],
             product: Product::new(Start::Destination, ViewMut::from_slice(sums, self.rows, 1)),
         });
     }
@@ -287,6 +279,20 @@ pub fn multiply_by_transpose(start: Start, lhs: View, rhs: View, destination: Vi
     });
 }
 
+/// Adds the sum of the columns of `matrix` to `sums`.
+///
+/// # Panics
+/// If there are not as many sums as rows.
+pub fn add_columns(matrix: View, sums: &mut [f64]) {
+    let (rows, columns) = matrix.shape();
+    assert_eq!(rows, sums.len(), "rows to add up");
+    simd::run(PlainProduct {
+        lhs: matrix,
+        rhs: Columns::ones(columns),
+        product: Product::new(Start::Destination, ViewMut::from_slice(sums, rows, 1)),
+    });
+}
+
 /// `destination` = `start` + `lhs`ᵀ · `rhs`. Shapes: `lhs` k×m, `rhs` k×n, `destination` m×n.
 ///
 /// # Panics
@@ -354,6 +360,18 @@ impl Columns {
             row_step,
             column_step,
             length: view.ncols(),
+        }
+    }
+
+    /// A column of ones, all of them the same one.
+    #[inline]
+    fn ones(length: usize) -> Self {
+        static ONE: f64 = 1.0;
+        Columns {
+            first: &raw const ONE,
+            row_step: 0,
+            column_step: 0,
+            length,
         }
     }
 
@@ -813,9 +831,12 @@ mod tests {
                     packed.multiply_by_transpose(start, b_transposed.as_view(), c.as_view_mut());
                     assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
                 }
-                let mut sums = vec![1.0; m];
-                Packed::new(a).add_columns(&mut sums);
-                assert!((0..m).all(|i| sums[i] == 1.0 + a.row(i).sum()));
+                let mut sums = vec![[1.0; 2]; m].concat();
+                let (packed, plain) = sums.split_at_mut(m);
+                Packed::new(a).add_columns(packed);
+                add_columns(a, plain);
+                assert!((0..m).all(|i| packed[i] == 1.0 + a.row(i).sum()));
+                assert_eq!(packed, plain);
                 let mut doubled = Packed::new(a);
                 doubled.change_columns(|_, part| part.iter_mut().for_each(|v| *v *= 2.0));
                 assert_eq!(doubled, Packed::new((a * 2.0).as_view()));
@@ -866,6 +887,7 @@ mod tests {
         for (m, k, n) in SHAPES {
             let (a, b) = (rounding(m, k, 1), rounding(k, n, 2));
             let best = at_level(Level::detect(), &a, &b);
+            assert_eq!(best[0], best[1], "packed and plain");
             for level in [Level::Portable, Level::Avx2] {
                 let other = at_level(level, &a, &b);
                 for (best, other) in best.iter().zip(&other) {

@@ -129,11 +129,21 @@ impl Pass for GroupedSquares<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        if let Some(all) = entries(&self.matrix) {
+            let size = self.group * self.matrix.nrows();
+            for (group, sum) in all.chunks_exact(size).zip(self.sums) {
+                *sum = squares(simd, group);
+            }
+            return;
+        }
         let mut columns = self.matrix.column_iter();
         for sum in self.sums {
             let mut partial = [simd.splat(0.0); 4];
             for column in columns.by_ref().take(self.group) {
                 add_squares(simd, column.as_slice(), &mut partial);
+                // Short columns do not wait for each other.
+                let [a, b, c, d] = partial;
+                partial = [c, d, a, b];
             }
             *sum = total(simd, partial);
         }

@@ -73,12 +73,15 @@ impl ParameterGradient {
         scale_slice(&mut self.values, self.exponent - target);
         (self.exponent, self.is_zero) = (target, false);
 
+        let agree = deltas.exponents.iter().all(|exponent| *exponent == target);
         let mut laid_out = None;
         for block in &self.blocks {
+            let own = rows(&deltas.values, &block.rows);
+            let in_place = agree && own.nrows() <= LARGEST_IN_PLACE;
             // Once for all blocks with the same rows.
-            if laid_out != Some(&block.rows) {
-                self.deltas.set(rows(&deltas.values, &block.rows));
-                if deltas.exponents.iter().any(|exponent| *exponent != target) {
+            if !in_place && laid_out != Some(&block.rows) {
+                self.deltas.set(own);
+                if !agree {
                     self.deltas.change_columns(|j, column| {
                         scale_slice(column, deltas.exponents[j] - target);
                     });
@@ -86,13 +89,20 @@ impl ParameterGradient {
                 laid_out = Some(&block.rows);
             }
             let values = &mut self.values[block.range.clone()];
-            match block.factor.of(chunk) {
-                None => self.deltas.add_columns(values),
-                Some(factor) => {
-                    let sum = ViewMut::from_slice(values, block.rows.len(), block.columns);
-                    self.deltas
-                        .multiply_by_transpose(Start::Destination, factor, sum);
+            let Some(factor) = block.factor.of(chunk) else {
+                if in_place {
+                    kernels::add_columns(own, values);
+                } else {
+                    self.deltas.add_columns(values);
                 }
+                continue;
+            };
+            let sum = ViewMut::from_slice(values, block.rows.len(), block.columns);
+            if in_place {
+                kernels::multiply_by_transpose(Start::Destination, own, factor, sum);
+            } else {
+                let start = Start::Destination;
+                self.deltas.multiply_by_transpose(start, factor, sum);
             }
         }
     }
@@ -103,6 +113,10 @@ impl Probe for ParameterGradient {
         self.add(chunk);
     }
 }
+
+/// Up to so many rows δ is best multiplied where it lies; above, reading a panel of it through a
+/// chunk of long columns costs more than laying it out first. No result depends on it.
+const LARGEST_IN_PLACE: usize = 256;
 
 /// Columns of an adjoint are held below 2 to this power (they are rescaled at 2²⁰⁰), and δ, an
 /// adjoint times slopes, not far from it.

@@ -109,15 +109,8 @@ pub trait Simd: Copy {
     fn exponent_and_mantissa(self, x: Self::V) -> (Self::V, Self::V);
     /// `yes` in the lanes where a > b, else `no`.
     fn where_greater(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
-    /// The lanes, in order.
-    fn lanes(self, a: Self::V) -> [f64; LANES];
-
     /// The sum of the lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).
-    #[inline(always)]
-    fn sum(self, a: Self::V) -> f64 {
-        let a = self.lanes(a);
-        ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
-    }
+    fn sum(self, a: Self::V) -> f64;
 }
 
 /// Work to be compiled for every instruction set.

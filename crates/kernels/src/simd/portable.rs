@@ -126,7 +126,8 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn lanes(self, a: Eight) -> [f64; LANES] {
-        a.0
+    fn sum(self, a: Eight) -> f64 {
+        let a = a.0;
+        ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }
 }

@@ -198,10 +198,25 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn lanes(self, a: One) -> [f64; LANES] {
-        let mut lanes = [0.0; LANES];
-        self.store(&mut lanes, 0, a);
-        lanes
+    fn sum(self, a: One) -> f64 {
+        // SAFETY: see the module.
+        unsafe {
+            let (low, high) = (
+                _mm512_castpd512_pd256(a.0),
+                _mm512_extractf64x4_pd::<1>(a.0),
+            );
+            sum_of_four(_mm256_add_pd(low, high))
+        }
+    }
+}
+
+/// (0+2) + (1+3).
+#[inline(always)]
+unsafe fn sum_of_four(a: __m256d) -> f64 {
+    // SAFETY: see the module.
+    unsafe {
+        let pairs = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd::<1>(a));
+        _mm_cvtsd_f64(_mm_add_sd(pairs, _mm_unpackhi_pd(pairs, pairs)))
     }
 }
 
@@ -368,9 +383,8 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn lanes(self, a: Two) -> [f64; LANES] {
-        let mut lanes = [0.0; LANES];
-        self.store(&mut lanes, 0, a);
-        lanes
+    fn sum(self, a: Two) -> f64 {
+        // SAFETY: see the module.
+        unsafe { sum_of_four(_mm256_add_pd(a.0, a.1)) }
     }
 }
