@@ -1,6 +1,6 @@
 //! The pre-activations shared by gated cells: a_t = W_hh·h_{t−1} + W_ih·x_t + b.
 
-use kernels::{Packed, Start, View, ViewMut};
+use kernels::{Epilogue, Packed, Start, View, ViewMut};
 use nalgebra::{DMatrix, DVector};
 
 use crate::cell::{Factor, ParameterBlock};
@@ -157,6 +157,15 @@ impl AffineMap {
         self.packed
             .both
             .multiply_stacked(bias, [input, output], activations);
+    }
+
+    /// `outputs` = f(W_hh·`output` + W_ih·`input` + b). Shapes: I×N, H×N, P×N.
+    #[inline]
+    pub fn activated(&self, input: View, output: View, outputs: ViewMut, f: impl Epilogue) {
+        let bias = Start::Column(self.bias());
+        self.packed
+            .both
+            .multiply_stacked_then(bias, [input, output], outputs, f);
     }
 
     /// `activations` = W_hh·`output`. Shapes: H×N, P×N.

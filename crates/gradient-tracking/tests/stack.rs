@@ -354,7 +354,7 @@ fn the_paths_of_every_layer_add_up() {
 #[test]
 fn a_layer_far_below_its_neighbour_keeps_its_norm() {
     let (steps, forget, recurrent) = (3000, 6.0, 0.5);
-    let forget_gate = 1.0 / (1.0 + (-forget as f64).exp());
+    let forget_gate = 1.0 / (1.0 + (-forget).exp());
     // Below, f = σ(6) and nothing else acts on c; h = o·tanh c feeds a linear unit with W_hh = ½.
     let memory = Lstm::new(
         DMatrix::zeros(4, 1),

@@ -35,6 +35,28 @@ pub enum Start<'a> {
     Column(&'a [f64]),
 }
 
+/// A function of every element of a product, applied before the element is written.
+pub trait Epilogue: Copy {
+    /// Whether f(v) = v.
+    const IS_IDENTITY: bool = false;
+
+    /// f(v). Must be `#[inline(always)]`, as [`Pass`] says.
+    fn of<S: Simd>(self, simd: S, v: S::V) -> S::V;
+}
+
+/// f(v) = v.
+#[derive(Clone, Copy)]
+struct Identity;
+
+impl Epilogue for Identity {
+    const IS_IDENTITY: bool = true;
+
+    #[inline(always)]
+    fn of<S: Simd>(self, _: S, v: S::V) -> S::V {
+        v
+    }
+}
+
 /// Rows of a full panel of a [`Packed`] matrix.
 const PANEL: usize = 4 * LANES;
 
@@ -223,6 +245,22 @@ impl Packed {
         rhs: [View; PARTS],
         destination: ViewMut,
     ) {
+        self.multiply_stacked_then(start, rhs, destination, Identity);
+    }
+
+    /// `destination` = f(`start` + this · `rhs`), f element by element, else as
+    /// [`multiply_stacked`](Self::multiply_stacked).
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[inline]
+    pub fn multiply_stacked_then<const PARTS: usize, F: Epilogue>(
+        &self,
+        start: Start,
+        rhs: [View; PARTS],
+        destination: ViewMut,
+        f: F,
+    ) {
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         let stacked = rhs.iter().map(|part| part.nrows()).sum();
         for part in &rhs {
@@ -231,7 +269,7 @@ impl Packed {
         simd::run(PackedProduct {
             lhs: self,
             rhs: rhs.map(|part| Columns::of(&part)),
-            product: Product::new(start, destination),
+            product: Product::new(start, destination).then(f),
         });
     }
 
@@ -385,9 +423,9 @@ impl Columns {
     }
 }
 
-/// The destination and what is added to.
+/// The destination, what is added to, and what becomes of the sum.
 #[derive(Clone, Copy)]
-struct Product {
+struct Product<F = Identity> {
     to: *mut f64,
     to_step: usize,
     /// Null to start from zero.
@@ -395,6 +433,7 @@ struct Product {
     from_step: usize,
     rows: usize,
     columns: usize,
+    f: F,
 }
 
 impl Product {
@@ -415,9 +454,25 @@ impl Product {
             from_step,
             rows,
             columns,
+            f: Identity,
         }
     }
 
+    #[inline]
+    fn then<F>(self, f: F) -> Product<F> {
+        Product {
+            to: self.to,
+            to_step: self.to_step,
+            from: self.from,
+            from_step: self.from_step,
+            rows: self.rows,
+            columns: self.columns,
+            f,
+        }
+    }
+}
+
+impl<F: Epilogue> Product<F> {
     /// What element (row…row+8, column) starts from.
     #[inline(always)]
     unsafe fn start<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::V {
@@ -439,6 +494,20 @@ impl Product {
             simd.store_to(to, self.rows - row, value);
         }
     }
+
+    /// Applies f to `vectors`·8 rows of a column that were written without it.
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(&self, simd: S, row: usize, vectors: usize, column: usize) {
+        for v in 0..vectors {
+            let row = row + v * LANES;
+            // SAFETY: as above.
+            unsafe {
+                let at = self.to.add(column * self.to_step + row);
+                let value = simd.load_from(at, self.rows - row);
+                self.finish(simd, row, column, self.f.of(simd, value));
+            }
+        }
+    }
 }
 
 /// Rows of the left operand, as V vectors from `row` on.
@@ -454,11 +523,11 @@ struct Rows {
 
 /// V·8 rows times N columns from `column` on.
 #[inline(always)]
-unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize>(
+unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize, F: Epilogue>(
     simd: S,
     mut rows: Rows,
     parts: [Columns; PARTS],
-    product: &Product,
+    product: &Product<F>,
     column: usize,
 ) {
     // SAFETY: the callers keep row and column ranges inside the matrices.
@@ -481,6 +550,12 @@ unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize>(
         for (j, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
                 product.finish(simd, rows.row + v * LANES, column + j, *sum);
+            }
+        }
+        // Once the registers of the sums are free.
+        if !F::IS_IDENTITY {
+            for j in 0..N {
+                product.apply(simd, rows.row, V, column + j);
             }
         }
     }
@@ -518,11 +593,17 @@ unsafe fn run_along<S: Simd, const V: usize, const N: usize, const FULL: bool>(
 
 /// V·8 rows times a single column, the sum over k split in `SPLIT` that do not wait for each other.
 #[inline(always)]
-unsafe fn single_column<S: Simd, const V: usize, const SPLIT: usize, const PARTS: usize>(
+unsafe fn single_column<
+    S: Simd,
+    const V: usize,
+    const SPLIT: usize,
+    const PARTS: usize,
+    F: Epilogue,
+>(
     simd: S,
     mut rows: Rows,
     parts: [Columns; PARTS],
-    product: &Product,
+    product: &Product<F>,
 ) {
     // SAFETY: as in `tile`.
     unsafe {
@@ -549,7 +630,7 @@ unsafe fn single_column<S: Simd, const V: usize, const SPLIT: usize, const PARTS
             distance /= 2;
         }
         for (v, sum) in sums[0].iter().enumerate() {
-            product.finish(simd, rows.row + v * LANES, 0, *sum);
+            product.finish(simd, rows.row + v * LANES, 0, product.f.of(simd, *sum));
         }
     }
 }
@@ -590,21 +671,21 @@ unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FUL
 
 /// One panel of the left operand, of 1 to 4 vectors, times all columns.
 #[inline(always)]
-unsafe fn panel<S: Simd, const PARTS: usize>(
+unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
     simd: S,
     vectors: usize,
     rows: Rows,
     columns: [Columns; PARTS],
-    product: &Product,
+    product: &Product<F>,
 ) {
     // SAFETY: passed on.
     unsafe {
         if product.columns == 1 {
             match vectors {
-                1 => single_column::<S, 1, 8, PARTS>(simd, rows, columns, product),
-                2 => single_column::<S, 2, 4, PARTS>(simd, rows, columns, product),
-                3 => single_column::<S, 3, 2, PARTS>(simd, rows, columns, product),
-                _ => single_column::<S, 4, 2, PARTS>(simd, rows, columns, product),
+                1 => single_column::<S, 1, 8, PARTS, F>(simd, rows, columns, product),
+                2 => single_column::<S, 2, 4, PARTS, F>(simd, rows, columns, product),
+                3 => single_column::<S, 3, 2, PARTS, F>(simd, rows, columns, product),
+                _ => single_column::<S, 4, 2, PARTS, F>(simd, rows, columns, product),
             }
             return;
         }
@@ -622,10 +703,10 @@ unsafe fn panel<S: Simd, const PARTS: usize>(
                 ..rows
             };
             match height {
-                1 => strip::<S, 1, PARTS>(simd, part, columns, product),
-                2 => strip::<S, 2, PARTS>(simd, part, columns, product),
-                3 => strip::<S, 3, PARTS>(simd, part, columns, product),
-                _ => strip::<S, 4, PARTS>(simd, part, columns, product),
+                1 => strip::<S, 1, PARTS, F>(simd, part, columns, product),
+                2 => strip::<S, 2, PARTS, F>(simd, part, columns, product),
+                3 => strip::<S, 3, PARTS, F>(simd, part, columns, product),
+                _ => strip::<S, 4, PARTS, F>(simd, part, columns, product),
             }
             at += height;
         }
@@ -634,11 +715,11 @@ unsafe fn panel<S: Simd, const PARTS: usize>(
 
 /// V·8 rows times all columns.
 #[inline(always)]
-unsafe fn strip<S: Simd, const V: usize, const PARTS: usize>(
+unsafe fn strip<S: Simd, const V: usize, const PARTS: usize, F: Epilogue>(
     simd: S,
     rows: Rows,
     columns: [Columns; PARTS],
-    product: &Product,
+    product: &Product<F>,
 ) {
     // SAFETY: passed on.
     unsafe {
@@ -646,25 +727,25 @@ unsafe fn strip<S: Simd, const V: usize, const PARTS: usize>(
         while j < product.columns {
             let width = (product.columns - j).min(S::TILE.1);
             match width {
-                1 => tile::<S, V, 1, PARTS>(simd, rows, columns, product, j),
-                2 => tile::<S, V, 2, PARTS>(simd, rows, columns, product, j),
-                3 => tile::<S, V, 3, PARTS>(simd, rows, columns, product, j),
-                4 => tile::<S, V, 4, PARTS>(simd, rows, columns, product, j),
-                5 => tile::<S, V, 5, PARTS>(simd, rows, columns, product, j),
-                _ => tile::<S, V, 6, PARTS>(simd, rows, columns, product, j),
+                1 => tile::<S, V, 1, PARTS, F>(simd, rows, columns, product, j),
+                2 => tile::<S, V, 2, PARTS, F>(simd, rows, columns, product, j),
+                3 => tile::<S, V, 3, PARTS, F>(simd, rows, columns, product, j),
+                4 => tile::<S, V, 4, PARTS, F>(simd, rows, columns, product, j),
+                5 => tile::<S, V, 5, PARTS, F>(simd, rows, columns, product, j),
+                _ => tile::<S, V, 6, PARTS, F>(simd, rows, columns, product, j),
             }
             j += width;
         }
     }
 }
 
-struct PackedProduct<'a, const PARTS: usize> {
+struct PackedProduct<'a, const PARTS: usize, F = Identity> {
     lhs: &'a Packed,
     rhs: [Columns; PARTS],
-    product: Product,
+    product: Product<F>,
 }
 
-impl<const PARTS: usize> Pass for PackedProduct<'_, PARTS> {
+impl<const PARTS: usize, F: Epilogue> Pass for PackedProduct<'_, PARTS, F> {
     type Output = ();
 
     #[inline(always)]
@@ -900,6 +981,34 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// v ↦ v² + 1.
+    #[derive(Clone, Copy)]
+    struct SquareAndOne;
+
+    impl Epilogue for SquareAndOne {
+        #[inline(always)]
+        fn of<S: Simd>(self, simd: S, v: S::V) -> S::V {
+            simd.mul_add(v, v, simd.splat(1.0))
+        }
+    }
+
+    /// Small integers, as above.
+    #[test]
+    fn an_epilogue_is_applied_once_to_every_element() {
+        for (m, k, n) in SHAPES {
+            let (a, b) = (filled(m, k, 1), filled(k, n, 2));
+            let packed = Packed::new(a.as_view());
+            let mut to = DMatrix::zeros(m, n);
+            packed.multiply_stacked_then(
+                Start::Zero,
+                [b.as_view()],
+                to.as_view_mut(),
+                SquareAndOne,
+            );
+            assert_eq!(to, (a * b).map(|v| v * v + 1.0), "{m}×{k}·{k}×{n}");
         }
     }
 

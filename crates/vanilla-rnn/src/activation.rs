@@ -1,5 +1,6 @@
 //! The activation φ of a vanilla RNN and its derivative, written as a function of h = φ(a).
 
+use kernels::Epilogue;
 use kernels::simd::Simd;
 use serde::{Deserialize, Serialize};
 
@@ -28,18 +29,6 @@ impl Activation {
         }
     }
 
-    /// φ(a).
-    #[inline(always)]
-    pub(crate) fn of<S: Simd>(self, simd: S, a: S::V) -> S::V {
-        match self {
-            Activation::Tanh => kernels::tanh_of(simd, a),
-            // Keeps NaN, which would hide an overflow as 0.
-            Activation::Relu => simd.max(a, simd.splat(0.0)),
-            Activation::Logistic => kernels::logistic_of(simd, a),
-            Activation::Identity => a,
-        }
-    }
-
     /// φ'(a)·`factor`, from h = φ(a).
     #[inline(always)]
     pub(crate) fn slope_times<S: Simd>(self, simd: S, h: S::V, factor: S::V) -> S::V {
@@ -52,6 +41,19 @@ impl Activation {
             }
             Activation::Logistic => h * (one - h) * factor,
             Activation::Identity => factor,
+        }
+    }
+}
+
+impl Epilogue for Activation {
+    #[inline(always)]
+    fn of<S: Simd>(self, simd: S, a: S::V) -> S::V {
+        match self {
+            Activation::Tanh => kernels::tanh_of(simd, a),
+            // Keeps NaN, which would hide an overflow as 0.
+            Activation::Relu => simd.max(a, simd.splat(0.0)),
+            Activation::Logistic => kernels::logistic_of(simd, a),
+            Activation::Identity => a,
         }
     }
 }

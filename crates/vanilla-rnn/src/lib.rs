@@ -110,12 +110,9 @@ impl RecurrentCell for VanillaRnn {
     }
 
     /// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
-    fn step(&self, input: View, previous: View, mut next: ViewMut, _saved: ViewMut) {
-        self.affine.activations(input, previous, next.as_view_mut());
-        simd::run(passes::Activate {
-            activation: self.activation,
-            values: next,
-        });
+    fn step(&self, input: View, previous: View, next: ViewMut, _saved: ViewMut) {
+        self.affine
+            .activated(input, previous, next, self.activation);
     }
 
     /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.

@@ -1,42 +1,11 @@
-//! What a vanilla RNN does unit by unit: everything but the matrix product of a step, each pass over
-//! all units and sequences once, eight units at a time.
+//! What a vanilla RNN does unit by unit on the way back and along a tangent: everything but the matrix
+//! products, each pass over all units and sequences once, eight units at a time.
 
 use gradient_tracking::{View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd};
 use kernels::{entries, entries_mut};
 
 use crate::Activation;
-
-/// h_t = φ(a_t), in place.
-pub struct Activate<'a> {
-    pub activation: Activation,
-    pub values: ViewMut<'a>,
-}
-
-impl Pass for Activate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        if self.activation == Activation::Identity {
-            return;
-        }
-        if let Some(all) = entries_mut(&mut self.values) {
-            return apply(simd, self.activation, all);
-        }
-        for mut column in self.values.column_iter_mut() {
-            apply(simd, self.activation, column.as_mut_slice());
-        }
-    }
-}
-
-#[inline(always)]
-fn apply<S: Simd>(simd: S, activation: Activation, values: &mut [f64]) {
-    for k in (0..values.len()).step_by(LANES) {
-        let value = activation.of(simd, simd.load(values, k));
-        simd.store(values, k, value);
-    }
-}
 
 /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t, and the node gradient: h_t has no path within its own step.
 ///

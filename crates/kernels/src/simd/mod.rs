@@ -168,13 +168,15 @@ impl Level {
 }
 
 /// Executes a pass with the best instruction set of this machine.
-#[inline]
+// Always inlined, so that the pass is built where it is used: a copy of it would be read in wider
+// pieces than it was just written in, and wait for them.
+#[inline(always)]
 pub fn run<P: Pass>(pass: P) -> P::Output {
     run_at(Level::Avx512, pass)
 }
 
 /// Executes a pass with the given instruction set, or the best one below it that this machine has.
-#[inline]
+#[inline(always)]
 pub fn run_at<P: Pass>(level: Level, pass: P) -> P::Output {
     #[cfg(target_arch = "x86_64")]
     {

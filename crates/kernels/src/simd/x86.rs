@@ -28,7 +28,7 @@ pub fn detect() -> Level {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub fn run_at<P: Pass>(level: Level, pass: P) -> P::Output {
     #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
     fn avx512<P: Pass>(pass: P) -> P::Output {
