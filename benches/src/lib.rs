@@ -150,6 +150,10 @@ impl AdjointSource for TerminalSquaredError<'_> {
         }
         t == self.steps
     }
+
+    fn before(&self, t: usize) -> usize {
+        if t > self.steps { self.steps } else { 0 }
+    }
 }
 
 /// Floating-point operations of the matrix products of one run, forward and backward.

@@ -1,6 +1,7 @@
 //! The pre-activations shared by gated cells: a_t = W_hh·h_{t−1} + W_ih·x_t + b.
 
-use kernels::{Epilogue, Packed, Start, View, ViewMut};
+use kernels::simd::Simd;
+use kernels::{Epilogue, Identity, Packed, Start, View, ViewMut};
 use nalgebra::{DMatrix, DVector};
 
 use crate::cell::{Factor, ParameterBlock};
@@ -159,6 +160,18 @@ impl AffineMap {
             .multiply_stacked(bias, [input, output], activations);
     }
 
+    /// [`activations`](Self::activations) as part of a pass.
+    #[inline(always)]
+    pub fn activations_within<S: Simd>(
+        &self,
+        simd: S,
+        input: View,
+        output: View,
+        activations: ViewMut,
+    ) {
+        self.activated_within(simd, input, output, activations, Identity);
+    }
+
     /// `outputs` = f(W_hh·`output` + W_ih·`input` + b). Shapes: I×N, H×N, P×N.
     #[inline]
     pub fn activated(&self, input: View, output: View, outputs: ViewMut, f: impl Epilogue) {
@@ -166,6 +179,22 @@ impl AffineMap {
         self.packed
             .both
             .multiply_stacked_then(bias, [input, output], outputs, f);
+    }
+
+    /// [`activated`](Self::activated) as part of a pass.
+    #[inline(always)]
+    pub fn activated_within<S: Simd>(
+        &self,
+        simd: S,
+        input: View,
+        output: View,
+        outputs: ViewMut,
+        f: impl Epilogue,
+    ) {
+        let bias = Start::Column(self.bias());
+        self.packed
+            .both
+            .multiply_within(simd, bias, [input, output], outputs, f);
     }
 
     /// `activations` = W_hh·`output`. Shapes: H×N, P×N.
@@ -195,6 +224,18 @@ impl AffineMap {
         self.packed
             .recurrent_transposed
             .multiply(Start::Zero, delta, output);
+    }
+
+    /// [`pull_back_recurrent`](Self::pull_back_recurrent) as part of a pass.
+    #[inline(always)]
+    pub fn pull_back_recurrent_within<S: Simd>(&self, simd: S, delta: View, output: ViewMut) {
+        self.packed.recurrent_transposed.multiply_within(
+            simd,
+            Start::Zero,
+            [delta],
+            output,
+            Identity,
+        );
     }
 
     /// `input` = W_ihᵀ·`delta`. Shapes: P×N, I×N.

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use kernels::{Buffer, View, ViewMut};
 
-use crate::cell::RecurrentCell;
+use crate::cell::{AdjointsMut, RecurrentCell};
 use crate::probe::{BackwardChunk, BackwardStep, Probe, ProbeList};
 use crate::rollout::{NonFinite, assert_layers, layer_inputs, steps_of};
-use crate::scaled::{NotFinite, Scaled, add_to_rows, rescale, rows};
+use crate::scaled::{NotFinite, Scaled, add_to_rows, rescale, rows, safe_squares};
 use crate::source::AdjointSource;
 use crate::tape::Tape;
 use crate::workspace::{Workspace, chunks};
@@ -101,6 +101,14 @@ impl Run {
     fn cuts(self, t: usize) -> bool {
         let lag = self.steps - t;
         lag > 0 && self.truncation.is_some_and(|tau| lag % tau == 0)
+    }
+
+    /// The last step before t whose state truncation detaches, or 0.
+    fn cut_before(self, t: usize) -> usize {
+        self.truncation.map_or(0, |tau| {
+            let lag = ((self.steps - t) / tau + 1) * tau.get();
+            self.steps.saturating_sub(lag)
+        })
     }
 }
 
@@ -280,14 +288,14 @@ impl LayerChunk<'_> {
                 downward_at_cuts.prepare(shape.input, chunk.len(), batch);
             }
         }
-        for t in chunk.clone().rev() {
-            let point = tape.point(t);
+        let is_watched = probes.iter().any(|probe| probe.watches().backward);
+        let mut t = chunk.end;
+        while t > chunk.start {
+            t -= 1;
+            let cut = self.run.cuts(t);
             let in_chunk = t - chunk.start;
             let own_columns = in_chunk * batch..(in_chunk + 1) * batch;
-            let delta = &mut deltas[in_chunk * delta_size..(in_chunk + 1) * delta_size];
-            let node = &mut nodes[in_chunk * state_size..(in_chunk + 1) * state_size];
-            let (previous, adjoint) = adjoints[in_chunk * state_size..(in_chunk + 2) * state_size]
-                .split_at_mut(state_size);
+            let adjoint = &mut adjoints[(in_chunk + 1) * state_size..][..state_size];
             let (arrived, arrived_exponents) = if is_below {
                 (
                     &mut arrived[in_chunk * state_size..(in_chunk + 1) * state_size],
@@ -296,25 +304,26 @@ impl LayerChunk<'_> {
             } else {
                 (&mut *arrived, &mut **arrived_exponents)
             };
-            let cut = self.run.cuts(t);
 
-            let (entering, kept) = match &mut outside {
+            // What enters here, what of it goes on past a cut, and before which step nothing enters.
+            let (entering, kept, entered_before) = match &mut outside {
                 Outside::Loss(source) => {
-                    injected.fill(0.0);
-                    let output = rows(&point.next, &output_rows);
-                    let adjoint = columns_mut(injected, shape.output);
-                    let entering = if source.inject(t, output, adjoint) {
-                        injected_exponents.fill(0);
-                        rescale(columns_mut(injected, shape.output), injected_exponents)
-                            .map_err(|NotFinite| t)?;
-                        Some(Scaled {
-                            values: columns_of(injected, shape.output),
-                            exponents: injected_exponents,
-                        })
-                    } else {
-                        None
-                    };
-                    (entering, entering)
+                    let mut entering = None;
+                    if source.before(t + 1) == t {
+                        injected.fill(0.0);
+                        let state = tape.state(t);
+                        let output = rows(&state, &output_rows);
+                        if source.inject(t, output, columns_mut(injected, shape.output)) {
+                            injected_exponents.fill(0);
+                            rescale(columns_mut(injected, shape.output), injected_exponents)
+                                .map_err(|NotFinite| t)?;
+                            entering = Some(Scaled {
+                                values: columns_of(injected, shape.output),
+                                exponents: injected_exponents,
+                            });
+                        }
+                    }
+                    (entering, entering, source.before(t))
                 }
                 Outside::Above(above) => {
                     let kept = above.downward.at(in_chunk);
@@ -323,7 +332,7 @@ impl LayerChunk<'_> {
                     } else {
                         kept
                     };
-                    (Some(entering), Some(kept))
+                    (Some(entering), Some(kept), t - 1)
                 }
             };
             if let Some(entering) = entering {
@@ -336,45 +345,67 @@ impl LayerChunk<'_> {
                     entering,
                 );
             }
-            adjoint_exponents[own_columns.clone()].copy_from_slice(exponents);
 
-            cell.pull_back(
-                &point,
-                columns_of(adjoint, shape.state),
-                columns_mut(node, shape.state),
-                columns_mut(delta, shape.delta),
-                columns_mut(previous, shape.state),
+            // As many steps as nothing else happens at.
+            let next_event = if cut {
+                t - 1
+            } else {
+                entered_before.max(self.run.cut_before(t))
+            };
+            let first = chunk.start.max(next_event + 1);
+            let (from, to) = (first - chunk.start, in_chunk + 1);
+            let done = cell.pull_back_steps(
+                &tape.points(first..t + 1),
+                AdjointsMut {
+                    carried: columns_mut(
+                        &mut adjoints[from * state_size..(to + 1) * state_size],
+                        shape.state,
+                    ),
+                    nodes: columns_mut(&mut nodes[from * state_size..to * state_size], shape.state),
+                    deltas: columns_mut(
+                        &mut deltas[from * delta_size..to * delta_size],
+                        shape.delta,
+                    ),
+                    columns: batch,
+                },
+                safe_squares(),
             );
-            if !probes.is_empty() {
-                let scaled = |values| Scaled {
-                    values: columns_of(values, shape.state),
-                    exponents,
-                };
-                let total = scaled(adjoint);
-                let arrived = match entering {
-                    Some(_) => Scaled {
+            let from = to - done;
+            for of_step in adjoint_exponents[from * batch..to * batch].chunks_exact_mut(batch) {
+                of_step.copy_from_slice(exponents);
+            }
+            let steps_seen = if is_watched { from..to } else { 0..0 };
+            for k in steps_seen.rev() {
+                let total = scaled_step(adjoints, k + 1, shape.state, exponents);
+                let has_entered = entering.is_some() && k == in_chunk;
+                let arrived = if has_entered {
+                    Scaled {
                         values: columns_of(arrived, shape.state),
                         exponents: arrived_exponents,
-                    },
-                    None => total,
+                    }
+                } else {
+                    total
                 };
+                let point = tape.point(chunk.start + k);
                 let step = BackwardStep {
-                    t,
+                    t: chunk.start + k,
                     state: point.next,
                     point: Some(point),
                     arrived,
-                    injected: entering,
+                    injected: entering.filter(|_| has_entered),
                     // What comes down from the layer above takes a path inside step t.
                     carried: if is_below { arrived } else { total },
-                    node: scaled(node),
+                    node: scaled_step(nodes, k, shape.state, exponents),
                     cut,
-                    kept,
+                    kept: kept.filter(|_| has_entered),
                 };
                 for probe in probes.iter_mut() {
                     probe.backward(&step);
                 }
             }
+            let previous = &mut adjoints[from * state_size..(from + 1) * state_size];
             if cut {
+                let delta = &mut deltas[in_chunk * delta_size..(in_chunk + 1) * delta_size];
                 if !self.is_lowest {
                     let deltas = Scaled {
                         values: columns_of(delta, shape.delta),
@@ -393,14 +424,17 @@ impl LayerChunk<'_> {
                     exponents.copy_from_slice(kept.exponents);
                 }
                 cell.pull_back(
-                    &point,
+                    &tape.point(t),
                     columns_of(resumed, shape.state),
                     columns_mut(unseen, shape.state),
                     columns_mut(delta, shape.delta),
                     columns_mut(previous, shape.state),
                 );
             }
-            delta_exponents[own_columns].copy_from_slice(exponents);
+            for of_step in delta_exponents[from * batch..to * batch].chunks_exact_mut(batch) {
+                of_step.copy_from_slice(exponents);
+            }
+            t = chunk.start + from;
             rescale(columns_mut(previous, shape.state), exponents).map_err(|NotFinite| t)?;
         }
         let scaled = |values, rows, exponents| Scaled {
@@ -418,6 +452,12 @@ impl LayerChunk<'_> {
                 adjoints
             },
             nodes: scaled(nodes, shape.state, adjoint_exponents),
+            // What comes down from the layer above is part of the node gradient alone.
+            differing: if is_below {
+                0..shape.state
+            } else {
+                cell.inner_paths()
+            },
             deltas,
             previous: tape.states(chunk.start - 1, chunk.len()),
             next: tape.states(chunk.start, chunk.len()),
@@ -441,6 +481,20 @@ fn at_least(buffer: &mut Buffer, length: usize) -> &mut [f64] {
         buffer.resize(length);
     }
     &mut buffer[..length]
+}
+
+/// One step of a buffer of steps, counted from its start.
+fn scaled_step<'a>(
+    buffer: &'a [f64],
+    step: usize,
+    rows: usize,
+    exponents: &'a [i64],
+) -> Scaled<'a> {
+    let size = rows * exponents.len();
+    Scaled {
+        values: columns_of(&buffer[step * size..(step + 1) * size], rows),
+        exponents,
+    }
 }
 
 /// A buffer seen as columns of `rows` values.

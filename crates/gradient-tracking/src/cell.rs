@@ -56,6 +56,49 @@ pub struct Point<'a> {
     pub saved: View<'a>,
 }
 
+/// n consecutive steps of a trajectory.
+#[derive(Clone, Copy, Debug)]
+pub struct Points<'a> {
+    /// The states, S×((n+1)·B), the one before the first step in front.
+    pub states: View<'a>,
+    /// What the steps saved, R×(n·B).
+    pub saved: View<'a>,
+    /// B.
+    pub batch: usize,
+}
+
+impl Points<'_> {
+    /// n.
+    #[inline]
+    pub fn steps(&self) -> usize {
+        self.saved.ncols() / self.batch
+    }
+
+    /// Step k, counted from 0.
+    #[inline]
+    pub fn step(&self, k: usize) -> Point<'_> {
+        let batch = self.batch;
+        Point {
+            previous: self.states.columns(k * batch, batch),
+            next: self.states.columns((k + 1) * batch, batch),
+            saved: self.saved.columns(k * batch, batch),
+        }
+    }
+}
+
+/// The adjoints of n consecutive steps, of N columns each, N = m·B.
+pub struct AdjointsMut<'a> {
+    /// S×((n+1)·N): that of the state after the last step comes in its last columns, those of the
+    /// states before it are to be written.
+    pub carried: ViewMut<'a>,
+    /// S×(n·N), to be written.
+    pub nodes: ViewMut<'a>,
+    /// δ, P×(n·N), to be written.
+    pub deltas: ViewMut<'a>,
+    /// N.
+    pub columns: usize,
+}
+
 /// A cell: s_t = F(s_{t−1}, x_t), its transposed Jacobian and its Jacobian.
 ///
 /// The state is one flat vector, so norms, tape, Jacobians, finite differences and optimisers are
@@ -86,10 +129,30 @@ pub trait RecurrentCell: Send + Sync {
     /// The rows of the state that are its output.
     fn output_rows(&self) -> Range<usize>;
 
+    /// The rows of the state from which a path leads to the output inside the same step, as from c_t
+    /// to h_t. Elsewhere a node gradient *is* the carried adjoint, and need not be measured twice.
+    /// Unless a cell says otherwise, all rows may have one.
+    fn inner_paths(&self) -> Range<usize> {
+        0..self.shape().state
+    }
+
     /// One step, s_t = F(s_{t−1}, x_t).
     ///
     /// Shapes: `input` I×B, `previous` and `next` S×B, `saved` R×B.
     fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut);
+
+    /// n consecutive steps.
+    ///
+    /// Shapes: `inputs` I×(n·B), `states` S×((n+1)·B) with s_{t−1} in front, `saved` R×(n·B).
+    fn steps(&self, inputs: View, mut states: ViewMut, mut saved: ViewMut) {
+        let batch = states.ncols() - inputs.ncols();
+        for k in (0..inputs.ncols()).step_by(batch) {
+            let (previous, next) =
+                states.columns_range_pair_mut(k..k + batch, k + batch..k + 2 * batch);
+            let saved = saved.columns_range_mut(k..k + batch);
+            self.step(inputs.columns(k, batch), previous.as_view(), next, saved);
+        }
+    }
 
     /// One step back: from the carried adjoint of s_t to that of s_{t−1}.
     ///
@@ -105,6 +168,38 @@ pub trait RecurrentCell: Send + Sync {
         delta: ViewMut,
         previous: ViewMut,
     );
+
+    /// [`pull_back`](Self::pull_back) of consecutive steps, the last one first, until the carried
+    /// adjoint of the state before a step has a column whose squared norm lies outside of `low`…`high`,
+    /// or there are no more. Returns how many steps it took, one at least.
+    fn pull_back_steps(
+        &self,
+        along: &Points,
+        adjoints: AdjointsMut,
+        (low, high): (f64, f64),
+    ) -> usize {
+        let AdjointsMut {
+            mut carried,
+            mut nodes,
+            mut deltas,
+            columns: n,
+        } = adjoints;
+        for k in (0..along.steps()).rev() {
+            let (mut previous, carried) =
+                carried.columns_range_pair_mut(k * n..(k + 1) * n, (k + 1) * n..(k + 2) * n);
+            self.pull_back(
+                &along.step(k),
+                carried.as_view(),
+                nodes.columns_range_mut(k * n..(k + 1) * n),
+                deltas.columns_range_mut(k * n..(k + 1) * n),
+                previous.as_view_mut(),
+            );
+            if !kernels::columns_lie_within(previous.as_view(), low, high) {
+                return along.steps() - k;
+            }
+        }
+        along.steps()
+    }
 
     /// From δ to ∂L/∂x: W_ihᵀ·δ, any number of columns. Shapes: `delta` P×N, `input` I×N.
     fn pull_back_input(&self, delta: View, input: ViewMut);

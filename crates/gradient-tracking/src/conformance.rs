@@ -25,7 +25,7 @@ use kernels::View;
 use nalgebra::{DMatrix, DVector};
 
 use crate::backpropagation::backpropagate;
-use crate::cell::{Block, Factor, Point, Trainable};
+use crate::cell::{AdjointsMut, Block, Factor, Point, Points, Trainable};
 use crate::probe::{BackwardStep, Probe};
 use crate::probes::{InputGradientNorms, ParameterGradient};
 use crate::rollout::rollout;
@@ -99,6 +99,8 @@ pub fn check(
     input_jacobian_matches_central_differences(cell, options, &problem, draw)?;
     pull_back_is_the_transpose_of_push_forward(cell, options, &problem, draw)?;
     many_columns_may_share_a_trajectory(cell, options, &problem, draw)?;
+    consecutive_steps_are_single_steps(cell, &problem.first_sequence(), draw)?;
+    consecutive_steps_are_single_steps(cell, &problem, draw)?;
     gradients_match_central_differences(cell, options, &problem)?;
     columns_are_independent_sequences(cell, options, &problem)?;
     a_rollout_may_start_anywhere(cell, options, &problem)?;
@@ -138,6 +140,21 @@ impl Problem {
             adjoints: matrix(shape.output, steps * batch),
             steps,
             batch,
+        }
+    }
+
+    /// Of the first sequence alone.
+    fn first_sequence(&self) -> Problem {
+        let first = |matrix: &DMatrix<f64>| {
+            let columns = (0..matrix.ncols()).step_by(self.batch);
+            matrix.select_columns(&columns.collect::<Vec<_>>())
+        };
+        Problem {
+            inputs: first(&self.inputs),
+            initial: first(&self.initial),
+            adjoints: first(&self.adjoints),
+            steps: self.steps,
+            batch: 1,
         }
     }
 
@@ -474,6 +491,103 @@ fn pull_back_is_the_transpose_of_push_forward(
             u.column(j).norm() * forward.column(j).norm()
                 + v.column(j).norm() * backward.column(j).norm(),
             options.rounding_tolerance,
+        )?;
+    }
+    Ok(())
+}
+
+/// Many steps at once give the bits of one after the other, in both directions; the way back stops
+/// where it is told; and node gradients are carried adjoints but for the rows that have inner paths.
+fn consecutive_steps_are_single_steps(
+    cell: &dyn Trainable,
+    problem: &Problem,
+    draw: &mut dyn FnMut() -> f64,
+) -> Result<(), Failure> {
+    let property = "many steps are single steps, one after the other";
+    let same = |what: &str, found: &DMatrix<f64>, wanted: &DMatrix<f64>| {
+        let differing = found.iter().zip(wanted).position(|(a, b)| a != b);
+        differing.map_or(Ok(()), |k| {
+            Err(Failure {
+                property,
+                detail: format!(
+                    "{what}, B = {}, entry {k}: found {:e}, expected {:e}",
+                    problem.batch, found[k], wanted[k]
+                ),
+            })
+        })
+    };
+    let (shape, steps, batch) = (cell.shape(), problem.steps, problem.batch);
+    let zeros = |rows, steps| DMatrix::zeros(rows, steps * batch);
+
+    let (mut states, mut saved) = (zeros(shape.state, steps + 1), zeros(shape.saved, steps));
+    states.columns_mut(0, batch).copy_from(&problem.initial);
+    let (mut all_states, mut all_saved) = (states.clone(), saved.clone());
+    for k in 0..steps {
+        let previous = states.columns(k * batch, batch).into_owned();
+        let input = problem.inputs.columns(k * batch, batch);
+        let (next, of_step) = one_step(cell, input, previous.as_view());
+        states.columns_mut((k + 1) * batch, batch).copy_from(&next);
+        saved.columns_mut(k * batch, batch).copy_from(&of_step);
+    }
+    cell.steps(
+        problem.inputs.as_view(),
+        all_states.as_view_mut(),
+        all_saved.as_view_mut(),
+    );
+    same("states", &all_states, &states)?;
+    same("saved", &all_saved, &saved)?;
+
+    let points = Points {
+        states: states.as_view(),
+        saved: saved.as_view(),
+        batch,
+    };
+    let last = DMatrix::from_fn(shape.state, batch, |_, _| draw());
+    let mut carried = zeros(shape.state, steps + 1);
+    carried.columns_mut(steps * batch, batch).copy_from(&last);
+    let (mut nodes, mut deltas) = (zeros(shape.state, steps), zeros(shape.delta, steps));
+    let mut all = (carried.clone(), nodes.clone(), deltas.clone());
+    for k in (0..steps).rev() {
+        let adjoint = carried.columns((k + 1) * batch, batch).into_owned();
+        cell.pull_back(
+            &points.step(k),
+            adjoint.as_view(),
+            nodes.columns_mut(k * batch, batch),
+            deltas.columns_mut(k * batch, batch),
+            carried.columns_mut(k * batch, batch),
+        );
+    }
+    let mut pull_back_within = |squares| {
+        let adjoints = AdjointsMut {
+            carried: all.0.as_view_mut(),
+            nodes: all.1.as_view_mut(),
+            deltas: all.2.as_view_mut(),
+            columns: batch,
+        };
+        cell.pull_back_steps(&points, adjoints, squares)
+    };
+    let counts = [
+        pull_back_within((f64::INFINITY, f64::INFINITY)),
+        pull_back_within((f64::NEG_INFINITY, f64::INFINITY)),
+    ];
+    if counts != [1, steps] {
+        return Err(Failure {
+            property,
+            detail: format!("took {counts:?} steps of {steps}, one and all were asked for"),
+        });
+    }
+    same("carried adjoints", &all.0, &carried)?;
+    same("node gradients", &all.1, &nodes)?;
+    same("δ", &all.2, &deltas)?;
+
+    let inner = cell.inner_paths();
+    let arrived = carried.columns(batch, steps * batch);
+    for (from, to) in [(0, inner.start.min(shape.state)), (inner.end, shape.state)] {
+        let rows = to.saturating_sub(from);
+        same(
+            "node gradients without inner paths",
+            &nodes.rows(from, rows).into_owned(),
+            &arrived.rows(from, rows).into_owned(),
         )?;
     }
     Ok(())

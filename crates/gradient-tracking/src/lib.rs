@@ -83,10 +83,12 @@ mod workspace;
 
 pub use affine::AffineMap;
 pub use backpropagation::{backpropagate, backpropagate_layers};
-pub use cell::{Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable};
+pub use cell::{
+    AdjointsMut, Block, CellShape, Factor, ParameterBlock, Point, Points, RecurrentCell, Trainable,
+};
 pub use checkpoints::{Horizon, Inputs, Probes, segment_steps, with_checkpoints};
 pub use kernels::{View, ViewMut};
-pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe, ProbeList};
+pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe, ProbeList, Watches};
 pub use rollout::{NonFinite, rollout, rollout_layers};
 pub use source::AdjointSource;
 pub use stack::{LayerMismatch, Stack};

@@ -50,7 +50,7 @@ pub struct BackwardStep<'a> {
 
 /// The adjoints of a run of consecutive steps, handed over together so that products and sums over
 /// them are large. Chunks come in order of falling t; their lengths depend on T and B alone.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BackwardChunk<'a> {
     /// The smallest t of the chunk; it covers `first_step` … `first_step` + n − 1.
     pub first_step: usize,
@@ -60,6 +60,8 @@ pub struct BackwardChunk<'a> {
     pub carried: Scaled<'a>,
     /// The node gradients, S×(n·B).
     pub nodes: Scaled<'a>,
+    /// The rows in which the two may differ.
+    pub differing: Range<usize>,
     /// δ_t = ∂L/∂a_t, P×(n·B).
     pub deltas: Scaled<'a>,
     /// s_{t−1} for the same steps, S×(n·B).
@@ -84,8 +86,28 @@ pub type ProbeList<'a, 'p> = &'a mut [&'p mut dyn Probe];
 pub trait Probe {
     /// After step t of the rollout.
     fn forward(&mut self, _step: &ForwardStep) {}
+
     /// After step t of the way back.
     fn backward(&mut self, _step: &BackwardStep) {}
+
     /// After a chunk of steps of the way back.
     fn backward_chunk(&mut self, _chunk: &BackwardChunk) {}
+
+    /// Which steps the first two want to be shown: calls that do nothing cost as much as a step of a
+    /// small network. All of them, unless a probe says otherwise.
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: true,
+            backward: true,
+        }
+    }
+}
+
+/// The steps that a probe wants to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watches {
+    /// Those of the rollout.
+    pub forward: bool,
+    /// Those of the way back, down to t = 1. The state at t = 0 is shown in any case.
+    pub backward: bool,
 }

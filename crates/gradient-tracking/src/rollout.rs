@@ -138,11 +138,11 @@ fn roll_chunk(
     probes: &mut [&mut dyn Probe],
 ) -> Result<(), usize> {
     let batch = tape.batch();
-    for t in chunk.clone() {
-        let input = inputs.columns((t - chunk.start) * batch, batch);
-        let (previous, next, saved) = tape.step_mut(t);
-        cell.step(input, previous, next, saved);
-        if !probes.is_empty() {
+    let (states, saved) = tape.steps_mut(chunk);
+    cell.steps(inputs, states, saved);
+    if probes.iter().any(|probe| probe.watches().forward) {
+        for t in chunk.clone() {
+            let input = inputs.columns((t - chunk.start) * batch, batch);
             let point = tape.point(t);
             let step = ForwardStep { t, input, point };
             for probe in probes.iter_mut() {

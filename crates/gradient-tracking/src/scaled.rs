@@ -206,16 +206,19 @@ pub(crate) fn largest_exponent(values: &[f64]) -> Option<i64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotFinite;
 
+/// The squared norms that a column may have.
+pub(crate) fn safe_squares() -> (f64, f64) {
+    let exponent = i64::from(SAFE_SQUARED_EXPONENT);
+    (power_of_two(-exponent), power_of_two(exponent))
+}
+
 /// Brings every column whose squared norm has left the safe range back to norm about 1.
 ///
 /// # Errors
 /// [`NotFinite`] if a column holds a NaN or an infinity.
 #[inline]
 pub fn rescale(mut values: ViewMut, exponents: &mut [i64]) -> Result<(), NotFinite> {
-    let (low, high) = (
-        power_of_two(-i64::from(SAFE_SQUARED_EXPONENT)),
-        power_of_two(i64::from(SAFE_SQUARED_EXPONENT)),
-    );
+    let (low, high) = safe_squares();
     if kernels::columns_lie_within(values.as_view(), low, high) {
         return Ok(());
     }

@@ -7,9 +7,16 @@ use nalgebra::{DMatrix, DVector};
 pub trait AdjointSource {
     /// Writes the loss's direct derivative with respect to the output h_t into `adjoint`.
     ///
-    /// Called once for each t = T…1, in that order. Shapes: both H×B; `adjoint` comes zeroed.
-    /// Returns whether the loss touches step t at all; if not, `adjoint` is ignored.
+    /// Called once for each step that [`before`](Self::before) names, the last one first. Shapes:
+    /// both H×B; `adjoint` comes zeroed. Returns whether the loss touches step t at all; if not,
+    /// `adjoint` is ignored.
     fn inject(&mut self, t: usize, output: View, adjoint: ViewMut) -> bool;
+
+    /// The last step before t that the loss may touch, 0 if there is none. Steps that it cannot touch
+    /// go back without asking. Unless a source says otherwise, it may touch every step.
+    fn before(&self, t: usize) -> usize {
+        t - 1
+    }
 }
 
 /// L = ⟨V, h_T⟩: a given adjoint at the last step and nothing before.
@@ -27,6 +34,10 @@ impl AdjointSource for Terminal<'_> {
             adjoint.copy_from(&self.adjoint);
         }
         t == self.steps
+    }
+
+    fn before(&self, t: usize) -> usize {
+        if t > self.steps { self.steps } else { 0 }
     }
 }
 
@@ -101,6 +112,10 @@ impl<'a> Readout<'a> {
 }
 
 impl AdjointSource for Readout<'_> {
+    fn before(&self, t: usize) -> usize {
+        if t > self.first_step { t - 1 } else { 0 }
+    }
+
     fn inject(&mut self, t: usize, output: View, adjoint: ViewMut) -> bool {
         if t < self.first_step {
             return false;

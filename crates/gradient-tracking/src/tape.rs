@@ -5,7 +5,7 @@ use std::ops::Range;
 use kernels::{Buffer, View, ViewMut};
 use nalgebra::{Const, Dyn};
 
-use crate::cell::{CellShape, Point};
+use crate::cell::{CellShape, Point, Points};
 
 /// States s_0…s_T and what each step saved, T·B columns, steps one after the other; or those of a
 /// segment of a longer trajectory.
@@ -114,6 +114,18 @@ impl Tape {
         }
     }
 
+    /// The steps at these times.
+    pub(crate) fn points(&self, times: Range<usize>) -> Points<'_> {
+        let size = self.saved_rows * self.batch;
+        let (start, end) = (times.start - self.first, times.end - self.first);
+        let saved = &self.saved[(start - 1) * size..(end - 1) * size];
+        Points {
+            states: self.states(times.start - 1, times.len() + 1),
+            saved: View::from_slice(saved, self.saved_rows, times.len() * self.batch),
+            batch: self.batch,
+        }
+    }
+
     /// Whether the states at these times are free of NaN and infinities.
     pub(crate) fn is_finite(&self, times: Range<usize>) -> bool {
         let size = self.state_rows * self.batch;
@@ -126,21 +138,16 @@ impl Tape {
         ViewMut::from_slice(&mut self.states[..size], self.state_rows, self.batch)
     }
 
-    /// s_{t−1}, s_t and the saved rows of step t, the last two to be written.
-    #[inline]
-    pub(crate) fn step_mut(&mut self, t: usize) -> (View<'_>, ViewMut<'_>, ViewMut<'_>) {
-        let size = self.state_rows * self.batch;
-        let t = t - self.first;
-        let (before, after) = self.states.split_at_mut(t * size);
-        let saved_size = self.saved_rows * self.batch;
+    /// The states at these times and the one before, S×((n+1)·B), and what their steps save.
+    pub(crate) fn steps_mut(&mut self, times: &Range<usize>) -> (ViewMut<'_>, ViewMut<'_>) {
+        let from = times.start - self.first - 1;
+        let (n, batch) = (times.len(), self.batch);
+        let (state, saved) = (self.state_rows, self.saved_rows);
+        let states = &mut self.states[from * state * batch..(from + n + 1) * state * batch];
+        let saved_values = &mut self.saved[from * saved * batch..(from + n) * saved * batch];
         (
-            View::from_slice(&before[(t - 1) * size..], self.state_rows, self.batch),
-            ViewMut::from_slice(&mut after[..size], self.state_rows, self.batch),
-            ViewMut::from_slice(
-                &mut self.saved[(t - 1) * saved_size..t * saved_size],
-                self.saved_rows,
-                self.batch,
-            ),
+            ViewMut::from_slice(states, state, (n + 1) * batch),
+            ViewMut::from_slice(saved_values, saved, n * batch),
         )
     }
 }

@@ -37,10 +37,12 @@ pub use activations::{log10, logistic, logistic_of, tanh, tanh_of};
 pub use buffer::Buffer;
 pub use contiguous::{entries, entries_mut};
 pub use products::{
-    Epilogue, Packed, Start, add_columns, multiply, multiply_by_transpose, multiply_transposed,
+    Epilogue, Identity, Packed, Start, add_columns, multiply, multiply_by_transpose,
+    multiply_transposed,
 };
 pub use sums::{
-    all_finite, column_squares, columns_lie_within, copy, grouped_squares, sum_of_squares,
+    all_finite, column_squares, columns_lie_within, columns_lie_within_of, copy, grouped_squares,
+    sum_of_squares,
 };
 
 /// A matrix one may read: unit row stride, any column stride.

@@ -45,8 +45,8 @@ pub trait Epilogue: Copy {
 }
 
 /// f(v) = v.
-#[derive(Clone, Copy)]
-struct Identity;
+#[derive(Clone, Copy, Debug)]
+pub struct Identity;
 
 impl Epilogue for Identity {
     const IS_IDENTITY: bool = true;
@@ -261,16 +261,50 @@ impl Packed {
         destination: ViewMut,
         f: F,
     ) {
+        simd::run(self.product(start, rhs, destination, f));
+    }
+
+    /// [`multiply_stacked_then`](Self::multiply_stacked_then) as part of a pass: the product with a
+    /// single column, which is short, becomes part of the code around it.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[inline(always)]
+    pub fn multiply_within<S: Simd, const PARTS: usize, F: Epilogue>(
+        &self,
+        simd: S,
+        start: Start,
+        rhs: [View; PARTS],
+        destination: ViewMut,
+        f: F,
+    ) {
+        let product = self.product(start, rhs, destination, f);
+        if product.product.columns == 1 {
+            product.run_with_column(simd);
+        } else {
+            simd::run(product);
+        }
+    }
+
+    /// The product, once its shapes are seen to fit.
+    #[inline(always)]
+    fn product<const PARTS: usize, F: Epilogue>(
+        &self,
+        start: Start,
+        rhs: [View; PARTS],
+        destination: ViewMut,
+        f: F,
+    ) -> PackedProduct<'_, PARTS, F> {
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         let stacked = rhs.iter().map(|part| part.nrows()).sum();
         for part in &rhs {
             assert_shapes(lhs, (stacked, part.ncols()), &start, to);
         }
-        simd::run(PackedProduct {
+        PackedProduct {
             lhs: self,
             rhs: rhs.map(|part| Columns::of(&part)),
             product: Product::new(start, destination).then(f),
-        });
+        }
     }
 
     /// `destination` = `start` + this · `rhs`ᵀ.
@@ -669,6 +703,26 @@ unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FUL
     sums
 }
 
+/// One panel of the left operand, of 1 to 4 vectors, times a single column.
+#[inline(always)]
+unsafe fn panel_by_column<S: Simd, const PARTS: usize, F: Epilogue>(
+    simd: S,
+    vectors: usize,
+    rows: Rows,
+    column: [Columns; PARTS],
+    product: &Product<F>,
+) {
+    // SAFETY: passed on.
+    unsafe {
+        match vectors {
+            1 => single_column::<S, 1, 8, PARTS, F>(simd, rows, column, product),
+            2 => single_column::<S, 2, 4, PARTS, F>(simd, rows, column, product),
+            3 => single_column::<S, 3, 2, PARTS, F>(simd, rows, column, product),
+            _ => single_column::<S, 4, 2, PARTS, F>(simd, rows, column, product),
+        }
+    }
+}
+
 /// One panel of the left operand, of 1 to 4 vectors, times all columns.
 #[inline(always)]
 unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
@@ -681,13 +735,7 @@ unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
     // SAFETY: passed on.
     unsafe {
         if product.columns == 1 {
-            match vectors {
-                1 => single_column::<S, 1, 8, PARTS, F>(simd, rows, columns, product),
-                2 => single_column::<S, 2, 4, PARTS, F>(simd, rows, columns, product),
-                3 => single_column::<S, 3, 2, PARTS, F>(simd, rows, columns, product),
-                _ => single_column::<S, 4, 2, PARTS, F>(simd, rows, columns, product),
-            }
-            return;
+            return panel_by_column(simd, vectors, rows, columns, product);
         }
         let mut at = 0;
         while at < vectors {
@@ -745,33 +793,49 @@ struct PackedProduct<'a, const PARTS: usize, F = Identity> {
     product: Product<F>,
 }
 
-impl<const PARTS: usize, F: Epilogue> Pass for PackedProduct<'_, PARTS, F> {
-    type Output = ();
-
+impl Packed {
+    /// Its panels with their heights in vectors, in the order in which they are best read now.
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let Packed {
-            rows,
-            columns,
-            values,
-            turn,
-        } = self.lhs;
-        let panels = rows.div_ceil(PANEL);
-        let backward = turn.goes_backward(size_of_val(&**values));
-        for k in 0..panels {
+    fn panels(&self) -> impl Iterator<Item = (usize, Rows)> {
+        let panels = self.rows.div_ceil(PANEL);
+        let backward = self.turn.goes_backward(size_of_val(&*self.values));
+        (0..panels).map(move |k| {
             let row = PANEL * if backward { panels - 1 - k } else { k };
-            let vectors = (rows - row).min(PANEL).div_ceil(LANES);
+            let vectors = (self.rows - row).min(PANEL).div_ceil(LANES);
             let step = vectors * LANES;
             // All panels before this one are full.
-            let values = &values[row * columns..row * columns + step * columns];
+            let values = &self.values[row * self.columns..(row + step) * self.columns];
             let rows = Rows {
                 first: values.as_ptr(),
                 step,
                 row,
                 last: LANES,
             };
-            // SAFETY: the panel has `step` rows, padded, and `columns` columns; the shapes of the
-            // others were checked.
+            (vectors, rows)
+        })
+    }
+}
+
+impl<const PARTS: usize, F: Epilogue> PackedProduct<'_, PARTS, F> {
+    /// The product with the only column there is.
+    #[inline(always)]
+    fn run_with_column<S: Simd>(&self, simd: S) {
+        debug_assert_eq!(self.product.columns, 1);
+        for (vectors, rows) in self.lhs.panels() {
+            // SAFETY: as below.
+            unsafe { panel_by_column(simd, vectors, rows, self.rhs, &self.product) };
+        }
+    }
+}
+
+impl<const PARTS: usize, F: Epilogue> Pass for PackedProduct<'_, PARTS, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        for (vectors, rows) in self.lhs.panels() {
+            // SAFETY: the panel has its rows, padded, and all columns; the shapes of the others were
+            // checked.
             unsafe { panel(simd, vectors, rows, self.rhs, &self.product) };
         }
     }

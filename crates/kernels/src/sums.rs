@@ -161,13 +161,19 @@ impl Pass for ColumnsLieWithin<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        let mut within = true;
-        for column in self.matrix.column_iter() {
-            let square = squares(simd, column.as_slice());
-            within &= self.low <= square && square < self.high;
-        }
-        within
+        columns_lie_within_of(simd, self.matrix, self.low, self.high)
     }
+}
+
+/// [`columns_lie_within`] as part of a pass.
+#[inline(always)]
+pub fn columns_lie_within_of<S: Simd>(simd: S, matrix: View, low: f64, high: f64) -> bool {
+    let mut within = true;
+    for column in matrix.column_iter() {
+        let square = squares(simd, column.as_slice());
+        within &= low <= square && square < high;
+    }
+    within
 }
 
 struct AllFinite<'a>(&'a [f64]);

@@ -54,7 +54,8 @@ mod passes;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
+    AdjointsMut, AffineMap, Block, CellShape, ParameterBlock, Point, Points, RecurrentCell,
+    Trainable, View, ViewMut,
 };
 use kernels::simd;
 use nalgebra::{DMatrix, DVector};
@@ -141,6 +142,11 @@ impl RecurrentCell for Lstm {
         0..self.affine.hidden()
     }
 
+    /// c_t.
+    fn inner_paths(&self) -> Range<usize> {
+        self.affine.hidden()..2 * self.affine.hidden()
+    }
+
     fn step(&self, input: View, previous: View, next: ViewMut, mut saved: ViewMut) {
         let hidden = self.affine.hidden();
         // 1. a_t = W_hh·h_{t−1} + W_ih·x_t + b, in the rows where the gates will stand.
@@ -148,10 +154,19 @@ impl RecurrentCell for Lstm {
         self.affine
             .activations(input, previous.rows(0, hidden), activations);
         simd::run(passes::Step {
-            hidden,
             forget_gate: self.forget_gate,
             previous,
             next,
+            saved,
+        });
+    }
+
+    fn steps(&self, inputs: View, states: ViewMut, saved: ViewMut) {
+        simd::run(passes::Steps {
+            affine: &self.affine,
+            forget_gate: self.forget_gate,
+            inputs,
+            states,
             saved,
         });
     }
@@ -166,7 +181,6 @@ impl RecurrentCell for Lstm {
     ) {
         let hidden = self.affine.hidden();
         simd::run(passes::PullBack {
-            hidden,
             forget_gate: self.forget_gate,
             at,
             carried,
@@ -176,6 +190,16 @@ impl RecurrentCell for Lstm {
         });
         self.affine
             .pull_back_recurrent(delta.as_view(), previous.rows_mut(0, hidden));
+    }
+
+    fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
+        simd::run(passes::PullBackSteps {
+            affine: &self.affine,
+            forget_gate: self.forget_gate,
+            along,
+            adjoints,
+            squares,
+        })
     }
 
     fn pull_back_input(&self, delta: View, input: ViewMut) {

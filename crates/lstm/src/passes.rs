@@ -4,7 +4,7 @@
 //! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
 //! and the pre-activations in the order i, f, g, o.
 
-use gradient_tracking::{Point, View, ViewMut};
+use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd};
 use kernels::{logistic_of, tanh_of};
 
@@ -12,7 +12,6 @@ use kernels::{logistic_of, tanh_of};
 ///
 /// Shapes: `previous` and `next` 2H×B; `saved` 5H×B, with the pre-activations in its first 4H rows.
 pub struct Step<'a> {
-    pub hidden: usize,
     pub forget_gate: bool,
     pub previous: View<'a>,
     pub next: ViewMut<'a>,
@@ -23,41 +22,83 @@ impl Pass for Step<'_> {
     type Output = ();
 
     #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        gates(simd, self.forget_gate, self.previous, self.next, self.saved);
+    }
+}
+
+/// n whole steps.
+///
+/// Shapes: `inputs` I×(n·B), `states` 2H×((n+1)·B), `saved` 5H×(n·B).
+pub struct Steps<'a> {
+    pub affine: &'a AffineMap,
+    pub forget_gate: bool,
+    pub inputs: View<'a>,
+    pub states: ViewMut<'a>,
+    pub saved: ViewMut<'a>,
+}
+
+impl Pass for Steps<'_> {
+    type Output = ();
+
+    #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let hidden = self.hidden;
-        let columns = self
-            .saved
-            .column_iter_mut()
-            .zip(self.next.column_iter_mut());
-        for ((mut saved, mut next), previous) in columns.zip(self.previous.column_iter()) {
-            let (i, rest) = saved.as_mut_slice().split_at_mut(hidden);
-            let (f, rest) = rest.split_at_mut(hidden);
-            let (g, rest) = rest.split_at_mut(hidden);
-            let (o, tanh_c) = rest.split_at_mut(hidden);
-            let (h, c) = next.as_mut_slice().split_at_mut(hidden);
-            let c_previous = &previous.as_slice()[hidden..];
-            for k in (0..hidden).step_by(LANES) {
-                // 2. Gates in 0…1, candidate in −1…1.
-                let i_t = logistic_of(simd, simd.load(i, k));
-                let f_t = if self.forget_gate {
-                    logistic_of(simd, simd.load(f, k))
-                } else {
-                    simd.splat(1.0)
-                };
-                let g_t = tanh_of(simd, simd.load(g, k));
-                let o_t = logistic_of(simd, simd.load(o, k));
-                // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
-                let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
-                // 6. h_t = o ⊙ tanh c_t.
-                let tanh_c_t = tanh_of(simd, c_t);
-                simd.store(i, k, i_t);
-                simd.store(f, k, f_t);
-                simd.store(g, k, g_t);
-                simd.store(o, k, o_t);
-                simd.store(tanh_c, k, tanh_c_t);
-                simd.store(c, k, c_t);
-                simd.store(h, k, o_t * tanh_c_t);
-            }
+        let hidden = self.affine.hidden();
+        let batch = self.states.ncols() - self.inputs.ncols();
+        for k in (0..self.inputs.ncols()).step_by(batch) {
+            let (previous, next) = self
+                .states
+                .columns_range_pair_mut(k..k + batch, k + batch..k + 2 * batch);
+            let mut saved = self.saved.columns_range_mut(k..k + batch);
+            self.affine.activations_within(
+                simd,
+                self.inputs.columns(k, batch),
+                previous.rows(0, hidden).as_view(),
+                saved.rows_mut(0, 4 * hidden),
+            );
+            gates(simd, self.forget_gate, previous.as_view(), next, saved);
+        }
+    }
+}
+
+#[inline(always)]
+fn gates<S: Simd>(
+    simd: S,
+    forget_gate: bool,
+    previous: View,
+    mut next: ViewMut,
+    mut saved: ViewMut,
+) {
+    let hidden = next.nrows() / 2;
+    let columns = saved.column_iter_mut().zip(next.column_iter_mut());
+    for ((mut saved, mut next), previous) in columns.zip(previous.column_iter()) {
+        let (i, rest) = saved.as_mut_slice().split_at_mut(hidden);
+        let (f, rest) = rest.split_at_mut(hidden);
+        let (g, rest) = rest.split_at_mut(hidden);
+        let (o, tanh_c) = rest.split_at_mut(hidden);
+        let (h, c) = next.as_mut_slice().split_at_mut(hidden);
+        let c_previous = &previous.as_slice()[hidden..];
+        for k in (0..hidden).step_by(LANES) {
+            // 2. Gates in 0…1, candidate in −1…1.
+            let i_t = logistic_of(simd, simd.load(i, k));
+            let f_t = if forget_gate {
+                logistic_of(simd, simd.load(f, k))
+            } else {
+                simd.splat(1.0)
+            };
+            let g_t = tanh_of(simd, simd.load(g, k));
+            let o_t = logistic_of(simd, simd.load(o, k));
+            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
+            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
+            // 6. h_t = o ⊙ tanh c_t.
+            let tanh_c_t = tanh_of(simd, c_t);
+            simd.store(i, k, i_t);
+            simd.store(f, k, f_t);
+            simd.store(g, k, g_t);
+            simd.store(o, k, o_t);
+            simd.store(tanh_c, k, tanh_c_t);
+            simd.store(c, k, c_t);
+            simd.store(h, k, o_t * tanh_c_t);
         }
     }
 }
@@ -70,7 +111,6 @@ impl Pass for Step<'_> {
 ///
 /// Shapes, N = m·B: `carried` and `node` 2H×N, `delta` 4H×N, `cell_previous` H×N.
 pub struct PullBack<'a> {
-    pub hidden: usize,
     pub forget_gate: bool,
     pub at: &'a Point<'a>,
     pub carried: View<'a>,
@@ -83,48 +123,116 @@ impl Pass for PullBack<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let hidden = self.hidden;
-        let batch = self.at.next.ncols();
-        let one = simd.splat(1.0);
-        let adjoints = self.carried.column_iter().zip(self.node.column_iter_mut());
-        let results = self
-            .delta
-            .column_iter_mut()
-            .zip(self.cell_previous.column_iter_mut());
-        for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
-            adjoints.zip(results).enumerate()
-        {
-            let saved = self.at.saved.column(j % batch);
-            let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
-            let state_before = self.at.previous.column(j % batch);
-            let c_previous = &state_before.as_slice()[hidden..];
-            let (h_bar, c_bar) = carried.as_slice().split_at(hidden);
-            let (h_node, c_node) = node.as_mut_slice().split_at_mut(hidden);
-            let (delta_i, rest) = delta.as_mut_slice().split_at_mut(hidden);
-            let (delta_f, rest) = rest.split_at_mut(hidden);
-            let (delta_g, delta_o) = rest.split_at_mut(hidden);
-            let cell_previous = cell_previous.as_mut_slice();
-            for k in (0..hidden).step_by(LANES) {
-                let (i, f) = (simd.load(i, k), simd.load(f, k));
-                let (g, o) = (simd.load(g, k), simd.load(o, k));
-                let tanh_c = simd.load(tanh_c, k);
-                let h = simd.load(h_bar, k);
-                let through_h = o * (one - tanh_c * tanh_c) * h;
-                let c = simd.load(c_bar, k) + through_h;
-                simd.store(h_node, k, h);
-                simd.store(c_node, k, c);
-                simd.store(delta_i, k, c * g * (i * (one - i)));
-                let delta = if self.forget_gate {
-                    c * simd.load(c_previous, k) * (f * (one - f))
-                } else {
-                    simd.splat(0.0)
-                };
-                simd.store(delta_f, k, delta);
-                simd.store(delta_g, k, c * i * (one - g * g));
-                simd.store(delta_o, k, h * tanh_c * (o * (one - o)));
-                simd.store(cell_previous, k, f * c);
+    fn run<S: Simd>(self, simd: S) {
+        gates_back(
+            simd,
+            self.forget_gate,
+            self.at,
+            self.carried,
+            self.node,
+            self.delta,
+            self.cell_previous,
+        );
+    }
+}
+
+/// n whole steps back, while columns keep their scale.
+pub struct PullBackSteps<'a> {
+    pub affine: &'a AffineMap,
+    pub forget_gate: bool,
+    pub along: &'a Points<'a>,
+    pub adjoints: AdjointsMut<'a>,
+    pub squares: (f64, f64),
+}
+
+impl Pass for PullBackSteps<'_> {
+    /// How many.
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> usize {
+        let hidden = self.affine.hidden();
+        let AdjointsMut {
+            mut carried,
+            mut nodes,
+            mut deltas,
+            columns: n,
+        } = self.adjoints;
+        let (low, high) = self.squares;
+        let steps = self.along.steps();
+        for k in (0..steps).rev() {
+            let (mut previous, carried) =
+                carried.columns_range_pair_mut(k * n..(k + 1) * n, (k + 1) * n..(k + 2) * n);
+            let mut delta = deltas.columns_range_mut(k * n..(k + 1) * n);
+            gates_back(
+                simd,
+                self.forget_gate,
+                &self.along.step(k),
+                carried.as_view(),
+                nodes.columns_range_mut(k * n..(k + 1) * n),
+                delta.as_view_mut(),
+                previous.rows_mut(hidden, hidden),
+            );
+            self.affine.pull_back_recurrent_within(
+                simd,
+                delta.as_view(),
+                previous.rows_mut(0, hidden),
+            );
+            if !kernels::columns_lie_within_of(simd, previous.as_view(), low, high) {
+                return steps - k;
             }
+        }
+        steps
+    }
+}
+
+#[inline(always)]
+fn gates_back<S: Simd>(
+    simd: S,
+    forget_gate: bool,
+    at: &Point,
+    carried: View,
+    mut node: ViewMut,
+    mut delta: ViewMut,
+    mut cell_previous: ViewMut,
+) {
+    let hidden = cell_previous.nrows();
+    let batch = at.next.ncols();
+    let one = simd.splat(1.0);
+    let adjoints = carried.column_iter().zip(node.column_iter_mut());
+    let results = delta.column_iter_mut().zip(cell_previous.column_iter_mut());
+    for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
+        adjoints.zip(results).enumerate()
+    {
+        let saved = at.saved.column(j % batch);
+        let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
+        let state_before = at.previous.column(j % batch);
+        let c_previous = &state_before.as_slice()[hidden..];
+        let (h_bar, c_bar) = carried.as_slice().split_at(hidden);
+        let (h_node, c_node) = node.as_mut_slice().split_at_mut(hidden);
+        let (delta_i, rest) = delta.as_mut_slice().split_at_mut(hidden);
+        let (delta_f, rest) = rest.split_at_mut(hidden);
+        let (delta_g, delta_o) = rest.split_at_mut(hidden);
+        let cell_previous = cell_previous.as_mut_slice();
+        for k in (0..hidden).step_by(LANES) {
+            let (i, f) = (simd.load(i, k), simd.load(f, k));
+            let (g, o) = (simd.load(g, k), simd.load(o, k));
+            let tanh_c = simd.load(tanh_c, k);
+            let h = simd.load(h_bar, k);
+            let through_h = o * (one - tanh_c * tanh_c) * h;
+            let c = simd.load(c_bar, k) + through_h;
+            simd.store(h_node, k, h);
+            simd.store(c_node, k, c);
+            simd.store(delta_i, k, c * g * (i * (one - i)));
+            let delta = if forget_gate {
+                c * simd.load(c_previous, k) * (f * (one - f))
+            } else {
+                simd.splat(0.0)
+            };
+            simd.store(delta_f, k, delta);
+            simd.store(delta_g, k, c * i * (one - g * g));
+            simd.store(delta_o, k, h * tanh_c * (o * (one - o)));
+            simd.store(cell_previous, k, f * c);
         }
     }
 }

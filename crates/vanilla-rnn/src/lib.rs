@@ -33,7 +33,8 @@ mod passes;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
+    AdjointsMut, AffineMap, Block, CellShape, ParameterBlock, Point, Points, RecurrentCell,
+    Trainable, View, ViewMut,
 };
 use kernels::simd;
 use nalgebra::{DMatrix, DVector};
@@ -109,10 +110,23 @@ impl RecurrentCell for VanillaRnn {
         0..self.affine.hidden()
     }
 
+    fn inner_paths(&self) -> Range<usize> {
+        0..0
+    }
+
     /// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
     fn step(&self, input: View, previous: View, next: ViewMut, _saved: ViewMut) {
         self.affine
             .activated(input, previous, next, self.activation);
+    }
+
+    fn steps(&self, inputs: View, states: ViewMut, _saved: ViewMut) {
+        simd::run(passes::Steps {
+            affine: &self.affine,
+            activation: self.activation,
+            inputs,
+            states,
+        });
     }
 
     /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.
@@ -132,6 +146,16 @@ impl RecurrentCell for VanillaRnn {
             delta: delta.as_view_mut(),
         });
         self.affine.pull_back_recurrent(delta.as_view(), previous);
+    }
+
+    fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
+        simd::run(passes::PullBackSteps {
+            affine: &self.affine,
+            activation: self.activation,
+            along,
+            adjoints,
+            squares,
+        })
     }
 
     fn pull_back_input(&self, delta: View, input: ViewMut) {

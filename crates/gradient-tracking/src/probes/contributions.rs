@@ -11,7 +11,7 @@ use kernels::Start;
 use nalgebra::DMatrix;
 
 use crate::cell::{ParameterBlock, Trainable};
-use crate::probe::{BackwardChunk, Probe};
+use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::probes::norms::Norms;
 use crate::scaled::{LogSum, largest_exponent, rows, scale_slice};
 
@@ -108,6 +108,13 @@ impl ContributionNorms {
 }
 
 impl Probe for ContributionNorms {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: false,
+            backward: false,
+        }
+    }
+
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         let batch = chunk.batch;
         for (k, t) in chunk.times().enumerate() {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{ForwardStep, Probe};
+use crate::probe::{ForwardStep, Probe, Watches};
 
 /// One gate at one step, over all units and sequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -50,6 +50,13 @@ impl GateStatistics {
 }
 
 impl Probe for GateStatistics {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: true,
+            backward: false,
+        }
+    }
+
     fn forward(&mut self, step: &ForwardStep) {
         for ((_, summaries), rows) in self.gates.iter_mut().zip(&self.rows) {
             let batch = step.point.saved.ncols();

@@ -3,7 +3,7 @@
 use kernels::ViewMut;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{BackwardChunk, Probe};
+use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::probes::norms::Norms;
 use crate::scaled::Scaled;
 
@@ -33,6 +33,13 @@ impl<'a> InputGradientNorms<'a> {
 }
 
 impl Probe for InputGradientNorms<'_> {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: false,
+            backward: false,
+        }
+    }
+
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         let (rows, columns) = chunk.inputs.shape();
         let gradients = &mut self.gradients[..rows * columns];

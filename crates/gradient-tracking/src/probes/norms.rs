@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{BackwardChunk, BackwardStep, Probe};
+use crate::probe::{BackwardChunk, BackwardStep, Probe, Watches};
 use crate::scaled::{LogSum, Scaled};
 use crate::workspace::chunk_steps;
 
@@ -73,6 +73,15 @@ impl Norms {
         }
     }
 
+    /// Records the same norms as `other`, which are finished, at these indices.
+    fn copy_from(&mut self, other: &Norms, indices: Range<usize>) {
+        self.log10_norm[indices.clone()].copy_from_slice(&other.log10_norm[indices.clone()]);
+        if let (Some(all), Some(other)) = (&mut self.per_sequence, &other.per_sequence) {
+            let columns = indices.start * self.batch..indices.end * self.batch;
+            all[columns.clone()].copy_from_slice(&other[columns]);
+        }
+    }
+
     /// Records a norm by its square.
     #[inline]
     pub(crate) fn set_sum(&mut self, index: usize, sum_of_squares: LogSum) {
@@ -130,6 +139,13 @@ impl BlockNorms {
 }
 
 impl Probe for BlockNorms {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: false,
+            backward: false,
+        }
+    }
+
     fn backward(&mut self, step: &BackwardStep) {
         // The steps come chunk by chunk; the initial state has none.
         if step.t == 0 {
@@ -143,8 +159,13 @@ impl Probe for BlockNorms {
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         for block in &mut self.blocks {
             let (node, carried) = (&mut block.node, &mut block.carried);
-            node.set_all(chunk.first_step, chunk.nodes.rows(&block.rows));
             carried.set_all(chunk.first_step, chunk.carried.rows(&block.rows));
+            let differing = &chunk.differing;
+            if block.rows.end <= differing.start || differing.end <= block.rows.start {
+                node.copy_from(carried, chunk.times());
+            } else {
+                node.set_all(chunk.first_step, chunk.nodes.rows(&block.rows));
+            }
         }
     }
 }

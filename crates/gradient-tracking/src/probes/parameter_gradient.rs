@@ -3,7 +3,7 @@
 use kernels::{Packed, Start, View, ViewMut};
 
 use crate::cell::{ParameterBlock, Trainable};
-use crate::probe::{BackwardChunk, Probe};
+use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::scaled::{Scaled, rows, scale_by_power_of_two, scale_slice};
 use crate::workspace::chunk_steps;
 
@@ -109,6 +109,13 @@ impl ParameterGradient {
 }
 
 impl Probe for ParameterGradient {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: false,
+            backward: false,
+        }
+    }
+
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         self.add(chunk);
     }

@@ -15,7 +15,7 @@ use std::ops::Range;
 use kernels::ViewMut;
 
 use crate::cell::{Block, RecurrentCell};
-use crate::probe::{BackwardChunk, BackwardStep, Probe};
+use crate::probe::{BackwardChunk, BackwardStep, Probe, Watches};
 use crate::probes::norms::Norms;
 use crate::scaled::{Scaled, align, rescale};
 
@@ -140,6 +140,13 @@ impl Part {
 }
 
 impl Probe for PathSplit {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: false,
+            backward: true,
+        }
+    }
+
     fn backward(&mut self, step: &BackwardStep) {
         if let Some(injected) = step.injected {
             self.add(Which::Direct, step, injected);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{ForwardStep, Probe};
+use crate::probe::{ForwardStep, Probe, Watches};
 
 /// The input, every block of the state and every saved block of the first sequence, t = 1…T.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +41,13 @@ impl Series {
 }
 
 impl Probe for Series {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: true,
+            backward: false,
+        }
+    }
+
     fn forward(&mut self, step: &ForwardStep) {
         for ((_, units, values), (source, rows)) in self.series.iter_mut().zip(&self.sources) {
             let matrix = match source {
