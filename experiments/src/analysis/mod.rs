@@ -1,8 +1,9 @@
 //! From records to tables: curves, fits and laws over replicates.
 //!
-//! The analysis is a function of the plan and its records. It holds the records of one grid point
-//! at a time. A run without a record (it failed, or was never finished) lowers n, and a grid
-//! point without any has no rows.
+//! The analysis of a grid point is a function of its records and of nothing else, so grid points can
+//! be analysed in any order and at the same time; the tables are their rows in the order of the plan.
+//! A run without a record (it failed, or was never finished) lowers n, and a grid point without any
+//! has no rows.
 
 mod arrays;
 mod gradients;
@@ -18,10 +19,10 @@ use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, Table,
+    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, Row, RunRow, SeriesRow, Table,
 };
 
-/// The tables of an experiment.
+/// What the records of one grid point say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// Log-ratio against lag.
@@ -41,36 +42,64 @@ pub struct Analysis {
     pub two_regimes: Vec<FitRow>,
 }
 
-/// Analyses every grid point of `plan`; `load` returns the record of a run, if it has one.
-pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) -> Analysis {
-    let factors = factor_names(&plan.config);
-    let mut analysis = Analysis {
-        curves: Table::new(factors.clone()),
-        fits: Table::new(factors.clone()),
-        laws: Table::new(factors.clone()),
-        gates: Table::new(factors.clone()),
-        series: Table::new(factors.clone()),
-        parameters: Table::new(factors),
-        two_regimes: Vec::new(),
-    };
-    for point in &plan.points {
-        let records: Vec<(usize, RunRecord)> = point
-            .runs
-            .iter()
-            .filter_map(|run| Some((run.replicate, load(run)?)))
-            .collect();
-        if let Some(run) = point.runs.first() {
-            let replicates = Replicates {
-                key: &point.key,
-                steps: run.spec.sequence.steps,
-                records: &records,
-            };
-            replicates.decay(&plan.config, &mut analysis);
-            replicates.laws(&mut analysis.laws);
-            replicates.gates(&mut analysis.gates);
-            replicates.series(&mut analysis.series);
-            replicates.parameters(&mut analysis.parameters);
+/// How many tables there are besides that of the runs.
+pub const TABLES: usize = 6;
+
+impl Analysis {
+    /// Nothing yet.
+    pub fn new(config: &Config) -> Self {
+        let factors = factor_names(config);
+        Analysis {
+            curves: Table::new(factors.clone()),
+            fits: Table::new(factors.clone()),
+            laws: Table::new(factors.clone()),
+            gates: Table::new(factors.clone()),
+            series: Table::new(factors.clone()),
+            parameters: Table::new(factors),
+            two_regimes: Vec::new(),
         }
+    }
+
+    /// The name of each file and its first line.
+    pub fn headers(&self) -> [(&'static str, String); TABLES] {
+        [
+            (CurveRow::FILE, self.curves.header()),
+            (FitRow::FILE, self.fits.header()),
+            (LawRow::FILE, self.laws.header()),
+            (GateRow::FILE, self.gates.header()),
+            (SeriesRow::FILE, self.series.header()),
+            (ParameterRow::FILE, self.parameters.header()),
+        ]
+    }
+
+    /// The other lines of each file, in the same order.
+    pub fn lines(&self) -> [String; TABLES] {
+        [
+            self.curves.lines(),
+            self.fits.lines(),
+            self.laws.lines(),
+            self.gates.lines(),
+            self.series.lines(),
+            self.parameters.lines(),
+        ]
+    }
+}
+
+/// Analyses one grid point. `records` are those of its runs, with the replicates' indices, in their
+/// order.
+pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord)]) -> Analysis {
+    let mut analysis = Analysis::new(config);
+    if let Some(run) = point.runs.first() {
+        let replicates = Replicates {
+            key: &point.key,
+            steps: run.spec.sequence.steps,
+            records,
+        };
+        replicates.decay(config, &mut analysis);
+        replicates.laws(&mut analysis.laws);
+        replicates.gates(&mut analysis.gates);
+        replicates.series(&mut analysis.series);
+        replicates.parameters(&mut analysis.parameters);
     }
     analysis
 }
@@ -102,12 +131,12 @@ struct Replicates<'a> {
     key: &'a Key,
     steps: usize,
     /// With the replicate's index.
-    records: &'a [(usize, RunRecord)],
+    records: &'a [(usize, &'a RunRecord)],
 }
 
 impl<'a> Replicates<'a> {
     fn records(&self) -> impl Iterator<Item = &'a RunRecord> {
-        self.records.iter().map(|(_, record)| record)
+        self.records.iter().map(|(_, record)| *record)
     }
 
     /// A record to take names from: all runs of a grid point record the same arrays.

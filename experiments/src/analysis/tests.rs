@@ -27,6 +27,28 @@ fn plan(replicates: usize, gains: &str) -> Plan {
     Plan::new(&Config::load(&text, "test.toml", &[]).unwrap(), None)
 }
 
+/// All grid points of `plan`, one after the other; `load` returns the record of a run, if it has one.
+fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) -> Analysis {
+    let mut all = Analysis::new(&plan.config);
+    for point in &plan.points {
+        let loaded = point.runs.iter().map(|run| (run.replicate, load(run)));
+        let loaded: Vec<(usize, Option<RunRecord>)> = loaded.collect();
+        let present = loaded.iter();
+        let records: Vec<(usize, &RunRecord)> = present
+            .filter_map(|(replicate, record)| Some((*replicate, record.as_ref()?)))
+            .collect();
+        let one = super::analyse(&plan.config, point, &records);
+        all.curves.rows.extend(one.curves.rows);
+        all.fits.rows.extend(one.fits.rows);
+        all.laws.rows.extend(one.laws.rows);
+        all.gates.rows.extend(one.gates.rows);
+        all.series.rows.extend(one.series.rows);
+        all.parameters.rows.extend(one.parameters.rows);
+        all.two_regimes.extend(one.two_regimes);
+    }
+    all
+}
+
 fn array(shape: &[usize], values: Vec<f64>) -> Array {
     Array {
         shape: shape.to_vec(),
