@@ -17,7 +17,7 @@ pub use gradients::write_gradients;
 
 use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
-use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL};
+use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
     CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, Row, RunRow, SeriesRow, Table,
 };
@@ -33,8 +33,9 @@ pub struct Analysis {
     pub laws: Table<LawRow>,
     /// Gate statistics by step.
     pub gates: Table<GateRow>,
-    /// States and gates of replicate 0.
-    pub series: Table<SeriesRow>,
+    /// States and gates of replicate 0, as the lines of their table: there are too many to hold as
+    /// rows.
+    pub series: String,
     /// Norms of whole parameter gradients.
     pub parameters: Table<ParameterRow>,
     /// The fits that one line describes badly: their early and late rates differ significantly
@@ -54,7 +55,7 @@ impl Analysis {
             fits: Table::new(factors.clone()),
             laws: Table::new(factors.clone()),
             gates: Table::new(factors.clone()),
-            series: Table::new(factors.clone()),
+            series: String::new(),
             parameters: Table::new(factors),
             two_regimes: Vec::new(),
         }
@@ -67,19 +68,19 @@ impl Analysis {
             (FitRow::FILE, self.fits.header()),
             (LawRow::FILE, self.laws.header()),
             (GateRow::FILE, self.gates.header()),
-            (SeriesRow::FILE, self.series.header()),
+            (SeriesRow::FILE, Table::<SeriesRow>::new(self.curves.factors.clone()).header()),
             (ParameterRow::FILE, self.parameters.header()),
         ]
     }
 
-    /// The other lines of each file, in the same order.
-    pub fn lines(&self) -> [String; TABLES] {
+    /// The other lines of each file, in the same order. Those of the series are taken from here.
+    pub fn take_lines(&mut self) -> [String; TABLES] {
         [
             self.curves.lines(),
             self.fits.lines(),
             self.laws.lines(),
             self.gates.lines(),
-            self.series.lines(),
+            std::mem::take(&mut self.series),
             self.parameters.lines(),
         ]
     }
@@ -98,7 +99,7 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         replicates.decay(config, &mut analysis);
         replicates.laws(&mut analysis.laws);
         replicates.gates(&mut analysis.gates);
-        replicates.series(&mut analysis.series);
+        replicates.series(config, &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
     }
     analysis
@@ -293,23 +294,26 @@ impl<'a> Replicates<'a> {
         }
     }
 
-    fn series(&self, table: &mut Table<SeriesRow>) {
+    fn series(&self, config: &Config, lines: &mut String) {
         let Some((_, record)) = self.records.iter().find(|(replicate, _)| *replicate == 0) else {
             return;
         };
+        let times = series_times(self.steps);
         for (series, array) in arrays::with_prefix(record, SERIES) {
             let rows: Vec<&[f64]> = arrays::rows(array).collect();
-            let first_step = arrays::first_step(rows.len(), self.steps);
             for unit in 0..rows.first().map_or(0, |row| row.len()) {
-                table
-                    .rows
-                    .extend(rows.iter().enumerate().map(|(row, values)| SeriesRow {
-                        key: self.key.clone(),
-                        series: series.to_owned(),
-                        unit,
-                        t: first_step + row,
-                        value: values[unit],
-                    }));
+                let row = |(t, values): (&usize, &&[f64])| SeriesRow {
+                    key: self.key.clone(),
+                    series: series.to_owned(),
+                    unit,
+                    t: *t,
+                    value: values[unit],
+                };
+                let table = Table {
+                    factors: factor_names(config),
+                    rows: times.iter().zip(&rows).map(row).collect(),
+                };
+                lines.push_str(&table.lines());
             }
         }
     }

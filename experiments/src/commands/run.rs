@@ -14,7 +14,9 @@ use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
 use crate::sequences::InputArray;
-use crate::store::{self, Clock, Failure, LockedFolder, Machine, ResultsFolder, Reuse, StoreError};
+use crate::store::{
+    self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
+};
 use crate::sweep::{Outcome, Swept, stored, sweep};
 use crate::tables::{CurveRow, FitRow, Row, RunRow, Table};
 
@@ -45,16 +47,8 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     // Before the run replaces it. One that cannot be read says nothing of where records are from.
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
+    say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
     let Computed { outcome, fits } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
-    if let (Ok(Some(earlier)), 1..) = (earlier, outcome.reused)
-        && !earlier.is_of_this_build(&machine)
-    {
-        eprintln!(
-            "note: the reused records are of another build or machine (version {}, commit {}, {}); \
-             --fresh computes them again",
-            earlier.version, earlier.commit, earlier.machine.kernel_path
-        );
-    }
     let Some(fits) = fits else {
         eprintln!(
             "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
@@ -103,6 +97,37 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     })
 }
 
+/// One line, if some of the runs that will be reused were computed by another build.
+fn say_what_other_builds_left(
+    plan: &Plan,
+    folder: &LockedFolder,
+    machine: &Machine,
+    earlier: Option<&Manifest>,
+) -> Result<(), StoreError> {
+    let here = Build::this(machine);
+    let others = folder.begin_build(&here, earlier.map(Build::of))?;
+    let mut said = Vec::new();
+    for other in others {
+        let is_reused = |run: &&PlannedRun| other.run_ids.contains(&run.id);
+        let difference = match &other.build {
+            Some(build) => build.difference(&here),
+            None => "unknown which".to_owned(),
+        };
+        match plan.runs().filter(is_reused).count() {
+            0 => {}
+            1 => said.push(format!("1 run was computed by another build ({difference})")),
+            n => said.push(format!("{n} runs were computed by another build ({difference})")),
+        }
+    }
+    if !said.is_empty() {
+        eprintln!(
+            "note: {}; --fresh computes all of them again",
+            said.join(", ")
+        );
+    }
+    Ok(())
+}
+
 /// What [`compute`] has done.
 pub struct Computed {
     /// What became of the runs.
@@ -138,9 +163,9 @@ pub fn compute(
     stop_on_ctrl_c(&stop)?;
     let progress = Progress::new();
     let conclude = |point: &GridPoint, records: &[(usize, &RunRecord)]| {
-        let analysis = analysis::analyse(&plan.config, point, records);
+        let mut analysis = analysis::analyse(&plan.config, point, records);
         Concluded {
-            lines: analysis.lines(),
+            lines: analysis.take_lines(),
             fits: analysis.fits.rows,
             two_regimes: analysis.two_regimes,
         }
