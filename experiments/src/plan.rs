@@ -495,10 +495,9 @@ hidden = 4
         );
     }
 
-    /// The claim of the README: a million steps of one sequence in 100 MiB, whatever the loss, series
-    /// included.
+    /// Of a million steps only norms are held, whatever the loss and with series.
     #[test]
-    fn a_million_checkpointed_steps_fit_into_a_hundred_mebibytes_of_estimate() {
+    fn losses_at_every_step_and_series_need_no_more_than_the_norms_of_a_long_run() {
         for more in [
             "loss.kind=terminal",
             "loss.kind=every-step",
@@ -514,10 +513,9 @@ hidden = 4
                 "replicates=1",
                 more,
             ];
-            let plan = plan(&sets);
-            let one = &plan.points[1].runs[0].spec;
-            let bytes = one.estimate(&plan.config).memory_bytes + plan.analysis_bytes(1) / 2;
-            assert!(bytes < 200 << 20, "{more}: {bytes}");
+            // Three copies of four norms of each step are 92 MiB, the adjoints would be 488 MiB and
+            // the series of the LSTM 3.4 GiB.
+            assert_eq!(plan(&sets).check_memory(1, 256 << 20), Ok(()), "{more}");
         }
     }
 

@@ -20,7 +20,7 @@ use crate::plan::RunSpec;
 use crate::record::{
     Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, series_times,
 };
-use crate::sequences::{self, EveryStepAdjoints, InputArray, RunInputs};
+use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -44,7 +44,7 @@ impl From<NonFinite> for RunFailure {
 pub struct Worker {
     tape: Tape,
     workspace: Workspace,
-    inputs: Vec<f64>,
+    inputs: DrawnInputs,
 }
 
 impl Worker {
@@ -87,8 +87,7 @@ impl Worker {
                 &mut terminal
             }
             LossKind::EveryStep => {
-                every_step =
-                    EveryStepAdjoints::new(shape.output, steps, batch, segment, &streams);
+                every_step = EveryStepAdjoints::new(shape.output, steps, batch, segment, &streams);
                 &mut every_step
             }
         };
@@ -129,7 +128,7 @@ impl Worker {
                 ]),
             },
         )?;
-        self.inputs = inputs.into_buffer();
+        self.inputs = inputs.into_drawn();
 
         let mut arrays = Arrays::default();
         arrays.reference(cell, &norms);

@@ -20,6 +20,35 @@ pub struct InputArray {
     pub values: Vec<f64>,
 }
 
+/// Whole inputs that have been drawn, for the next run that is fed the same: all cells and gains of a
+/// replicate are. Drawing them anew for each was some percent of a sweep.
+#[derive(Default)]
+pub struct DrawnInputs {
+    /// Of what they are the inputs, those used last at the end.
+    kept: Vec<(Streams, Sequence, Vec<f64>)>,
+    /// A buffer that is free.
+    spare: Vec<f64>,
+}
+
+impl DrawnInputs {
+    /// How many numbers are kept, unless a single run has more: 4 MiB.
+    const MOST: usize = 1 << 19;
+
+    fn take(&mut self, streams: &Streams, sequence: &Sequence) -> Option<Vec<f64>> {
+        let mut kept = self.kept.iter();
+        let index = kept.position(|(s, q, _)| s == streams && q == sequence)?;
+        Some(self.kept.remove(index).2)
+    }
+
+    fn keep(&mut self, streams: Streams, sequence: Sequence, values: Vec<f64>) {
+        self.kept.push((streams, sequence, values));
+        let numbers = |kept: &[(_, _, Vec<f64>)]| kept.iter().map(|(.., v)| v.len()).sum::<usize>();
+        while self.kept.len() > 1 && numbers(&self.kept) > Self::MOST {
+            self.spare = self.kept.remove(0).2;
+        }
+    }
+}
+
 /// The inputs of a run, drawn segment by segment of its steps.
 ///
 /// Their stream is keyed by the shape of one step, so a longer sequence starts with the shorter
@@ -34,6 +63,7 @@ pub struct RunInputs<'a> {
     /// The segment drawn last: I×(n·B).
     drawn: Range<usize>,
     values: Vec<f64>,
+    before: DrawnInputs,
 }
 
 impl<'a> RunInputs<'a> {
@@ -43,26 +73,37 @@ impl<'a> RunInputs<'a> {
         sequence: &'a Sequence,
         streams: &Streams,
         file: Option<&'a InputArray>,
-        reused: Vec<f64>,
+        mut before: DrawnInputs,
     ) -> Self {
         if let Input::File { .. } = sequence.input {
             let file = file.expect("the inputs' file was read");
             let wanted = [sequence.steps, sequence.batch, sequence.input.size()];
             assert_eq!(file.shape, wanted, "shape of the inputs");
         }
+        let (drawn, values) = match before.take(streams, sequence) {
+            Some(values) => (1..sequence.steps + 1, values),
+            None => (0..0, std::mem::take(&mut before.spare)),
+        };
         RunInputs {
             sequence,
             file,
             streams: *streams,
             positions: vec![(1, 0)],
-            drawn: 0..0,
-            values: reused,
+            drawn,
+            values,
+            before,
         }
     }
 
-    /// The buffer, to be used again.
-    pub fn into_buffer(self) -> Vec<f64> {
-        self.values
+    /// What has been drawn so far, for the next run.
+    pub fn into_drawn(mut self) -> DrawnInputs {
+        if self.drawn == (1..self.sequence.steps + 1) {
+            let sequence = self.sequence.clone();
+            self.before.keep(self.streams, sequence, self.values);
+        } else {
+            self.before.spare = self.values;
+        }
+        self.before
     }
 
     fn draw(&mut self, times: &Range<usize>) {
@@ -239,7 +280,7 @@ mod tests {
     }
 
     fn inputs(sequence: &Sequence) -> DMatrix<f64> {
-        let mut inputs = RunInputs::new(sequence, &STREAMS, None, vec![1.0; 7]);
+        let mut inputs = RunInputs::new(sequence, &STREAMS, None, DrawnInputs::default());
         inputs.segment(1..sequence.steps + 1).into_owned()
     }
 
@@ -261,13 +302,63 @@ mod tests {
         ] {
             let sequence = sequence(10, 2, input);
             let whole = inputs(&sequence);
-            let mut parts = RunInputs::new(&sequence, &STREAMS, None, Vec::new());
+            let mut parts = RunInputs::new(&sequence, &STREAMS, None, DrawnInputs::default());
             for times in [1..5, 5..9, 9..11, 9..11, 5..9, 1..5] {
                 let columns = (times.start - 1) * 2..(times.end - 1) * 2;
                 let wanted = whole.columns_range(columns).into_owned();
                 assert_eq!(parts.segment(times).into_owned(), wanted);
             }
         }
+    }
+
+    /// Runs of every kind after one another, some of them fed like an earlier one, some with so many
+    /// numbers that not all are kept, some by segments.
+    #[test]
+    fn inputs_drawn_before_are_those_that_would_be_drawn() {
+        let gaussian = |size| Input::Gaussian { size, std: 1.0 };
+        let long = DrawnInputs::MOST / 3;
+        let mut before = DrawnInputs::default();
+        let mut found = 0;
+        for (replicate, steps, batch, input, segment) in [
+            (0, 9, 2, gaussian(3), 9),
+            (1, 9, 2, gaussian(3), 9),
+            (0, 9, 2, gaussian(3), 9),
+            (0, 9, 3, gaussian(2), 9),
+            (1, 9, 2, gaussian(3), 4),
+            (1, 9, 2, Input::Gaussian { size: 3, std: 2.0 }, 9),
+            (2, 9, 2, Input::Zero { size: 3 }, 9),
+            (0, 9, 2, gaussian(3), 9),
+            (0, long, 1, gaussian(1), long),
+            (1, long, 1, gaussian(1), long),
+            (2, long, 1, gaussian(1), long),
+            (3, long, 1, gaussian(1), long),
+            (1, long, 1, gaussian(1), long),
+            (0, 9, 2, gaussian(3), 9),
+        ] {
+            let sequence = sequence(steps, batch, input);
+            let streams = Streams {
+                seed: 20,
+                replicate,
+            };
+            let draw = |before| {
+                let mut inputs = RunInputs::new(&sequence, &streams, None, before);
+                let is_found = !inputs.drawn.is_empty();
+                let mut drawn: Vec<f64> = Vec::new();
+                for start in (1..=steps).step_by(segment) {
+                    let times = start..(start + segment).min(steps + 1);
+                    drawn.extend(inputs.segment(times).iter());
+                }
+                (drawn, is_found, inputs.into_drawn())
+            };
+            let (alone, ..) = draw(DrawnInputs::default());
+            let (drawn, is_found, after) = draw(before);
+            assert_eq!(drawn, alone);
+            found += usize::from(is_found);
+            before = after;
+            let numbers: usize = before.kept.iter().map(|(.., values)| values.len()).sum();
+            assert!(numbers <= DrawnInputs::MOST);
+        }
+        assert_eq!(found, 4);
     }
 
     #[test]
@@ -353,7 +444,7 @@ mod tests {
         0.10213284785359629,
         1.7836472474419607,
     ];
-    const PINNED_EVERY_STEP: [f64; 2] = [0.0, 0.0];
+    const PINNED_EVERY_STEP: [f64; 2] = [-0.7669980953537747, 0.6416493760019423];
     const PINNED_ADJOINTS: [f64; 4] = [
         0.883752113613411,
         0.46795534154855933,

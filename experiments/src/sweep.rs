@@ -220,8 +220,7 @@ pub fn sweep<T: Send>(
     let done = std::thread::scope(|scope| {
         // Records are written beside the computing, because waiting for the disk takes no processor.
         // Few wait to be written, so that few are lost with the process.
-        let (finished, to_write) =
-            mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(2 * threads);
+        let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(2 * threads);
         let writer = scope.spawn(|| -> Result<usize, StoreError> {
             let mut done = 0;
             for (run, record) in to_write {
@@ -275,8 +274,7 @@ pub fn sweep<T: Send>(
         writer.join().expect("no thread panics")
     })?;
 
-    let concluded =
-        |open: Mutex<Open<T>>| open.into_inner().expect("no thread panics").concluded;
+    let concluded = |open: Mutex<Open<T>>| open.into_inner().expect("no thread panics").concluded;
     let points: Option<Vec<T>> = open.into_iter().map(concluded).collect();
     Ok(Swept {
         outcome: Outcome {

@@ -68,7 +68,10 @@ impl Analysis {
             (FitRow::FILE, self.fits.header()),
             (LawRow::FILE, self.laws.header()),
             (GateRow::FILE, self.gates.header()),
-            (SeriesRow::FILE, Table::<SeriesRow>::new(self.curves.factors.clone()).header()),
+            (
+                SeriesRow::FILE,
+                Table::<SeriesRow>::new(self.curves.factors.clone()).header(),
+            ),
             (ParameterRow::FILE, self.parameters.header()),
         ]
     }

@@ -115,8 +115,12 @@ fn say_what_other_builds_left(
         };
         match plan.runs().filter(is_reused).count() {
             0 => {}
-            1 => said.push(format!("1 run was computed by another build ({difference})")),
-            n => said.push(format!("{n} runs were computed by another build ({difference})")),
+            1 => said.push(format!(
+                "1 run was computed by another build ({difference})"
+            )),
+            n => said.push(format!(
+                "{n} runs were computed by another build ({difference})"
+            )),
         }
     }
     if !said.is_empty() {

@@ -61,8 +61,8 @@ impl Build {
         };
         let pairs = fields(self).into_iter().zip(fields(here));
         let differing = pairs.filter(|((_, there), (_, here))| there != here);
-        let said = differing
-            .map(|((name, there), (_, here))| format!("{name} {there} instead of {here}"));
+        let said =
+            differing.map(|((name, there), (_, here))| format!("{name} {there} instead of {here}"));
         said.collect::<Vec<_>>().join(", ")
     }
 }
@@ -104,7 +104,9 @@ impl LockedFolder {
         for computed in &mut builds {
             computed.run_ids.retain(|id| unclaimed.remove(id));
         }
-        let is_last = builds.last().is_some_and(|last| last.build.as_ref() == Some(here));
+        let is_last = builds
+            .last()
+            .is_some_and(|last| last.build.as_ref() == Some(here));
         if !is_last {
             if let Some(last) = builds.last_mut() {
                 last.run_ids.append(&mut unclaimed);
@@ -153,9 +155,7 @@ mod tests {
         let path = scratch.path().join("out");
         let folder = LockedFolder::for_run(&path, "", Reuse::Nothing).unwrap();
         let id = |digit: u8| format!("rnn-000000000000000{digit}");
-        let begin = |commit: &str| {
-            told(&folder.begin_build(&build(commit, "k"), None).unwrap())
-        };
+        let begin = |commit: &str| told(&folder.begin_build(&build(commit, "k"), None).unwrap());
         assert_eq!(begin("a"), [""; 0]);
         put(&folder, &id(1));
         put(&folder, &id(2));

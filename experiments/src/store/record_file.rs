@@ -10,7 +10,9 @@ use std::io::{self, Write};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::RecordProblem;
-use crate::record::{Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL, series_times};
+use crate::record::{
+    Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL, series_times,
+};
 
 /// The only metadata key.
 const SPEC: &str = "spec";

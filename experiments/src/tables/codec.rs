@@ -119,7 +119,11 @@ impl<R: Row> Table<R> {
     ///
     /// If a row has more or fewer factor values than the table has factors.
     pub fn lines(&self) -> String {
-        let factors = if R::HAS_FACTORS { self.factors.len() } else { 0 };
+        let factors = if R::HAS_FACTORS {
+            self.factors.len()
+        } else {
+            0
+        };
         let columns = R::BEFORE.len() + factors + R::AFTER.len();
         let mut fields = FieldWriter::new();
         for row in &self.rows {

@@ -29,7 +29,11 @@ impl Series {
         let mut series = Vec::new();
         let mut sources = Vec::new();
         let mut add = |name: &str, source, rows: Range<usize>| {
-            series.push((name.to_owned(), rows.len(), vec![0.0; times.len() * rows.len()]));
+            series.push((
+                name.to_owned(),
+                rows.len(),
+                vec![0.0; times.len() * rows.len()],
+            ));
             sources.push((source, rows));
         };
         add("x", Source::Input, 0..cell.shape().input);
