@@ -89,6 +89,7 @@ impl LockedFolder {
         let text = self.folder.text(&name)?;
         // One that cannot be read tells nothing.
         let noted = text.and_then(|text| serde_json::from_str::<Vec<Computed>>(&text).ok());
+        let is_noted = noted.is_some();
         let mut builds = noted.unwrap_or_else(|| {
             vec![Computed {
                 build: before,
@@ -116,6 +117,8 @@ impl LockedFolder {
                 build: Some(here.clone()),
                 run_ids: BTreeSet::new(),
             });
+        }
+        if !(is_last && is_noted) {
             let json = serde_json::to_string_pretty(&builds).expect("builds are plain data");
             self.write(&name, format!("{json}\n").as_bytes())?;
         }
