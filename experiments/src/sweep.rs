@@ -122,15 +122,18 @@ enum Task<'a> {
 ///
 /// # Errors
 /// If a record cannot be written. Runs finished by then are kept.
-pub fn sweep<T: Send>(
+pub fn sweep<T: Send, C>(
     plan: &Plan,
     inputs: Option<&InputArray>,
     folder: &LockedFolder,
     jobs: usize,
     stop: &AtomicBool,
     observer: &dyn Observer,
-    conclude: &(dyn Fn(&GridPoint, &[(usize, &RunRecord)]) -> T + Sync),
-) -> Result<Swept<T>, StoreError> {
+    conclude: C,
+) -> Result<Swept<T>, StoreError>
+where
+    C: Fn(&GridPoint, &[(usize, &RunRecord)]) -> T + Sync,
+{
     let runs = plan.points.iter().enumerate();
     let runs = runs.flat_map(|(point, grid_point)| grid_point.runs.iter().map(move |r| (point, r)));
     let runs: Vec<(usize, &PlannedRun)> = runs.collect();

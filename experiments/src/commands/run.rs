@@ -174,7 +174,7 @@ pub fn compute(
             two_regimes: analysis.two_regimes,
         }
     };
-    let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, &conclude);
+    let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, conclude);
     progress.finish();
     let Swept { outcome, points } = swept?;
     let Some(points) = points else {
