@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use decay_analysis::thinned_lags;
+
 /// The array that every record has, because no ratio can be formed without it.
 pub const REFERENCE: &str = "reference";
 /// The end of the names of norms per sequence.
@@ -24,7 +26,7 @@ pub const LAW: &str = "law:";
 /// | `reference` | 2 or 0 | log₁₀ of the denominator of all ratios, and its t |
 /// | `<quantity>.sequences` | (T+1 or T)×B | the same per sequence |
 /// | `gate.<name>` | T×8 | mean, five quantiles, fractions below 0.1 and above 0.9 |
-/// | `series.<name>` | T×units | values of the first sequence |
+/// | `series.<name>` | n×units | values of the first sequence at the n steps of [`series_times`] |
 /// | `total.<parameter>` | 1 | log₁₀ norm of ∂L/∂W |
 /// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,21 @@ pub struct RunRecord {
     pub spec: String,
     /// The curves, by name.
     pub arrays: BTreeMap<String, Array>,
+}
+
+/// The steps at which the values of a sequence of T steps are kept, from the first on: as far before T
+/// as the lags of a stored curve, so all of them if there are no more than 1,001.
+///
+/// ```
+/// use experiments::record::series_times;
+/// assert_eq!(series_times(3), [1, 2, 3]);
+/// let times = series_times(1_000_000);
+/// assert_eq!((times.len(), times[0], times[1]), (1_300, 22_763, 45_007));
+/// assert_eq!(times[299..301], [999_000, 999_001]);
+/// ```
+pub fn series_times(steps: usize) -> Vec<usize> {
+    let lags = steps.checked_sub(1).map(thinned_lags).unwrap_or_default();
+    lags.into_iter().rev().map(|lag| steps - lag).collect()
 }
 
 /// Whether this is the name of the log₁₀ norms of a quantity over the batch, step by step: of

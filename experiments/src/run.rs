@@ -8,7 +8,7 @@ use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, Series,
 };
-use gradient_tracking::source::{EveryStep, Terminal};
+use gradient_tracking::source::Terminal;
 use gradient_tracking::{
     AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Workspace,
     with_checkpoints,
@@ -17,8 +17,10 @@ use nalgebra::DMatrix;
 
 use crate::config::{LossKind, Memory, Record, Recorded};
 use crate::plan::RunSpec;
-use crate::record::{Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL};
-use crate::sequences::{self, InputArray, RunInputs};
+use crate::record::{
+    Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, series_times,
+};
+use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -42,7 +44,7 @@ impl From<NonFinite> for RunFailure {
 pub struct Worker {
     tape: Tape,
     workspace: Workspace,
-    inputs: Vec<f64>,
+    inputs: DrawnInputs,
 }
 
 impl Worker {
@@ -73,11 +75,11 @@ impl Worker {
         let cell = &*built.cell;
         let shape = cell.shape();
         let initial = DMatrix::zeros(shape.state, batch);
-        let adjoints = sequences::adjoints(spec.loss.kind, shape.output, sequence, &streams);
-        let mut terminal;
-        let mut every_step;
+        let segment = memory.segment(steps, batch);
+        let (adjoints, mut terminal, mut every_step);
         let source: &mut dyn AdjointSource = match spec.loss.kind {
             LossKind::Terminal => {
+                adjoints = sequences::terminal_adjoints(shape.output, batch, &streams);
                 terminal = Terminal {
                     steps,
                     adjoint: adjoints.as_view(),
@@ -85,14 +87,12 @@ impl Worker {
                 &mut terminal
             }
             LossKind::EveryStep => {
-                every_step = EveryStep {
-                    adjoints: adjoints.as_view(),
-                };
+                every_step = EveryStepAdjoints::new(shape.output, steps, batch, segment, &streams);
                 &mut every_step
             }
         };
         let mut gates = wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch));
-        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, steps));
+        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, series_times(steps)));
         let per_sequence = wanted(Recorded::PerSequence);
         // Always measured: the reference of every ratio is among them.
         let mut norms = BlockNorms::new(cell, steps, batch, per_sequence);
@@ -110,7 +110,7 @@ impl Worker {
             &[cell],
             Horizon {
                 steps,
-                segment: memory.segment(steps, batch),
+                segment,
                 truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
             },
             &mut inputs,
@@ -131,7 +131,7 @@ impl Worker {
                 ]),
             }],
         )?;
-        self.inputs = inputs.into_buffer();
+        self.inputs = inputs.into_drawn();
 
         let mut arrays = Arrays::default();
         arrays.reference(cell, &norms);

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use cell_config::Streams;
-use gradient_tracking::{Inputs, View};
+use gradient_tracking::{AdjointSource, Inputs, View, ViewMut};
 use nalgebra::DMatrix;
 use rand::Rng;
+use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::config::{Input, LossKind, Sequence};
+use crate::config::{Input, Sequence};
 
 /// Inputs read from a file, T×B×I, the last index fastest: the order of the columns of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +18,35 @@ pub struct InputArray {
     pub shape: [usize; 3],
     /// T·B·I values.
     pub values: Vec<f64>,
+}
+
+/// Whole inputs that have been drawn, for the next run that is fed the same: all cells and gains of a
+/// replicate are. Drawing them anew for each was some percent of a sweep.
+#[derive(Default)]
+pub struct DrawnInputs {
+    /// Of what they are the inputs, those used last at the end.
+    kept: Vec<(Streams, Sequence, Vec<f64>)>,
+    /// A buffer that is free.
+    spare: Vec<f64>,
+}
+
+impl DrawnInputs {
+    /// How many numbers are kept, unless a single run has more: 4 MiB.
+    const MOST: usize = 1 << 19;
+
+    fn take(&mut self, streams: &Streams, sequence: &Sequence) -> Option<Vec<f64>> {
+        let mut kept = self.kept.iter();
+        let index = kept.position(|(s, q, _)| s == streams && q == sequence)?;
+        Some(self.kept.remove(index).2)
+    }
+
+    fn keep(&mut self, streams: Streams, sequence: Sequence, values: Vec<f64>) {
+        self.kept.push((streams, sequence, values));
+        let numbers = |kept: &[(_, _, Vec<f64>)]| kept.iter().map(|(.., v)| v.len()).sum::<usize>();
+        while self.kept.len() > 1 && numbers(&self.kept) > Self::MOST {
+            self.spare = self.kept.remove(0).2;
+        }
+    }
 }
 
 /// The inputs of a run, drawn segment by segment of its steps.
@@ -33,6 +63,7 @@ pub struct RunInputs<'a> {
     /// The segment drawn last: I×(n·B).
     drawn: Range<usize>,
     values: Vec<f64>,
+    before: DrawnInputs,
 }
 
 impl<'a> RunInputs<'a> {
@@ -42,26 +73,37 @@ impl<'a> RunInputs<'a> {
         sequence: &'a Sequence,
         streams: &Streams,
         file: Option<&'a InputArray>,
-        reused: Vec<f64>,
+        mut before: DrawnInputs,
     ) -> Self {
         if let Input::File { .. } = sequence.input {
             let file = file.expect("the inputs' file was read");
             let wanted = [sequence.steps, sequence.batch, sequence.input.size()];
             assert_eq!(file.shape, wanted, "shape of the inputs");
         }
+        let (drawn, values) = match before.take(streams, sequence) {
+            Some(values) => (1..sequence.steps + 1, values),
+            None => (0..0, std::mem::take(&mut before.spare)),
+        };
         RunInputs {
             sequence,
             file,
             streams: *streams,
             positions: vec![(1, 0)],
-            drawn: 0..0,
-            values: reused,
+            drawn,
+            values,
+            before,
         }
     }
 
-    /// The buffer, to be used again.
-    pub fn into_buffer(self) -> Vec<f64> {
-        self.values
+    /// What has been drawn so far, for the next run.
+    pub fn into_drawn(mut self) -> DrawnInputs {
+        if self.drawn == (1..self.sequence.steps + 1) {
+            let sequence = self.sequence.clone();
+            self.before.keep(self.streams, sequence, self.values);
+        } else {
+            self.before.spare = self.values;
+        }
+        self.before
     }
 
     fn draw(&mut self, times: &Range<usize>) {
@@ -127,25 +169,90 @@ impl Inputs for RunInputs<'_> {
     }
 }
 
-/// Random unit adjoints on the output, one per sequence: H×B for a loss at the end, H×(T·B) for
-/// one at every step. Drawn column by column, so that more sequences change none of the first.
-pub fn adjoints(
-    kind: LossKind,
+/// Random unit adjoints on the output at the last step, one per sequence: H×B. Drawn column by column,
+/// so that more sequences change none of the first.
+pub fn terminal_adjoints(hidden: usize, batch: usize, streams: &Streams) -> DMatrix<f64> {
+    let mut stream = streams.stream(&["adjoint"], &[hidden]);
+    let mut adjoints = DMatrix::zeros(hidden, batch);
+    fill_with_unit_columns(adjoints.as_view_mut(), &mut stream);
+    adjoints
+}
+
+/// A loss at every step: random unit adjoints on the output, one per sequence and step, drawn column by
+/// column and step after step.
+///
+/// The way back needs them from the last to the first. Of all but one segment of the steps only the
+/// place of the generator at its start is kept, for which everything before the last segment is drawn
+/// once beforehand.
+pub struct EveryStepAdjoints {
     hidden: usize,
-    sequence: &Sequence,
-    streams: &Streams,
-) -> DMatrix<f64> {
-    let (name, columns): (&[&str], _) = match kind {
-        LossKind::Terminal => (&["adjoint"], sequence.batch),
-        LossKind::EveryStep => (&["adjoint", "every step"], sequence.batch * sequence.steps),
-    };
-    let mut stream = streams.stream(name, &[hidden]);
-    let mut adjoints = DMatrix::zeros(hidden, columns);
-    fill_with_normals(adjoints.as_mut_slice(), 1.0, &mut stream);
-    for mut column in adjoints.column_iter_mut() {
+    batch: usize,
+    steps: usize,
+    /// Steps per segment.
+    segment: usize,
+    stream: ChaCha8Rng,
+    /// Where the generator is at the start of each segment.
+    positions: Vec<u128>,
+    /// The segment drawn last: H×(n·B).
+    drawn: Range<usize>,
+    values: Vec<f64>,
+}
+
+impl EveryStepAdjoints {
+    /// For a run of `steps` steps of `batch` sequences, of which `segment` are held at once.
+    pub fn new(
+        hidden: usize,
+        steps: usize,
+        batch: usize,
+        segment: usize,
+        streams: &Streams,
+    ) -> Self {
+        let segment = segment.min(steps);
+        let mut stream = streams.stream(&["adjoint", "every step"], &[hidden]);
+        let mut positions = vec![stream.get_word_pos()];
+        for _ in 1..steps.div_ceil(segment) {
+            for _ in 0..segment * batch * hidden {
+                let _: f64 = StandardNormal.sample(&mut stream);
+            }
+            positions.push(stream.get_word_pos());
+        }
+        EveryStepAdjoints {
+            hidden,
+            batch,
+            steps,
+            segment,
+            stream,
+            positions,
+            drawn: 0..0,
+            values: Vec::new(),
+        }
+    }
+}
+
+impl AdjointSource for EveryStepAdjoints {
+    fn inject(&mut self, t: usize, _: View, mut adjoint: ViewMut) -> bool {
+        if !self.drawn.contains(&t) {
+            let index = (t - 1) / self.segment;
+            let start = 1 + index * self.segment;
+            self.drawn = start..(start + self.segment).min(self.steps + 1);
+            let columns = self.drawn.len() * self.batch;
+            self.values.resize(self.hidden * columns, 0.0);
+            self.stream.set_word_pos(self.positions[index]);
+            let adjoints = ViewMut::from_slice(&mut self.values, self.hidden, columns);
+            fill_with_unit_columns(adjoints, &mut self.stream);
+        }
+        let columns = self.drawn.len() * self.batch;
+        let adjoints = View::from_slice(&self.values, self.hidden, columns);
+        adjoint.copy_from(&adjoints.columns((t - self.drawn.start) * self.batch, self.batch));
+        true
+    }
+}
+
+fn fill_with_unit_columns(mut columns: ViewMut, stream: &mut ChaCha8Rng) {
+    for mut column in columns.column_iter_mut() {
+        fill_with_normals(column.as_mut_slice(), 1.0, stream);
         column.normalize_mut();
     }
-    adjoints
 }
 
 fn fill_with_normals(values: &mut [f64], std: f64, stream: &mut impl Rng) {
@@ -173,7 +280,7 @@ mod tests {
     }
 
     fn inputs(sequence: &Sequence) -> DMatrix<f64> {
-        let mut inputs = RunInputs::new(sequence, &STREAMS, None, vec![1.0; 7]);
+        let mut inputs = RunInputs::new(sequence, &STREAMS, None, DrawnInputs::default());
         inputs.segment(1..sequence.steps + 1).into_owned()
     }
 
@@ -195,13 +302,63 @@ mod tests {
         ] {
             let sequence = sequence(10, 2, input);
             let whole = inputs(&sequence);
-            let mut parts = RunInputs::new(&sequence, &STREAMS, None, Vec::new());
+            let mut parts = RunInputs::new(&sequence, &STREAMS, None, DrawnInputs::default());
             for times in [1..5, 5..9, 9..11, 9..11, 5..9, 1..5] {
                 let columns = (times.start - 1) * 2..(times.end - 1) * 2;
                 let wanted = whole.columns_range(columns).into_owned();
                 assert_eq!(parts.segment(times).into_owned(), wanted);
             }
         }
+    }
+
+    /// Runs of every kind after one another, some of them fed like an earlier one, some with so many
+    /// numbers that not all are kept, some by segments.
+    #[test]
+    fn inputs_drawn_before_are_those_that_would_be_drawn() {
+        let gaussian = |size| Input::Gaussian { size, std: 1.0 };
+        let long = DrawnInputs::MOST / 3;
+        let mut before = DrawnInputs::default();
+        let mut found = 0;
+        for (replicate, steps, batch, input, segment) in [
+            (0, 9, 2, gaussian(3), 9),
+            (1, 9, 2, gaussian(3), 9),
+            (0, 9, 2, gaussian(3), 9),
+            (0, 9, 3, gaussian(2), 9),
+            (1, 9, 2, gaussian(3), 4),
+            (1, 9, 2, Input::Gaussian { size: 3, std: 2.0 }, 9),
+            (2, 9, 2, Input::Zero { size: 3 }, 9),
+            (0, 9, 2, gaussian(3), 9),
+            (0, long, 1, gaussian(1), long),
+            (1, long, 1, gaussian(1), long),
+            (2, long, 1, gaussian(1), long),
+            (3, long, 1, gaussian(1), long),
+            (1, long, 1, gaussian(1), long),
+            (0, 9, 2, gaussian(3), 9),
+        ] {
+            let sequence = sequence(steps, batch, input);
+            let streams = Streams {
+                seed: 20,
+                replicate,
+            };
+            let draw = |before| {
+                let mut inputs = RunInputs::new(&sequence, &streams, None, before);
+                let is_found = !inputs.drawn.is_empty();
+                let mut drawn: Vec<f64> = Vec::new();
+                for start in (1..=steps).step_by(segment) {
+                    let times = start..(start + segment).min(steps + 1);
+                    drawn.extend(inputs.segment(times).iter());
+                }
+                (drawn, is_found, inputs.into_drawn())
+            };
+            let (alone, ..) = draw(DrawnInputs::default());
+            let (drawn, is_found, after) = draw(before);
+            assert_eq!(drawn, alone);
+            found += usize::from(is_found);
+            before = after;
+            let numbers: usize = before.kept.iter().map(|(.., values)| values.len()).sum();
+            assert!(numbers <= DrawnInputs::MOST);
+        }
+        assert_eq!(found, 4);
     }
 
     #[test]
@@ -235,13 +392,36 @@ mod tests {
 
     #[test]
     fn adjoints_have_unit_norm_and_do_not_depend_on_the_number_of_sequences() {
-        let draw = |batch| {
-            let input = Input::Zero { size: 1 };
-            adjoints(LossKind::Terminal, 5, &sequence(3, batch, input), &STREAMS)
-        };
+        let draw = |batch| terminal_adjoints(5, batch, &STREAMS);
         assert_eq!(draw(6).columns(0, 2).into_owned(), draw(2));
         for column in draw(6).column_iter() {
             assert!((column.norm() - 1.0).abs() < 1e-15);
+        }
+    }
+
+    /// Any state: adjoints of a given loss do not depend on it.
+    fn zero(hidden: usize) -> View<'static> {
+        View::from_slice(&[0.0; 64][..hidden], hidden, 1)
+    }
+
+    #[test]
+    fn adjoints_of_segments_are_parts_of_the_whole() {
+        let draw = |segment| {
+            let (hidden, steps, batch) = (3, 50, 2);
+            let mut source = EveryStepAdjoints::new(hidden, steps, batch, segment, &STREAMS);
+            let mut all = DMatrix::zeros(hidden, steps * batch);
+            for t in (1..=steps).rev() {
+                let mut column = all.columns_mut((t - 1) * batch, batch);
+                assert!(source.inject(t, zero(hidden), column.as_view_mut()));
+            }
+            all
+        };
+        let whole = draw(50);
+        for column in whole.column_iter() {
+            assert!((column.norm() - 1.0).abs() < 1e-15);
+        }
+        for segment in [1, 7, 25, 49, 64] {
+            assert_eq!(draw(segment), whole, "segments of {segment}");
         }
     }
 
@@ -249,10 +429,13 @@ mod tests {
     #[test]
     fn values_are_stable() {
         let input = Input::Gaussian { size: 2, std: 1.0 };
-        let drawn = inputs(&sequence(1, 2, input.clone()));
+        let drawn = inputs(&sequence(1, 2, input));
         assert_eq!(drawn.as_slice(), PINNED_INPUTS);
-        let drawn = adjoints(LossKind::Terminal, 2, &sequence(1, 2, input), &STREAMS);
+        let drawn = terminal_adjoints(2, 2, &STREAMS);
         assert_eq!(drawn.as_slice(), PINNED_ADJOINTS);
+        let mut drawn = DMatrix::zeros(2, 1);
+        EveryStepAdjoints::new(2, 3, 1, 3, &STREAMS).inject(1, zero(2), drawn.as_view_mut());
+        assert_eq!(drawn.as_slice(), PINNED_EVERY_STEP);
     }
 
     const PINNED_INPUTS: [f64; 4] = [
@@ -261,6 +444,7 @@ mod tests {
         0.10213284785359629,
         1.7836472474419607,
     ];
+    const PINNED_EVERY_STEP: [f64; 2] = [-0.7669980953537747, 0.6416493760019423];
     const PINNED_ADJOINTS: [f64; 4] = [
         0.883752113613411,
         0.46795534154855933,

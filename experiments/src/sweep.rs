@@ -3,12 +3,14 @@
 //! A run is single-threaded and a pure function of its spec, so the number of threads and the order
 //! of runs change no result. Every finished run is stored at once.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::config::{Config, Input, Loss, Memory, Record, Sequence};
-use crate::plan::{Plan, PlannedRun, RunSpec};
+use crate::plan::{GridPoint, Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
 use crate::sequences::InputArray;
@@ -75,50 +77,153 @@ fn expected(spec: &RunSpec, record: &Record) -> Expected {
     }
 }
 
+/// What a sweep leaves behind.
+pub struct Swept<T> {
+    /// What became of the runs.
+    pub outcome: Outcome,
+    /// What was made of every grid point, in the order of the plan; none if the sweep was interrupted.
+    pub points: Option<Vec<T>>,
+}
+
+/// A grid point on its way.
+struct Open<T> {
+    /// How many of its runs are still to be computed.
+    left: usize,
+    /// Those that have been, with the replicates' indices.
+    records: Vec<(usize, Arc<RunRecord>)>,
+    /// What was made of all of them.
+    concluded: Option<T>,
+}
+
+impl<T> Default for Open<T> {
+    fn default() -> Self {
+        Open {
+            left: 0,
+            records: Vec::new(),
+            concluded: None,
+        }
+    }
+}
+
+/// What a thread does next.
+enum Task<'a> {
+    /// Computes a run of this grid point.
+    Compute(usize, &'a PlannedRun),
+    /// Concludes this grid point, of which every run is stored.
+    Conclude(usize),
+}
+
 /// Computes the runs that `folder` does not hold yet, `jobs` at a time, until `stop` is set.
+///
+/// As soon as the last run of a grid point is there, the thread that has computed it calls
+/// `conclude` with the records of all its runs and the replicates' indices, in their order: so what
+/// comes after the runs is spread over the threads like the runs, and what has just been computed
+/// need not be read again. Runs that fail have no record.
 ///
 /// # Errors
 /// If a record cannot be written. Runs finished by then are kept.
-pub fn sweep(
+pub fn sweep<T: Send, C>(
     plan: &Plan,
     inputs: Option<&InputArray>,
     folder: &LockedFolder,
     jobs: usize,
     stop: &AtomicBool,
     observer: &dyn Observer,
-) -> Result<Outcome, StoreError> {
-    let mut reused = 0;
-    let mut missing = Vec::new();
-    for (index, run) in plan.runs().enumerate() {
-        match stored(plan, &folder.folder, run) {
-            Ok(Some(_)) => reused += 1,
-            Ok(None) => missing.push((index, run)),
-            Err(error @ StoreError::BadRecord { .. }) => {
-                observer.bad_record(&error);
-                missing.push((index, run));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    observer.planned(reused, missing.len());
-    // Long runs first, so that no thread is left with one at the end.
-    missing.sort_by_key(|(_, run)| std::cmp::Reverse(run.spec.estimate(&plan.config).flops));
-
-    let threads = jobs.min(missing.len()).max(1);
+    conclude: C,
+) -> Result<Swept<T>, StoreError>
+where
+    C: Fn(&GridPoint, &[(usize, &RunRecord)]) -> T + Sync,
+{
+    let runs = plan.points.iter().enumerate();
+    let runs = runs.flat_map(|(point, grid_point)| grid_point.runs.iter().map(move |r| (point, r)));
+    let runs: Vec<(usize, &PlannedRun)> = runs.collect();
+    let threads = jobs.min(runs.len()).max(1);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .expect("threads can be started");
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    let compute = |worker: &mut Worker, run: &PlannedRun| {
-        let Config { record, memory, .. } = &plan.config;
-        worker.execute(&run.spec, record, *memory, inputs)
+
+    let check = |(_, run): &(usize, &PlannedRun)| Ok(stored(plan, &folder.folder, run)?.is_some());
+    let checked: Vec<Result<bool, StoreError>> =
+        pool.install(|| runs.par_iter().map(check).collect());
+    let mut is_stored = Vec::with_capacity(runs.len());
+    for found in checked {
+        if let Err(error @ StoreError::BadRecord { .. }) = &found {
+            observer.bad_record(error);
+            is_stored.push(false);
+        } else {
+            is_stored.push(found?);
+        }
+    }
+    let reused = is_stored.iter().filter(|stored| **stored).count();
+    let missing: Vec<usize> = (0..runs.len()).filter(|index| !is_stored[*index]).collect();
+    observer.planned(reused, missing.len());
+
+    let mut open: Vec<Open<T>> = plan.points.iter().map(|_| Open::default()).collect();
+    for index in &missing {
+        open[runs[*index].0].left += 1;
+    }
+    let is_complete = |point: &usize| open[*point].left == 0;
+    let complete: Vec<usize> = (0..open.len()).filter(is_complete).collect();
+    let flops: Vec<u128> = runs
+        .iter()
+        .map(|(_, run)| run.spec.estimate(&plan.config).flops)
+        .collect();
+    let mut by_length = missing.clone();
+    // Long runs first, so that no thread is left with one at the end; among equals in the order of
+    // the plan, so that few grid points are open at once.
+    by_length.sort_by_key(|index| std::cmp::Reverse(flops[*index]));
+    let compute = by_length.iter().map(|index| {
+        let (point, run) = runs[*index];
+        Task::Compute(point, run)
+    });
+    let conclude_only = complete.into_iter().map(Task::Conclude);
+    let tasks: Vec<Task> = compute.chain(conclude_only).collect();
+
+    let open: Vec<Mutex<Open<T>>> = open.into_iter().map(Mutex::new).collect();
+    let open_point = |point: usize| open[point].lock().expect("no thread panics");
+    // With what was computed now and what is stored.
+    let conclude = |point: usize, computed: Vec<(usize, Arc<RunRecord>)>| {
+        let grid_point = &plan.points[point];
+        let is_computed = |run: &&PlannedRun| {
+            let mut computed = computed.iter();
+            computed.any(|(replicate, _)| *replicate == run.replicate)
+        };
+        let others = grid_point.runs.iter().filter(|run| !is_computed(run));
+        let mut records: Vec<(usize, Arc<RunRecord>)> = others
+            .filter_map(|run| {
+                let record = stored(plan, &folder.folder, run).ok().flatten()?;
+                Some((run.replicate, Arc::new(record)))
+            })
+            .collect();
+        records.extend(computed);
+        records.sort_by_key(|(replicate, _)| *replicate);
+        let records: Vec<(usize, &RunRecord)> = records
+            .iter()
+            .map(|(replicate, record)| (*replicate, &**record))
+            .collect();
+        let concluded = conclude(grid_point, &records);
+        open_point(point).concluded = Some(concluded);
     };
+    // One run less to wait for.
+    let settle = |point: usize, record: Option<(usize, Arc<RunRecord>)>| {
+        let computed = {
+            let mut open = open_point(point);
+            open.records.extend(record);
+            open.left -= 1;
+            (open.left == 0).then(|| std::mem::take(&mut open.records))
+        };
+        if let Some(computed) = computed {
+            conclude(point, computed);
+        }
+    };
+
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(BTreeMap::new());
     let done = std::thread::scope(|scope| {
         // Records are written beside the computing, because waiting for the disk takes no processor.
         // Few wait to be written, so that few are lost with the process.
-        let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, RunRecord)>(2 * threads);
+        let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(2 * threads);
         let writer = scope.spawn(|| -> Result<usize, StoreError> {
             let mut done = 0;
             for (run, record) in to_write {
@@ -129,17 +234,27 @@ pub fn sweep(
             Ok(done)
         });
         let work = || {
+            keep_freed_memory();
             let mut worker = Worker::default();
             while !stop.load(Ordering::Relaxed) {
-                let Some((index, run)) = missing.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                    break;
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let (point, run) = match tasks.get(index) {
+                    Some(Task::Compute(point, run)) => (*point, *run),
+                    Some(Task::Conclude(point)) => {
+                        conclude(*point, Vec::new());
+                        continue;
+                    }
+                    None => break,
                 };
-                match compute(&mut worker, run) {
+                let Config { record, memory, .. } = &plan.config;
+                match worker.execute(&run.spec, record, *memory, inputs) {
                     Ok(record) => {
+                        let record = Arc::new(record);
                         // Nobody receives any more if a record could not be written.
-                        if finished.send((run, record)).is_err() {
+                        if finished.send((run, Arc::clone(&record))).is_err() {
                             break;
                         }
+                        settle(point, Some((run.replicate, record)));
                     }
                     Err(failure) => {
                         let reason = failure.to_string();
@@ -149,7 +264,9 @@ pub fn sweep(
                             reason,
                         };
                         let mut failures = failures.lock().expect("no thread panics");
-                        failures.push((*index, failure));
+                        failures.insert((point, run.replicate), failure);
+                        drop(failures);
+                        settle(point, None);
                     }
                 }
             }
@@ -160,14 +277,33 @@ pub fn sweep(
         writer.join().expect("no thread panics")
     })?;
 
-    let mut failures = failures.into_inner().expect("no thread panics");
-    failures.sort_by_key(|(index, _)| *index);
-    Ok(Outcome {
-        done,
-        reused,
-        interrupted: done + failures.len() < missing.len(),
-        failures: failures.into_iter().map(|(_, failure)| failure).collect(),
+    let concluded = |open: Mutex<Open<T>>| open.into_inner().expect("no thread panics").concluded;
+    let points: Option<Vec<T>> = open.into_iter().map(concluded).collect();
+    Ok(Swept {
+        outcome: Outcome {
+            done,
+            reused,
+            interrupted: points.is_none(),
+            failures: failures
+                .into_inner()
+                .expect("no thread panics")
+                .into_values()
+                .collect(),
+        },
+        points,
     })
+}
+
+/// Lets the allocator keep what a run frees for the next one.
+///
+/// glibc returns large blocks to the system when they are freed, and the page faults of asking for
+/// them again were a tenth of a sweep. It stops doing so up to the size of the largest block that has
+/// been freed so far, at most 32 MiB (mallopt(3), `M_MMAP_THRESHOLD`), so one is freed here that
+/// nothing was ever written to. Elsewhere this does nothing.
+fn keep_freed_memory() {
+    const LARGEST: usize = 32 << 20;
+    // A little less, for what the allocator adds.
+    std::hint::black_box(Vec::<u8>::with_capacity(LARGEST - (64 << 10)));
 }
 
 #[cfg(test)]

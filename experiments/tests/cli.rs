@@ -122,6 +122,7 @@ fn a_run_leaves_the_documented_files() {
         "fits.csv",
         "laws.csv",
         "records/",
+        "records/builds.json",
         "figures/",
         "figures/decay.svg",
         "figures/decay.png",

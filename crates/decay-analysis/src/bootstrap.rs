@@ -49,11 +49,22 @@ pub fn bootstrap_mean(values: &[f64], seed: u64) -> Option<Interval> {
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| (0..n).map(|_| values[rng.random_range(0..n)]).sum::<f64>() / n as f64)
         .collect();
-    means.sort_by(f64::total_cmp);
     Some(Interval {
-        low: quantile(&means, 0.025),
-        high: quantile(&means, 0.975),
+        low: quantile_of(&mut means, 0.025),
+        high: quantile_of(&mut means, 0.975),
     })
+}
+
+/// The [`quantile`] of values in any order, which are reordered: two order statistics are all that it
+/// takes, and finding them is a tenth of the work of sorting.
+fn quantile_of(values: &mut [f64], p: f64) -> f64 {
+    let below = ((values.len() - 1) as f64 * p).floor() as usize;
+    let (_, _, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    if !above.is_empty() {
+        above.select_nth_unstable_by(0, f64::total_cmp);
+    }
+    // Sorted as far as the quantile looks.
+    quantile(values, p)
 }
 
 #[cfg(test)]
@@ -73,6 +84,17 @@ mod tests {
         let interval = bootstrap_mean(&[1.0, 2.0, 4.0, 8.0, 16.0], 20).unwrap();
         assert!((interval.low - 2.0).abs() < 1e-12);
         assert!((interval.high - 11.205).abs() < 1e-12);
+    }
+
+    #[test]
+    fn quantiles_need_no_sorting() {
+        let values: Vec<f64> = (0..97).map(|i| f64::from(i * i % 89)).collect();
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        for percent in 0..=100 {
+            let p = f64::from(percent) / 100.0;
+            assert_eq!(quantile_of(&mut values.clone(), p), quantile(&sorted, p));
+        }
     }
 
     #[test]

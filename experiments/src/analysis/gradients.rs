@@ -13,7 +13,7 @@ pub fn write_gradients(
     load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let header = Table::<GradientRow>::new(Vec::new()).to_csv();
+    let header = Table::<GradientRow>::new(Vec::new()).header();
     out.write_all(header.as_bytes())?;
     for run in plan.points.iter().flat_map(|point| &point.runs) {
         let Some(record) = load(run) else { continue };
@@ -32,7 +32,7 @@ pub fn write_gradients(
                 factors: Vec::new(),
                 rows: norms.iter().enumerate().map(row).collect(),
             };
-            out.write_all(&table.to_csv().as_bytes()[header.len()..])?;
+            out.write_all(table.lines().as_bytes())?;
         }
     }
     Ok(())

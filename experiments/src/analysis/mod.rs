@@ -1,8 +1,9 @@
 //! From records to tables: curves, fits and laws over replicates.
 //!
-//! The analysis is a function of the plan and its records. It holds the records of one grid point
-//! at a time. A run without a record (it failed, or was never finished) lowers n, and a grid
-//! point without any has no rows.
+//! The analysis of a grid point is a function of its records and of nothing else, so grid points can
+//! be analysed in any order and at the same time; the tables are their rows in the order of the plan.
+//! A run without a record (it failed, or was never finished) lowers n, and a grid point without any
+//! has no rows.
 
 mod arrays;
 mod gradients;
@@ -16,12 +17,12 @@ pub use gradients::write_gradients;
 
 use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
-use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL};
+use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, Table,
+    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, Row, RunRow, SeriesRow, Table,
 };
 
-/// The tables of an experiment.
+/// What the records of one grid point say.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// Log-ratio against lag.
@@ -32,8 +33,9 @@ pub struct Analysis {
     pub laws: Table<LawRow>,
     /// Gate statistics by step.
     pub gates: Table<GateRow>,
-    /// States and gates of replicate 0.
-    pub series: Table<SeriesRow>,
+    /// States and gates of replicate 0, as the lines of their table: there are too many to hold as
+    /// rows.
+    pub series: String,
     /// Norms of whole parameter gradients.
     pub parameters: Table<ParameterRow>,
     /// The fits that one line describes badly: their early and late rates differ significantly
@@ -41,36 +43,67 @@ pub struct Analysis {
     pub two_regimes: Vec<FitRow>,
 }
 
-/// Analyses every grid point of `plan`; `load` returns the record of a run, if it has one.
-pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) -> Analysis {
-    let factors = factor_names(&plan.config);
-    let mut analysis = Analysis {
-        curves: Table::new(factors.clone()),
-        fits: Table::new(factors.clone()),
-        laws: Table::new(factors.clone()),
-        gates: Table::new(factors.clone()),
-        series: Table::new(factors.clone()),
-        parameters: Table::new(factors),
-        two_regimes: Vec::new(),
-    };
-    for point in &plan.points {
-        let records: Vec<(usize, RunRecord)> = point
-            .runs
-            .iter()
-            .filter_map(|run| Some((run.replicate, load(run)?)))
-            .collect();
-        if let Some(run) = point.runs.first() {
-            let replicates = Replicates {
-                key: &point.key,
-                steps: run.spec.sequence.steps,
-                records: &records,
-            };
-            replicates.decay(&plan.config, &mut analysis);
-            replicates.laws(&mut analysis.laws);
-            replicates.gates(&mut analysis.gates);
-            replicates.series(&mut analysis.series);
-            replicates.parameters(&mut analysis.parameters);
+/// How many tables there are besides that of the runs.
+pub const TABLES: usize = 6;
+
+impl Analysis {
+    /// Nothing yet.
+    pub fn new(config: &Config) -> Self {
+        let factors = factor_names(config);
+        Analysis {
+            curves: Table::new(factors.clone()),
+            fits: Table::new(factors.clone()),
+            laws: Table::new(factors.clone()),
+            gates: Table::new(factors.clone()),
+            series: String::new(),
+            parameters: Table::new(factors),
+            two_regimes: Vec::new(),
         }
+    }
+
+    /// The name of each file and its first line.
+    pub fn headers(&self) -> [(&'static str, String); TABLES] {
+        [
+            (CurveRow::FILE, self.curves.header()),
+            (FitRow::FILE, self.fits.header()),
+            (LawRow::FILE, self.laws.header()),
+            (GateRow::FILE, self.gates.header()),
+            (
+                SeriesRow::FILE,
+                Table::<SeriesRow>::new(self.curves.factors.clone()).header(),
+            ),
+            (ParameterRow::FILE, self.parameters.header()),
+        ]
+    }
+
+    /// The other lines of each file, in the same order. Those of the series are taken from here.
+    pub fn take_lines(&mut self) -> [String; TABLES] {
+        [
+            self.curves.lines(),
+            self.fits.lines(),
+            self.laws.lines(),
+            self.gates.lines(),
+            std::mem::take(&mut self.series),
+            self.parameters.lines(),
+        ]
+    }
+}
+
+/// Analyses one grid point. `records` are those of its runs, with the replicates' indices, in their
+/// order.
+pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord)]) -> Analysis {
+    let mut analysis = Analysis::new(config);
+    if let Some(run) = point.runs.first() {
+        let replicates = Replicates {
+            key: &point.key,
+            steps: run.spec.sequence.steps,
+            records,
+        };
+        replicates.decay(config, &mut analysis);
+        replicates.laws(&mut analysis.laws);
+        replicates.gates(&mut analysis.gates);
+        replicates.series(config, &mut analysis.series);
+        replicates.parameters(&mut analysis.parameters);
     }
     analysis
 }
@@ -102,12 +135,12 @@ struct Replicates<'a> {
     key: &'a Key,
     steps: usize,
     /// With the replicate's index.
-    records: &'a [(usize, RunRecord)],
+    records: &'a [(usize, &'a RunRecord)],
 }
 
 impl<'a> Replicates<'a> {
     fn records(&self) -> impl Iterator<Item = &'a RunRecord> {
-        self.records.iter().map(|(_, record)| record)
+        self.records.iter().map(|(_, record)| *record)
     }
 
     /// A record to take names from: all runs of a grid point record the same arrays.
@@ -264,23 +297,26 @@ impl<'a> Replicates<'a> {
         }
     }
 
-    fn series(&self, table: &mut Table<SeriesRow>) {
+    fn series(&self, config: &Config, lines: &mut String) {
         let Some((_, record)) = self.records.iter().find(|(replicate, _)| *replicate == 0) else {
             return;
         };
+        let times = series_times(self.steps);
         for (series, array) in arrays::with_prefix(record, SERIES) {
             let rows: Vec<&[f64]> = arrays::rows(array).collect();
-            let first_step = arrays::first_step(rows.len(), self.steps);
             for unit in 0..rows.first().map_or(0, |row| row.len()) {
-                table
-                    .rows
-                    .extend(rows.iter().enumerate().map(|(row, values)| SeriesRow {
-                        key: self.key.clone(),
-                        series: series.to_owned(),
-                        unit,
-                        t: first_step + row,
-                        value: values[unit],
-                    }));
+                let row = |(t, values): (&usize, &&[f64])| SeriesRow {
+                    key: self.key.clone(),
+                    series: series.to_owned(),
+                    unit,
+                    t: *t,
+                    value: values[unit],
+                };
+                let table = Table {
+                    factors: factor_names(config),
+                    rows: times.iter().zip(&rows).map(row).collect(),
+                };
+                lines.push_str(&table.lines());
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::Experiment;
 use crate::commands::{CommandError, Status, jobs_or_cores, prepare, read_config};
+use crate::config::in_units;
 use crate::plan::available_memory;
 
 pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
@@ -34,14 +35,25 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     );
     println!("  work: about {:.3} GFLOP", plan.flops() as f64 / 1e9);
     let jobs = jobs_or_cores(None).min(runs);
-    let held = config
-        .memory
-        .segment(config.sequence.steps, config.sequence.batch);
     println!(
-        "  memory: at most {}, with {jobs} at a time; {held} steps are held at once, a tape of \
-         8·B·((n+1)·S + n·R) bytes for n steps, S rows of state and R of gates",
+        "  memory: at most {}, with {jobs} at a time",
         plan.memory_at_once(jobs)
     );
+    if let Some(spec) = plan.largest() {
+        let (steps, batch) = (spec.sequence.steps, spec.sequence.batch);
+        let shape = spec.cell.shape(spec.sequence.input.size());
+        let (state, saved) = (shape.state as u128, shape.saved as u128);
+        let held = config.memory.segment(steps, batch).min(steps) as u128;
+        let bytes = 8 * batch as u128 * ((held + 1) * state + held * saved);
+        println!(
+            "  tape of the largest run (`{}`, hidden = {}): 8·B·((n+1)·S + n·R) = \
+             8·{batch}·(({held}+1)·{state} + {held}·{saved}) = {bytes} bytes ({}) for n steps held \
+             at once, S rows of state and R of gates",
+            spec.label,
+            spec.cell.hidden(),
+            in_units(bytes)
+        );
+    }
     plan.check_memory(jobs, available_memory())?;
     Ok(Status::Done)
 }

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::analysis::{self, Analysis};
+use crate::analysis::{self, Analysis, TABLES};
 use crate::cli::{Format, RunArguments};
 use crate::commands::plot::draw_into;
 use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, read_config, summary,
 };
 use crate::config::{Config, difference};
-use crate::plan::{Plan, PlannedRun, available_memory};
+use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
 use crate::sequences::InputArray;
-use crate::store::{self, Clock, Failure, LockedFolder, Machine, ResultsFolder, Reuse, StoreError};
-use crate::sweep::{Outcome, stored, sweep};
+use crate::store::{
+    self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
+};
+use crate::sweep::{Outcome, Swept, stored, sweep};
+use crate::tables::{CurveRow, FitRow, Row, RunRow, Table};
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let clock = Clock::start();
@@ -44,17 +47,9 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     // Before the run replaces it. One that cannot be read says nothing of where records are from.
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
-    let Computed { outcome, tables } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
-    if let (Ok(Some(earlier)), 1..) = (earlier, outcome.reused)
-        && !earlier.is_of_this_build(&machine)
-    {
-        eprintln!(
-            "note: the reused records are of another build or machine (version {}, commit {}, {}); \
-             --fresh computes them again",
-            earlier.version, earlier.commit, earlier.machine.kernel_path
-        );
-    }
-    let Some(tables) = tables else {
+    say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
+    let Computed { outcome, fits } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
+    let Some(fits) = fits else {
         eprintln!(
             "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
             outcome.done + outcome.reused,
@@ -82,7 +77,7 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     );
     folder.write_manifest(&manifest)?;
 
-    print!("{}", summary::of_fits(&tables));
+    print!("{}", summary::of_fits(&fits));
     println!(
         "{}: {} runs computed, {} reused, {} failed, {:.1} s",
         plan.config.name,
@@ -102,12 +97,63 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     })
 }
 
+/// One line, if some of the runs that will be reused were computed by another build.
+fn say_what_other_builds_left(
+    plan: &Plan,
+    folder: &LockedFolder,
+    machine: &Machine,
+    earlier: Option<&Manifest>,
+) -> Result<(), StoreError> {
+    let here = Build::this(machine);
+    let others = folder.begin_build(&here, earlier.map(Build::of))?;
+    let mut said = Vec::new();
+    for other in others {
+        let is_reused = |run: &&PlannedRun| other.run_ids.contains(&run.id);
+        let difference = match &other.build {
+            Some(build) => build.difference(&here),
+            None => "unknown which".to_owned(),
+        };
+        match plan.runs().filter(is_reused).count() {
+            0 => {}
+            1 => said.push(format!(
+                "1 run was computed by another build ({difference})"
+            )),
+            n => said.push(format!(
+                "{n} runs were computed by another build ({difference})"
+            )),
+        }
+    }
+    if !said.is_empty() {
+        eprintln!(
+            "note: {}; --fresh computes all of them again",
+            said.join(", ")
+        );
+    }
+    Ok(())
+}
+
 /// What [`compute`] has done.
 pub struct Computed {
     /// What became of the runs.
     pub outcome: Outcome,
-    /// The tables, as written; none if the user stopped the sweep.
-    pub tables: Option<Analysis>,
+    /// The fits, as written; none if the user stopped the sweep.
+    pub fits: Option<Fits>,
+}
+
+/// The fits of an experiment.
+pub struct Fits {
+    /// All of them, in the order of the plan.
+    pub table: Table<FitRow>,
+    /// Those that one line describes badly.
+    pub two_regimes: Vec<FitRow>,
+}
+
+/// What is kept of a grid point.
+struct Concluded {
+    /// Of every table, its lines.
+    lines: [String; TABLES],
+    fits: Vec<FitRow>,
+    two_regimes: Vec<FitRow>,
 }
 
 /// Computes the runs that `folder` does not hold, and writes every table.
@@ -120,74 +166,72 @@ pub fn compute(
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_ctrl_c(&stop)?;
     let progress = Progress::new();
-    let outcome = sweep(plan, inputs, folder, jobs, &stop, &progress);
+    let conclude = |point: &GridPoint, records: &[(usize, &RunRecord)]| {
+        let mut analysis = analysis::analyse(&plan.config, point, records);
+        Concluded {
+            lines: analysis.take_lines(),
+            fits: analysis.fits.rows,
+            two_regimes: analysis.two_regimes,
+        }
+    };
+    let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, conclude);
     progress.finish();
-    let outcome = outcome?;
-    if outcome.interrupted {
+    let Swept { outcome, points } = swept?;
+    let Some(points) = points else {
         return Ok(Computed {
             outcome,
-            tables: None,
+            fits: None,
         });
-    }
-    // What the sweep has just stored or checked; failed runs have no record.
-    let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
-    let tables = write_tables(plan, folder, &outcome.failures, &mut load)?;
+    };
+    write_tables(plan, folder, &outcome.failures, &points)?;
     if plan.config.record.gradients {
+        // What the sweep has just stored or checked; failed runs have no record.
+        let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
         folder.write_with("gradients.csv", |out| {
             analysis::write_gradients(plan, &mut load, out)
         })?;
     }
+    let mut fits = Fits {
+        table: Analysis::new(&plan.config).fits,
+        two_regimes: Vec::new(),
+    };
+    for point in points {
+        fits.table.rows.extend(point.fits);
+        fits.two_regimes.extend(point.two_regimes);
+    }
     Ok(Computed {
         outcome,
-        tables: Some(tables),
+        fits: Some(fits),
     })
 }
 
-/// Analyses the records and writes every table that has something in it.
+/// Writes the tables that are always there and those that have a row.
 fn write_tables(
     plan: &Plan,
     folder: &LockedFolder,
     failures: &[Failure],
-    load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
-) -> Result<Analysis, StoreError> {
-    let tables = analysis::analyse(plan, load);
-    for (name, text) in texts(plan, &tables, failures) {
-        folder.write(name, text.as_bytes())?;
-    }
-    Ok(tables)
-}
-
-/// The CSV files of an experiment, by name: those required and those that are not empty.
-pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'static str, String)> {
+    points: &[Concluded],
+) -> Result<(), StoreError> {
     let failure = |run: &PlannedRun| {
         let mut failures = failures.iter();
         failures
             .find(|failure| failure.run_id == run.id)
             .map(|failure| failure.reason.clone())
     };
-    let mut texts = vec![
-        ("runs.csv", analysis::runs(plan, &failure).to_csv()),
-        ("curves.csv", tables.curves.to_csv()),
-        ("fits.csv", tables.fits.to_csv()),
-    ];
-    let mut add = |name, empty: bool, text: &dyn Fn() -> String| {
-        if !empty {
-            texts.push((name, text()));
+    let runs = analysis::runs(plan, &failure);
+    folder.write(RunRow::FILE, runs.to_csv().as_bytes())?;
+    let headers = Analysis::new(&plan.config).headers();
+    for (index, (name, header)) in headers.into_iter().enumerate() {
+        let is_required = [CurveRow::FILE, FitRow::FILE].contains(&name);
+        let lines = || points.iter().map(|point| &point.lines[index]);
+        if is_required || lines().any(|lines| !lines.is_empty()) {
+            folder.write_with(name, |out| {
+                out.write_all(header.as_bytes())?;
+                lines().try_for_each(|lines| out.write_all(lines.as_bytes()))
+            })?;
         }
-    };
-    add("laws.csv", tables.laws.rows.is_empty(), &|| {
-        tables.laws.to_csv()
-    });
-    add("gates.csv", tables.gates.rows.is_empty(), &|| {
-        tables.gates.to_csv()
-    });
-    add("series.csv", tables.series.rows.is_empty(), &|| {
-        tables.series.to_csv()
-    });
-    add("parameters.csv", tables.parameters.rows.is_empty(), &|| {
-        tables.parameters.to_csv()
-    });
-    texts
+    }
+    Ok(())
 }
 
 /// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which

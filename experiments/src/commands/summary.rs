@@ -1,15 +1,15 @@
 //! The fits, as a table to read on a terminal.
 
-use crate::analysis::Analysis;
+use crate::commands::run::Fits;
 use crate::tables::FitRow;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
 const MOST_ROWS: usize = 60;
 
 /// Rates and verdicts of the node gradients, one line per grid point and quantity.
-pub fn of_fits(tables: &Analysis) -> String {
+pub fn of_fits(fits: &Fits) -> String {
     let is_shown = |row: &&FitRow| matches!(row.quantity.as_str(), "h" | "c");
-    let rows: Vec<&FitRow> = tables.fits.rows.iter().filter(is_shown).collect();
+    let rows: Vec<&FitRow> = fits.table.rows.iter().filter(is_shown).collect();
     let mut lines = vec![
         [
             "cell",
@@ -23,7 +23,7 @@ pub fn of_fits(tables: &Analysis) -> String {
         .to_vec(),
     ];
     for row in rows.iter().take(MOST_ROWS) {
-        let factors = tables.fits.factors.iter().zip(&row.key.factors);
+        let factors = fits.table.factors.iter().zip(&row.key.factors);
         let factors: Vec<String> = factors
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, value)| format!("{}={value}", short(name)))
@@ -38,7 +38,7 @@ pub fn of_fits(tables: &Analysis) -> String {
             Some(steps) => format!("{steps:.3}"),
             None => "—".to_owned(),
         };
-        let two_regimes = tables
+        let two_regimes = fits
             .two_regimes
             .iter()
             .any(|other| other.key == row.key && other.quantity == row.quantity);

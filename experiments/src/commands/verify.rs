@@ -26,8 +26,8 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     let scratch = store::Scratch::new()?;
     let config = plan.config.to_toml();
     let recomputed = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing)?;
-    let Computed { outcome, tables } = run::compute(&plan, inputs.as_ref(), &recomputed, jobs)?;
-    let Some(tables) = tables else {
+    let Computed { outcome, fits } = run::compute(&plan, inputs.as_ref(), &recomputed, jobs)?;
+    let Some(fits) = fits else {
         eprintln!("stopped: nothing was compared");
         return Ok(Status::Interrupted);
     };
@@ -38,7 +38,7 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     let due = if manifest.is_none_or(|manifest| manifest.machine.computes_like(&machine)) {
         Due::Bits
     } else {
-        let rows = tables.fits.rows.iter();
+        let rows = fits.table.rows.iter();
         let unjudged = rows.filter(|row| row.verdict == "explodes").map(|row| {
             let cell = std::iter::once(row.key.cell.clone());
             cell.chain(row.key.factors.iter().cloned()).collect()

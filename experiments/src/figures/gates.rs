@@ -212,6 +212,15 @@ impl Walk<'_> {
         panel.y_axis(canvas, &marks, true);
     }
 
+    /// Whether not every step is stored.
+    fn is_thinned(&self) -> bool {
+        let Some(first) = self.rows.first() else {
+            return false;
+        };
+        let same = |row: &&&SeriesRow| row.series == first.series && row.unit == first.unit;
+        self.rows.iter().filter(same).count() < self.last_step
+    }
+
     fn has_gates(&self) -> bool {
         self.rows.iter().any(|row| row.series == "f")
     }
@@ -275,10 +284,20 @@ impl Walk<'_> {
                 middle: 0.0,
             },
         };
-        let mut grid = vec![vec![f64::NAN; self.last_step]; order.len()];
+        // Long sequences are stored thinned: a step stands for its surroundings, as far as halfway
+        // to the steps stored beside it.
+        let mut times: Vec<usize> = rows.clone().map(|row| row.t).collect();
+        times.sort_unstable();
+        times.dedup();
+        let halfway = |pair: &[usize]| 0.5 * (pair[0] + pair[1]) as f64;
+        let mut edges = vec![time.0];
+        edges.extend(times.windows(2).map(halfway));
+        edges.push(time.1);
+        let mut grid = vec![vec![f64::NAN; times.len()]; order.len()];
         for row in rows {
-            if let Some(place) = order.iter().position(|&unit| unit == row.unit) {
-                grid[place][row.t - 1] = row.value;
+            let place = order.iter().position(|&unit| unit == row.unit);
+            if let (Some(place), Ok(column)) = (place, times.binary_search(&row.t)) {
+                grid[place][column] = row.value;
             }
         }
         let panel = Panel::new(frame, time, (0.0, order.len().max(1) as f64));
@@ -287,7 +306,7 @@ impl Walk<'_> {
             let colours: Vec<Rgb> = values.iter().map(|&value| scale.colour(value)).collect();
             for (from, to, colour) in runs(&colours) {
                 cells.push(HeatCell {
-                    x: (from as f64 + 0.5, to as f64 + 0.5),
+                    x: (edges[from], edges[to]),
                     y: (place as f64, place as f64 + 1.0),
                     colour,
                 });
@@ -364,6 +383,9 @@ impl Walk<'_> {
         let units = self.rows.iter().map(|row| row.unit + 1).max().unwrap_or(0);
         if units > MAX_UNITS {
             notes.push(format!("{MAX_UNITS} of {units} units are shown."));
+        }
+        if self.is_thinned() {
+            notes.push("More than 1,000 steps before the end, 100 per decade are stored.".into());
         }
         let zeros = self
             .gradients()

@@ -105,7 +105,9 @@ impl LockedFolder {
 
     /// Stores the record of a finished run.
     pub fn write_record(&self, run_id: &str, record: &RunRecord) -> Result<(), StoreError> {
-        self.write(&record_name(run_id), &record_file::encode(record))
+        self.write_with(&record_name(run_id), |file| {
+            record_file::write(record, file)
+        })
     }
 
     /// Stores what computed the results, which ends a command: everything written so far then

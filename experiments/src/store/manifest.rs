@@ -58,15 +58,6 @@ pub struct Failure {
     pub reason: String,
 }
 
-impl Manifest {
-    /// Whether this very build computed these results, on a machine that computes like `machine`.
-    pub fn is_of_this_build(&self, machine: &Machine) -> bool {
-        self.version == env!("CARGO_PKG_VERSION")
-            && self.commit == env!("VANGRAD_COMMIT")
-            && self.machine.computes_like(machine)
-    }
-}
-
 impl Machine {
     /// This machine; `kernel_path` names the matrix kernels in use.
     pub fn this(kernel_path: &str) -> Self {

@@ -10,6 +10,7 @@
 //! * A refusal creates nothing and changes nothing.
 //! * Files that this program did not make are never touched.
 
+mod builds;
 mod error;
 mod locked;
 mod manifest;
@@ -20,6 +21,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
@@ -162,7 +164,7 @@ impl ResultsFolder {
         let mut files = BTreeSet::new();
         for (below, is_ours) in [
             ("", &is_output as &dyn Fn(&str) -> bool),
-            (RECORDS, &is_record),
+            (RECORDS, &|name| is_record(name) || name == builds::BUILDS),
             (FIGURES, &is_figure),
         ] {
             let names = self.list(below)?.into_iter().filter(|name| is_ours(name));

@@ -5,11 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, Write};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::RecordProblem;
-use crate::record::{Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL};
+use crate::record::{
+    Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL, series_times,
+};
 
 /// The only metadata key.
 const SPEC: &str = "spec";
@@ -20,19 +23,39 @@ const SPEC: &str = "spec";
 ///
 /// If an array's shape and number of values disagree.
 pub(super) fn encode(record: &RunRecord) -> Vec<u8> {
-    let views = record
-        .arrays
-        .iter()
-        .map(|(name, array)| (name, Bytes(array)));
-    let metadata = HashMap::from([(SPEC.to_owned(), record.spec.clone())]);
-    safetensors::serialize(views, Some(metadata)).expect("a record's header fits in 100 MB")
+    let mut bytes = Vec::new();
+    write(record, &mut bytes).expect("writing to memory cannot fail");
+    bytes
 }
 
-/// An array as safetensors writes it: the numbers' own bytes, lowest first, without a copy where the
-/// machine holds them so.
-struct Bytes<'a>(&'a Array);
+/// Writes the file of a record, without a second copy of it in memory.
+///
+/// # Panics
+///
+/// If an array's shape and number of values disagree.
+pub(super) fn write(record: &RunRecord, out: &mut dyn Write) -> io::Result<()> {
+    // What safetensors makes of arrays that say how long they are but give no bytes is all that
+    // stands before the bytes. These follow in the order of names, since all have the same type.
+    let views = record.arrays.iter();
+    let views = views.map(|(name, array)| (name, Described(array)));
+    let metadata = HashMap::from([(SPEC.to_owned(), record.spec.clone())]);
+    let header = safetensors::serialize(views, Some(metadata));
+    out.write_all(&header.expect("a record's header fits in 100 MB"))?;
+    for array in record.arrays.values() {
+        if cfg!(target_endian = "little") {
+            out.write_all(bytemuck::cast_slice(&array.values))?;
+        } else {
+            let mut values = array.values.iter();
+            values.try_for_each(|value| out.write_all(&value.to_le_bytes()))?;
+        }
+    }
+    Ok(())
+}
 
-impl View for Bytes<'_> {
+/// An array's type and shape.
+struct Described<'a>(&'a Array);
+
+impl View for Described<'_> {
     fn dtype(&self) -> Dtype {
         Dtype::F64
     }
@@ -49,11 +72,7 @@ impl View for Bytes<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        if cfg!(target_endian = "little") {
-            return bytemuck::cast_slice(&self.0.values).into();
-        }
-        let bytes = self.0.values.iter().flat_map(|value| value.to_le_bytes());
-        bytes.collect::<Vec<_>>().into()
+        Cow::Borrowed(&[])
     }
 
     fn data_len(&self) -> usize {
@@ -123,12 +142,15 @@ pub(super) fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, Rec
 }
 
 /// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
-/// numbers of the whole run.
+/// numbers of the whole run, and series, which are thinned.
 fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
     let (allowed, expected) = if name == REFERENCE {
         (vec![0, 2], "0 or 2".to_owned())
     } else if name.starts_with(TOTAL) || name.starts_with(LAW) {
         (vec![1], "1".to_owned())
+    } else if name.starts_with(SERIES) {
+        let rows = series_times(steps).len();
+        (vec![rows], rows.to_string())
     } else {
         (vec![steps, steps + 1], format!("{steps} or {}", steps + 1))
     };
@@ -213,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn the_bytes_are_those_of_safetensors() {
+        let record = record_with(&[("gate.i", array(&[2, 3], &[0.25; 6]))]);
+        let arrays = record.arrays.iter().map(|(name, array)| {
+            let bytes = array.values.iter().flat_map(|value| value.to_le_bytes());
+            (name, array.shape.clone(), bytes.collect::<Vec<u8>>())
+        });
+        let arrays: Vec<_> = arrays.collect();
+        let views = arrays.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F64, shape.clone(), bytes);
+            (*name, view.unwrap())
+        });
+        let metadata = HashMap::from([(SPEC.to_owned(), record.spec.clone())]);
+        let whole = safetensors::serialize(views, Some(metadata)).unwrap();
+        assert_eq!(encode(&record), whole);
+    }
+
+    #[test]
     fn the_bytes_are_a_function_of_the_record() {
         // Hash maps are seeded anew for every map: twenty would not agree by chance.
         let first = encode(&record_with(&[]));
@@ -294,12 +333,12 @@ mod tests {
 
     #[test]
     fn numbers_that_no_run_measures_are_refused() {
-        for (name, value) in [
-            ("h", f64::NAN),
-            ("h", f64::INFINITY),
-            ("series.c", f64::NEG_INFINITY),
+        for (name, values) in [
+            ("h", &[0.0, f64::NAN, 0.0] as &[f64]),
+            ("h", &[0.0, f64::INFINITY, 0.0]),
+            ("series.c", &[0.0, f64::NEG_INFINITY]),
         ] {
-            let record = record_with(&[(name, array(&[3], &[0.0, value, 0.0]))]);
+            let record = record_with(&[(name, array(&[values.len()], values))]);
             let problem = read(&record).unwrap_err();
             assert!(
                 matches!(&problem, RecordProblem::Value { array, index: 1, .. } if array == name),
@@ -315,6 +354,7 @@ mod tests {
             ("h", array(&[], &[0.0])),
             ("reference", array(&[1], &[0.0])),
             ("total.bias", array(&[2], &[0.0; 2])),
+            ("series.c", array(&[3, 1], &[0.0; 3])),
         ] {
             let problem = read(&record_with(&[(name, bad)])).unwrap_err();
             assert!(matches!(problem, RecordProblem::Shape { .. }), "{problem}");

@@ -1,8 +1,11 @@
 //! Rows to CSV text and back.
 
+use std::fmt::Write;
+
 use thiserror::Error;
 
 use super::Key;
+use super::number::write_number;
 
 /// The rows of one CSV file, with the names of the factor columns they share.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +29,8 @@ pub trait Row: Sized {
     /// Whether the file has factor columns.
     const HAS_FACTORS: bool;
 
-    /// The fields in column order, factors included.
-    fn fields(&self) -> Vec<String>;
+    /// Writes the fields in column order, factors included.
+    fn write(&self, fields: &mut FieldWriter);
 
     /// Reads the fields in column order.
     ///
@@ -91,23 +94,44 @@ impl<R: Row> Table<R> {
     ///
     /// If a row has more or fewer factor values than the table has factors.
     pub fn to_csv(&self) -> String {
-        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+        self.header() + &self.lines()
+    }
+
+    /// The first line of the file, ended by `\n`.
+    pub fn header(&self) -> String {
         let factors: &[String] = if R::HAS_FACTORS { &self.factors } else { &[] };
-        let header = R::BEFORE
-            .iter()
-            .copied()
+        let mut fields = FieldWriter::new();
+        let (before, after) = (R::BEFORE.iter().copied(), R::AFTER.iter().copied());
+        for name in before
             .chain(factors.iter().map(String::as_str))
-            .chain(R::AFTER.iter().copied());
-        writer
-            .write_record(header)
-            .expect("writing to memory cannot fail");
-        for row in &self.rows {
-            writer
-                .write_record(row.fields())
-                .expect("every row has one value per factor");
+            .chain(after)
+        {
+            fields.write_text(name);
         }
-        let bytes = writer.into_inner().expect("writing to memory cannot fail");
-        String::from_utf8(bytes).expect("fields are UTF-8")
+        fields.end_line();
+        fields.finish()
+    }
+
+    /// The lines after the first, one per row, each ended by `\n`. Those of several tables with the
+    /// same factors, one after the other, are those of the table of all their rows.
+    ///
+    /// # Panics
+    ///
+    /// If a row has more or fewer factor values than the table has factors.
+    pub fn lines(&self) -> String {
+        let factors = if R::HAS_FACTORS {
+            self.factors.len()
+        } else {
+            0
+        };
+        let columns = R::BEFORE.len() + factors + R::AFTER.len();
+        let mut fields = FieldWriter::new();
+        for row in &self.rows {
+            row.write(&mut fields);
+            assert_eq!(fields.in_line, columns, "one value per column");
+            fields.end_line();
+        }
+        fields.finish()
     }
 
     /// Reads the text of the file; the inverse of [`to_csv`](Self::to_csv) up to the 12 digits kept.
@@ -180,8 +204,8 @@ pub trait Field: Sized {
     /// What such a field holds, for error messages.
     const EXPECTED: &'static str;
 
-    /// The field's text.
-    fn to_field(&self) -> String;
+    /// Appends the field's text.
+    fn write(&self, text: &mut String);
 
     /// Reads the field's text; `None` if it is no such value.
     fn from_field(text: &str) -> Option<Self>;
@@ -190,8 +214,8 @@ pub trait Field: Sized {
 impl Field for String {
     const EXPECTED: &'static str = "text";
 
-    fn to_field(&self) -> String {
-        self.clone()
+    fn write(&self, text: &mut String) {
+        text.push_str(self);
     }
 
     fn from_field(text: &str) -> Option<Self> {
@@ -202,8 +226,8 @@ impl Field for String {
 impl Field for usize {
     const EXPECTED: &'static str = "a whole number";
 
-    fn to_field(&self) -> String {
-        self.to_string()
+    fn write(&self, text: &mut String) {
+        let _ = write!(text, "{self}"); // into memory, which cannot fail
     }
 
     fn from_field(text: &str) -> Option<Self> {
@@ -215,8 +239,8 @@ impl Field for usize {
 impl Field for f64 {
     const EXPECTED: &'static str = "a number";
 
-    fn to_field(&self) -> String {
-        format_number(*self)
+    fn write(&self, text: &mut String) {
+        write_number(*self, text);
     }
 
     fn from_field(text: &str) -> Option<Self> {
@@ -228,8 +252,10 @@ impl Field for f64 {
 impl<T: Field> Field for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 
-    fn to_field(&self) -> String {
-        self.as_ref().map_or_else(String::new, T::to_field)
+    fn write(&self, text: &mut String) {
+        if let Some(value) = self {
+            value.write(text);
+        }
     }
 
     fn from_field(text: &str) -> Option<Self> {
@@ -237,6 +263,61 @@ impl<T: Field> Field for Option<T> {
             return Some(None);
         }
         T::from_field(text).map(Some)
+    }
+}
+
+/// Lines of fields, written one after the other.
+#[derive(Debug)]
+pub struct FieldWriter {
+    writer: csv::Writer<Vec<u8>>,
+    /// Of the field being written, reused from one to the next.
+    text: String,
+    /// How many fields the line has so far.
+    in_line: usize,
+}
+
+impl FieldWriter {
+    fn new() -> Self {
+        Self {
+            writer: csv::Writer::from_writer(Vec::new()),
+            text: String::new(),
+            in_line: 0,
+        }
+    }
+
+    /// Writes the next field.
+    pub fn write<T: Field>(&mut self, value: &T) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        value.write(&mut text);
+        self.write_text(&text);
+        self.text = text;
+    }
+
+    /// Writes the next fields: the cell's label and one value per factor.
+    pub fn write_key(&mut self, key: &Key) {
+        self.write_text(&key.cell);
+        for value in &key.factors {
+            self.write_text(value);
+        }
+    }
+
+    fn write_text(&mut self, text: &str) {
+        let written = self.writer.write_field(text);
+        written.expect("writing to memory cannot fail");
+        self.in_line += 1;
+    }
+
+    fn end_line(&mut self) {
+        let written = self.writer.write_record(None::<&[u8]>);
+        written.expect("writing to memory cannot fail");
+        self.in_line = 0;
+    }
+
+    fn finish(self) -> String {
+        let bytes = self.writer.into_inner();
+        let bytes = bytes.expect("writing to memory cannot fail");
+        String::from_utf8(bytes).expect("fields are UTF-8")
     }
 }
 
@@ -285,59 +366,15 @@ impl FieldReader<'_> {
     }
 }
 
-/// A number with 12 significant digits, in the shortest form that keeps them.
-///
-/// ```
-/// use experiments::tables::format_number;
-/// assert_eq!(format_number(-94.0), "-94");
-/// assert_eq!(format_number(1.0 / 3.0), "0.333333333333");
-/// assert_eq!(format_number(2.5e-7), "2.5e-7");
-/// assert_eq!(format_number(f64::NEG_INFINITY), "-inf");
-/// ```
-pub fn format_number(number: f64) -> String {
-    if number == 0.0 {
-        return "0".to_owned(); // also for −0
-    }
-    if !number.is_finite() {
-        return number.to_string();
-    }
-    let rounded: f64 = format!("{number:.11e}")
-        .parse()
-        .expect("a formatted float is a float");
-    if (1e-5..1e15).contains(&rounded.abs()) {
-        rounded.to_string()
-    } else {
-        format!("{rounded:e}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{CurveRow, FitRow, GradientRow, SeriesRow};
+    use super::super::{CurveRow, FitRow, GradientRow, SeriesRow, format_number};
     use super::*;
 
     fn error<R: Row + std::fmt::Debug>(text: &str) -> String {
         Table::<R>::from_csv(text).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn numbers_keep_twelve_significant_digits() {
-        for (number, text) in [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (199.0, "199"),
-            (-0.1053605156578263, "-0.105360515658"),
-            (-3010.299956639812, "-3010.29995664"),
-            (1e-5, "0.00001"),
-            (1.5e-6, "1.5e-6"),
-            (1e15, "1e15"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-        ] {
-            assert_eq!(format_number(number), text);
-        }
     }
 
     #[test]

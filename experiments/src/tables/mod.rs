@@ -8,9 +8,11 @@
 //! reading, so that whoever draws or compares rows need not think of it.
 
 mod codec;
+mod number;
 mod rows;
 
-pub use codec::{Field, FieldReader, Row, Table, TableError, format_number};
+pub use codec::{Field, FieldReader, FieldWriter, Row, Table, TableError};
+pub use number::format_number;
 pub use rows::{
     CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow,
 };

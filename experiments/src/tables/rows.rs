@@ -1,6 +1,6 @@
 //! One struct per CSV file; the fields are named as the columns.
 
-use super::codec::{Field, FieldReader, Row, TableError};
+use super::codec::{FieldReader, FieldWriter, Row, TableError};
 
 /// A grid point: a cell and the values of the sweep's factors.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,11 +186,10 @@ macro_rules! row {
             const AFTER: &'static [&'static str] = &[$(stringify!($after)),+];
             const HAS_FACTORS: bool = true;
 
-            fn fields(&self) -> Vec<String> {
-                let mut fields = vec![$(self.$before.to_field(),)* self.key.cell.clone()];
-                fields.extend_from_slice(&self.key.factors);
-                fields.extend([$(self.$after.to_field()),+]);
-                fields
+            fn write(&self, fields: &mut FieldWriter) {
+                $(fields.write(&self.$before);)*
+                fields.write_key(&self.key);
+                $(fields.write(&self.$after);)+
             }
 
             fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
@@ -272,14 +271,12 @@ impl Row for GradientRow {
     const AFTER: &'static [&'static str] = &[];
     const HAS_FACTORS: bool = false;
 
-    fn fields(&self) -> Vec<String> {
-        vec![
-            self.run_id.clone(),
-            self.quantity.clone(),
-            self.t.to_field(),
-            self.lag.to_field(),
-            self.log10_norm.to_field(),
-        ]
+    fn write(&self, fields: &mut FieldWriter) {
+        fields.write(&self.run_id);
+        fields.write(&self.quantity);
+        fields.write(&self.t);
+        fields.write(&self.lag);
+        fields.write(&self.log10_norm);
     }
 
     fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
