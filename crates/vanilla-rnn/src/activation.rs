@@ -2,10 +2,11 @@
 
 use gradient_tracking::{View, ViewMut};
 use kernels::simd::{self, LANES, Pass, Simd};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// φ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// tanh a; φ' = 1 − h².

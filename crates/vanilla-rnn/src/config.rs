@@ -6,12 +6,13 @@ use cell_config::{
 };
 use gradient_tracking::CellShape;
 use nalgebra::DVector;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, VanillaRnn};
 
 /// The configuration of a [`VanillaRnn`]: a table of a config file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VanillaRnnConfig {
     /// The hidden size H.

@@ -1,6 +1,6 @@
 //! `list`: the experiments that come with the program.
 
-use crate::commands::Status;
+use crate::commands::{CommandError, Status, print};
 
 macro_rules! shipped {
     ($name:literal) => {
@@ -23,15 +23,19 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("standard-sweep"),
 ];
 
-pub fn list() -> Status {
+pub fn list() -> Result<Status, CommandError> {
+    let mut text = String::new();
     for (name, config) in SHIPPED {
         let about = config
             .lines()
             .next()
             .unwrap_or("")
             .trim_start_matches(['#', ' ']);
-        println!("{name:16} {about}");
-        println!("{:16} vangrad run experiments/configs/{name}.toml", "");
+        text.push_str(&format!("{name:16} {about}\n"));
+        text.push_str(&format!(
+            "{:16} vangrad run experiments/configs/{name}.toml\n",
+            ""
+        ));
     }
-    Status::Done
+    print(&text)
 }

@@ -1,13 +1,15 @@
 //! The commands, one file each.
 
+mod completions;
 mod list;
 mod plan;
 mod plot;
 mod run;
+mod schema;
 mod summary;
 mod verify;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -72,6 +74,9 @@ pub enum CommandError {
         /// Which table, what is wrong with it.
         problem: FigureError,
     },
+    /// What a command prints.
+    #[error("the standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
     /// The signal handler.
     #[error("Ctrl-C cannot be handled: {0}")]
     Signal(#[from] ctrlc::Error),
@@ -87,7 +92,18 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Plan { experiment } => plan::plan(&experiment),
         Command::Plot { results, format } => plot::plot(&results, &format),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
-        Command::List => Ok(list::list()),
+        Command::List => list::list(),
+        Command::Schema => schema::schema(),
+        Command::Completions { shell } => completions::completions(shell),
+    }
+}
+
+/// Writes what is all of a command's work. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<Status, CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Status::Done),
     }
 }
 

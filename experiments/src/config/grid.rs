@@ -34,7 +34,7 @@ const MAX_RUNS: u128 = 1_000_000;
 const MAX_CURVE_ROWS: u128 = 20_000_000;
 
 /// The keys of the top level an axis may vary: those a run's identity depends on.
-const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
+pub(super) const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
 /// Those that `--set` may give a single value.
 pub(super) const SETTABLE: [&str; 7] = [
     "name",

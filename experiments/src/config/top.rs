@@ -37,7 +37,7 @@ struct TopKeys {
     fit: Fit,
 }
 
-fn ten() -> usize {
+pub(super) fn ten() -> usize {
     10
 }
 
@@ -51,7 +51,7 @@ struct SequenceKeys {
     input: InputKeys,
 }
 
-fn sixteen() -> usize {
+pub(super) fn sixteen() -> usize {
     16
 }
 
@@ -78,6 +78,18 @@ enum InputKind {
     Constant,
     Pulse,
     File,
+}
+
+pub(super) fn eight() -> usize {
+    8
+}
+
+pub(super) fn one() -> f64 {
+    1.0
+}
+
+pub(super) fn one_step() -> usize {
+    1
 }
 
 impl Reader {
@@ -152,19 +164,19 @@ impl Reader {
         let check = |holds: bool, key: &str, expected: &str| {
             self.require(holds, root, "", &format!("sequence.input.{key}"), expected)
         };
-        let size = keys.size.unwrap_or(8);
+        let size = keys.size.unwrap_or_else(eight);
         check(is_size(size), "size", SIZE)?;
         let non_negative = keys.std.is_none_or(|std| std >= 0.0);
         check(non_negative, "std", "a number of at least 0")?;
         Ok(match keys.kind {
             InputKind::Gaussian => Input::Gaussian {
                 size,
-                std: keys.std.unwrap_or(1.0),
+                std: keys.std.unwrap_or_else(one),
             },
             InputKind::Zero => Input::Zero { size },
             InputKind::Constant => Input::Constant {
                 size,
-                value: keys.value.unwrap_or(1.0),
+                value: keys.value.unwrap_or_else(one),
             },
             InputKind::Pulse => {
                 let at = keys.at.ok_or_else(|| {
@@ -172,17 +184,17 @@ impl Reader {
                 })?;
                 let in_range = format!("a step from 1 to {steps} (sequence.steps)");
                 check((1..=steps).contains(&at), "at", &in_range)?;
-                let width = keys.width.unwrap_or(1);
+                let width = keys.width.unwrap_or_else(one_step);
                 let longest = steps - at + 1;
                 let fits =
                     format!("a number of steps from 1 to {longest}, the end of the sequence");
                 check((1..=longest).contains(&width), "width", &fits)?;
                 Input::Pulse {
                     size,
-                    value: keys.value.unwrap_or(1.0),
+                    value: keys.value.unwrap_or_else(one),
                     at,
                     width,
-                    std: keys.std.unwrap_or(0.0),
+                    std: keys.std.unwrap_or_default(),
                 }
             }
             InputKind::File => Input::File {
