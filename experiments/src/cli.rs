@@ -67,7 +67,7 @@ Exit codes:
 Examples:
   vangrad run experiments/configs/decay.toml
   vangrad run experiments/configs/decay.toml --set replicates=3 --out quick
-  vangrad run experiments/configs/decay.toml --set 'lstm.forget_bias=[0, 2]' --out two")]
+  vangrad run experiments/configs/decay.toml --set 'lstm.forget_bias=[0, 2]'")]
     Run(RunArguments),
     /// Say what `run` would do, and compute nothing
     ///
@@ -130,7 +130,7 @@ Examples:
         #[arg(value_hint = ValueHint::DirPath)]
         results: PathBuf,
         /// Runs at a time [default: one per core].
-        #[arg(long, value_name = "N", value_parser = positive)]
+        #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
         jobs: Option<usize>,
     },
     /// List the experiments that come with the program
@@ -197,7 +197,7 @@ pub struct RunArguments {
     #[command(flatten)]
     pub experiment: Experiment,
     /// Runs at a time [default: one per core].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub jobs: Option<usize>,
     /// The results folder [default: results/<name>].
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -223,7 +223,9 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("expected at least 1".to_owned()),
         Ok(number) => Ok(number),
-        Err(_) => Err(format!("expected a whole number, found `{text}`")),
+        Err(_) => Err(format!(
+            "expected a whole number of at least 1, found `{text}`"
+        )),
     }
 }
 

@@ -199,7 +199,12 @@ fn bash_completes_commands_and_options() {
 fn a_reader_that_stops_early_is_no_error() {
     use std::io::Read;
     let lab = Lab::with(TINY);
-    for arguments in [&["schema"][..], &["completions", "bash"], &["list"]] {
+    for arguments in [
+        &["schema"][..],
+        &["completions", "bash"],
+        &["list"],
+        &["plan", "experiment.toml"],
+    ] {
         let mut child = lab.command(arguments).spawn().unwrap();
         // Closed before the program has written anything, or after its first bytes.
         drop(child.stdout.take());

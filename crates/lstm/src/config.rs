@@ -13,6 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Lstm;
 
+/// An LSTM: a cell state behind an input, a forget and an output gate.
+///
 /// The configuration of an [`Lstm`]: a table of a config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Activation, VanillaRnn};
 
+/// A vanilla RNN, h_t = φ(W_hh h_{t−1} + W_ih x_t + b).
+///
 /// The configuration of a [`VanillaRnn`]: a table of a config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

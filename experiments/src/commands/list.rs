@@ -1,5 +1,7 @@
 //! `list`: the experiments that come with the program.
 
+use std::path::Path;
+
 use crate::commands::{CommandError, Status, print};
 
 macro_rules! shipped {
@@ -22,6 +24,16 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("gates"),
     shipped!("standard-sweep"),
 ];
+
+/// What to run instead of a config that is not there.
+pub fn suggestion(path: &Path) -> String {
+    let meant = path.file_stem().and_then(|stem| stem.to_str());
+    let shipped = SHIPPED.iter().find(|(name, _)| Some(*name) == meant);
+    match shipped {
+        Some((name, _)) => format!("did you mean experiments/configs/{name}.toml?"),
+        None => "`vangrad list` shows those that come with the program".to_owned(),
+    }
+}
 
 pub fn list() -> Result<Status, CommandError> {
     let mut text = String::new();

@@ -50,8 +50,14 @@ pub enum CommandError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// There is no such config.
-    #[error("there is no file {}: name an experiment's TOML file; `vangrad list` shows those that come with the program", .path.display())]
+    #[error("there is no file {}: name an experiment's TOML file; {}", .path.display(), list::suggestion(.path))]
     NoConfig {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder where a config should be.
+    #[error("{} is a folder: name an experiment's TOML file, such as {}", .path.display(), .path.join(store::CONFIG).display())]
+    FolderForConfig {
         /// The path.
         path: PathBuf,
     },
@@ -115,6 +121,9 @@ struct Prepared {
 
 fn read_config(path: &Path) -> Result<String, CommandError> {
     store::read_text(path).map_err(|error| match error {
+        StoreError::Read { source, path } if source.kind() == ErrorKind::IsADirectory => {
+            CommandError::FolderForConfig { path }
+        }
         StoreError::Read { source, path } if source.kind() == ErrorKind::NotFound => {
             CommandError::NoConfig { path }
         }

@@ -48,7 +48,7 @@ impl Reader {
                     expected: "a list of figures, each under `[[figure]]` in double brackets"
                         .to_owned(),
                     found: self.found(&other.span),
-                    remedy: None,
+                    remedy: Some("write `[[figure]]`, then `kind = \"decay\"` below it".to_owned()),
                 });
             }
         };

@@ -291,7 +291,8 @@ pub enum Recorded {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fit {
-    /// First lag.
+    /// First lag; the window holds three at least.
+    #[schemars(range(max = reader::MAX_SIZE - 2))]
     pub from: usize,
     /// Last lag; the last one there is (T) if not given.
     #[schemars(range(min = 3))]
@@ -321,7 +322,7 @@ pub struct FigureSpec {
     /// The sweep key on the x-axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
-    /// Only grid points with these values of keys of `[sweep]`.
+    /// Only grid points with these values of keys of `[sweep]`; all of them if not given.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
     pub filter: BTreeMap<String, String>,

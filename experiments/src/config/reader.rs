@@ -35,6 +35,9 @@ impl Reader {
     /// The source of a value, as errors quote it.
     pub fn found(&self, span: &Range<usize>) -> String {
         let text = self.source.slice(span);
+        if text.is_empty() {
+            return "nothing".to_owned();
+        }
         let mut short: String = text
             .lines()
             .next()
@@ -153,19 +156,30 @@ impl Reader {
                 }
                 Problem::MissingKey => ConfigError::MissingKey {
                     at: self.source.locate(&span),
-                    remedy: example(path.last().map_or("", String::as_str)),
+                    remedy: example(&join(prefix, &path.join("."))),
                     key: join(prefix, &path.join(".")),
                 },
                 Problem::UnknownName { known } => {
                     self.unknown_name(&span, join(prefix, &path.join(".")), known)
                 }
-                Problem::Invalid { expected } => ConfigError::Invalid {
-                    at: self.source.locate(&span),
-                    key: join(prefix, &path.join(".")),
-                    expected,
-                    found: self.found(&span),
-                    remedy: None,
-                },
+                Problem::Invalid { expected } => {
+                    let key = join(prefix, &path.join("."));
+                    let text = self.source.slice(&span).trim_matches(['"', '\'']);
+                    let remedy = match expected.as_str() {
+                        "a table" => Some(format!("give its keys values, as in `{key}.KEY = …`")),
+                        "a list" if !text.contains(['[', '\n']) => {
+                            Some(format!("put it into brackets: `[\"{text}\"]`"))
+                        }
+                        _ => None,
+                    };
+                    ConfigError::Invalid {
+                        at: self.source.locate(&span),
+                        key,
+                        expected,
+                        found: self.found(&span),
+                        remedy,
+                    }
+                }
             }
         })
     }
@@ -180,9 +194,10 @@ pub(super) fn join(prefix: &str, path: &str) -> String {
     }
 }
 
-/// What to write for a required key.
-fn example(key: &str) -> String {
-    let line = match key {
+/// What to write for a required key, given by its path.
+fn example(path: &str) -> String {
+    let line = match path.rsplit('.').next().unwrap_or_default() {
+        "kind" if path == "figure.kind" => "kind = \"decay\"",
         "name" => "name = \"my-experiment\"",
         "sequence" => "[sequence]` with `steps = 200",
         "steps" => "steps = 200",

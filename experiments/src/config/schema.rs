@@ -48,6 +48,31 @@ pub(super) fn schema() -> Value {
     root
 }
 
+/// Where in a configuration a key of this name stands: `cell.hidden` for `hidden`.
+pub(super) fn paths_to(name: &str) -> Vec<String> {
+    fn collect(table: &Value, path: &str, name: &str, found: &mut Vec<String>) {
+        for (key, schema) in table["properties"].as_object().into_iter().flatten() {
+            let path = match path {
+                "" => key.clone(),
+                path => format!("{path}.{key}"),
+            };
+            // Neither axes nor figures are set by their path.
+            if ["sweep", "figure"].contains(&path.as_str()) {
+                continue;
+            }
+            if key == name && path != name {
+                found.push(path.clone());
+            }
+            for inner in std::iter::once(schema).chain(schema.get("items")) {
+                collect(inner, &path, name, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    collect(&schema(), "", name, &mut found);
+    found
+}
+
 // ---- tables with a kind -----------------------------------------------------------------------
 
 /// The closed schema of one kind of table.
@@ -125,7 +150,10 @@ fn by_kind_of_figure(figure: &mut Value) {
 fn by_kind(table: &Value, branches: Vec<Branch>, about: &str, default: Option<String>) -> Value {
     let docs: Vec<(String, String)> = branches
         .iter()
-        .map(|branch| (branch.kind.clone(), string(&branch.schema["description"])))
+        .map(|branch| {
+            let about = first_paragraph(&branch.schema["description"]);
+            (branch.kind.clone(), about)
+        })
         .collect();
     let mut kind = json!({ "description": about });
     enumerate(&mut kind, &docs);
@@ -404,8 +432,9 @@ fn enumerate(schema: &mut Value, names: &[(String, String)]) {
 fn prose(comment: &str) -> String {
     let mut text = String::new();
     for line in comment.lines().map(str::trim) {
-        let starts_anew = line.is_empty() || line.starts_with("- ");
-        if starts_anew && !text.is_empty() {
+        if line.is_empty() {
+            text.push_str("\n\n");
+        } else if line.starts_with("- ") {
             text.push('\n');
         } else if !text.is_empty() && !text.ends_with('\n') {
             text.push(' ');

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::reader::{NAME, Reader, SIZE, is_name, is_size};
 use super::tree::Node;
-use super::{ConfigError, Fit, Input, Loss, Memory, Record, Sequence};
+use super::{ConfigError, Fit, Input, Loss, Memory, Record, Sequence, write};
 
 /// Everything outside `[[cell]]`, `[sweep]` and `[[figure]]`.
 pub(super) struct Top {
@@ -107,14 +107,16 @@ impl Reader {
         let is_some_steps = truncation.is_none_or(is_size);
         self.require(is_some_steps, root, "", "loss.truncation", SIZE)?;
         let quantities = &keys.record.quantities;
-        let distinct = (1..quantities.len()).all(|k| !quantities[..k].contains(&quantities[k]));
-        self.require(
-            distinct && !quantities.is_empty(),
-            root,
-            "",
-            "record.quantities",
-            "at least one quantity, each once",
-        )?;
+        let listed = "record.quantities";
+        let some = "at least one quantity";
+        self.require(!quantities.is_empty(), root, "", listed, some)?;
+        let twice = (1..quantities.len()).find(|&k| quantities[..k].contains(&quantities[k]));
+        if let Some(twice) = twice {
+            let name = write::name_of(&quantities[twice]);
+            let expected = format!("each quantity once, not `{name}` again");
+            let remedy = Some("remove the repeated name".to_owned());
+            return Err(self.invalid(root, "", listed, expected, remedy));
+        }
         self.check_fit(&keys.fit, root, steps)?;
         Ok(Top {
             name: keys.name,
@@ -213,18 +215,33 @@ impl Reader {
             return Ok(());
         }
         let last = fit.to.unwrap_or(steps);
-        let to = format!("a lag from 3 to {steps} (sequence.steps)");
-        self.require((3..=steps).contains(&last), root, "", "fit.to", to)?;
-        let from = format!(
-            "a lag from 1 to {}, so that the window holds three",
-            last - 2
-        );
-        self.require(
-            (1..=last - 2).contains(&fit.from),
-            root,
-            "",
-            "fit.from",
-            from,
-        )
+        if !(3..=steps).contains(&last) {
+            let (expected, remedy) = match steps {
+                ..3 => (
+                    format!("no window: sequence.steps = {steps} is too short for a fit"),
+                    "remove [fit], or raise `sequence.steps`",
+                ),
+                _ => (
+                    format!("a lag from 3 to {steps} (sequence.steps)"),
+                    "a fit takes three lags at least, and there is none beyond the first step",
+                ),
+            };
+            return Err(self.invalid(root, "", "fit.to", expected, Some(remedy.to_owned())));
+        }
+        if !(1..=last - 2).contains(&fit.from) {
+            let (end, remedy) = match fit.to {
+                Some(to) => (
+                    format!("the window up to `fit.to` = {to}"),
+                    "lower `fit.from` or raise `fit.to`",
+                ),
+                None => (
+                    format!("the window up to sequence.steps = {steps}"),
+                    "lower `fit.from`",
+                ),
+            };
+            let expected = format!("a lag from 1 to {}, so that {end} holds three", last - 2);
+            return Err(self.invalid(root, "", "fit.from", expected, Some(remedy.to_owned())));
+        }
+        Ok(())
     }
 }
