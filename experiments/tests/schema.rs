@@ -346,12 +346,14 @@ fn the_schema_accepts_a_value_where_the_reader_does() {
                 continue;
             }
             // What only the whole file can tell: which cells and axes there are.
-            if ["sweep", "cell", "figure", "where"].contains(&key.as_str()) {
+            if ["sweep", "cell", "figure"].contains(&key.as_str()) {
                 continue;
             }
             for value in candidates(schema) {
                 let is_table = schema.get("properties").is_some() && value.is_object();
-                if (key == "x" && value.is_string()) || (is_table && key != "forget_bias") {
+                let names_an_axis =
+                    (key == "x" && value.is_string()) || (key == "where" && value.is_object());
+                if names_an_axis || (is_table && key != "forget_bias") {
                     continue;
                 }
                 let config = with(&table.config, &below(&table.path, key), value.clone());

@@ -157,11 +157,17 @@ fn read_inputs(loaded: &Loaded) -> Result<Option<(InputArray, String)>, CommandE
         return Ok(None);
     };
     let path = Path::new(path);
-    let bytes = store::read_bytes(path)?;
     let problem = |problem: String| CommandError::Inputs {
         path: path.to_owned(),
         problem,
     };
+    let bytes = store::read_bytes(path).map_err(|error| match error {
+        StoreError::Read { source, .. } if source.kind() == ErrorKind::NotFound => problem(
+            "there is no such file; `sequence.input.path` names it, relative to the working directory"
+                .to_owned(),
+        ),
+        error => error.into(),
+    })?;
     let array = crate::input_file::decode(&bytes).map_err(problem)?;
     for point in &loaded.grid {
         let wanted = [point.sequence.steps, point.sequence.batch, *size];

@@ -149,6 +149,13 @@ impl Reader {
             }
         }
 
+        if let Some(filter) = table.get("where")
+            && !matches!(filter.value, Value::Table(_))
+        {
+            let expected = "a table of values by keys of [sweep]";
+            let remedy = "as in `where = { \"cell.hidden\" = 64 }`";
+            return Err(self.invalid(table, "figure", "where", expected, Some(remedy.to_owned())));
+        }
         let mut filter = BTreeMap::new();
         let entries = table.get("where").map_or(Vec::new(), |filter| {
             grid::flattened(filter, &|key| axis_names.contains(&key))

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::ConfigError;
 use super::de::{DeError, Problem};
 use super::error::nearest;
 use super::source::Source;
 use super::tree::{Node, TreeError};
+use super::{ConfigError, schema};
 
 /// Reads nodes, and says where they stand when they are wrong.
 pub(super) struct Reader {
@@ -61,7 +61,7 @@ impl Reader {
         ConfigError::UnknownKey {
             at: self.source.locate(span),
             key: join(prefix, key),
-            nearest: nearest(key, known),
+            nearest: inside(key, known).or_else(|| nearest(key, known)),
             known: known.iter().map(|name| name.as_ref().to_owned()).collect(),
         }
     }
@@ -192,6 +192,21 @@ pub(super) fn join(prefix: &str, path: &str) -> String {
         (prefix, "") => prefix.to_owned(),
         (prefix, path) => format!("{prefix}.{path}"),
     }
+}
+
+/// The keys of this name in the tables among `known`: `sequence.steps` for `steps`.
+fn inside<S: AsRef<str>>(key: &str, known: &[S]) -> Option<String> {
+    let below_known = |path: String| {
+        let table = path.rsplit('.').nth(1)?;
+        let is_known = known.iter().any(|name| name.as_ref() == table);
+        is_known.then(|| format!("{table}.{key}"))
+    };
+    let mut found: Vec<String> = schema::paths_to(key)
+        .into_iter()
+        .filter_map(below_known)
+        .collect();
+    found.dedup();
+    (!found.is_empty()).then(|| found.join("` or `"))
 }
 
 /// What to write for a required key, given by its path.

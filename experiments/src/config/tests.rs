@@ -1095,6 +1095,33 @@ fn lists_of_tables_in_single_brackets_are_refused_with_what_to_write() {
     );
 }
 
+#[test]
+fn a_filter_that_is_no_table_is_refused() {
+    assert_refused(
+        &with_figure("kind = \"decay\"\nwhere = 8"),
+        &[],
+        r#"
+test.toml:19:9: `figure.where`: expected a table of values by keys of [sweep], found `8`
+19 | where = 8
+             ^
+help: as in `where = { "cell.hidden" = 64 }`
+"#,
+    );
+}
+
+#[test]
+fn a_key_of_an_inner_table_is_refused_with_its_table() {
+    let gain = refused(
+        &SMALL.replacen("hidden = 8", "hidden = 8\ngain = 2", 1),
+        &[],
+    );
+    let help = "help: did you mean `input_weights.gain` or `recurrent_weights.gain`?";
+    assert!(gain.contains(help), "{gain}");
+    let steps = refused(&format!("steps = 3\n{SMALL}"), &[]);
+    let help = "help: did you mean `sequence.steps`?";
+    assert!(steps.contains(help), "{steps}");
+}
+
 /// Serde's derived structs would take the items of a list for their fields.
 #[test]
 fn a_list_where_a_table_belongs_is_refused() {
