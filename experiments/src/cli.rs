@@ -5,13 +5,31 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 
-/// Measures how gradients vanish (or explode) in recurrent networks.
+/// Measures how gradients vanish (or explode) in recurrent networks
 ///
-/// Write one TOML file, run it, and find curves, fits and figures in results/<name>.
+/// Write one TOML file, run it, and find curves, fits and figures in results/<name>. The same file
+/// gives the same numbers, on any number of threads. `vangrad list` shows the experiments that come
+/// with the program; `vangrad COMMAND --help` explains a command and its options.
 #[derive(Debug, Parser)]
-#[command(name = "vangrad", version, max_term_width = 100)]
+#[command(
+    name = "vangrad",
+    version,
+    max_term_width = 100,
+    after_long_help = "\
+Exit codes:
+  0    done
+  1    some runs failed, or something stored differs; everything else is kept
+  2    bad usage, config or input, or a folder that cannot be used; nothing is created
+  130  stopped by Ctrl-C
+
+Examples:
+  vangrad list
+  vangrad plan experiments/configs/decay.toml
+  vangrad run experiments/configs/decay.toml"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -23,12 +41,46 @@ pub struct Cli {
 pub enum Command {
     /// Run an experiment: sweep, record, fit, draw
     ///
-    /// Runs that an earlier call has finished are reused, so an interrupted sweep is resumed by
-    /// the same command. Example: vangrad run experiments/configs/decay.toml --set replicates=3
+    /// Every cell is run at every point of the grid that [sweep] spans, as often as `replicates` says.
+    /// Runs that an earlier call has finished are reused, so an interrupted sweep is resumed by the
+    /// same command; a folder may also be run again with other values in [sweep], more replicates, or
+    /// other fits and figures. Ctrl-C lets the runs in progress finish; a second one ends at once and
+    /// loses nothing that is stored.
+    #[command(after_long_help = "\
+Files, in the results folder:
+  config.toml      the config with every default spelled out
+  curves.csv       gradient ratios by lag, over replicates
+  fits.csv         rates, half-lives, verdicts
+  runs.csv         one row per run
+  figures/         every figure as SVG and PNG
+  records/         the raw curves of every run, as safetensors
+  manifest.json    version, machine, times
+  laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv where [record] asks for them
+
+Exit codes:
+  0    done
+  1    some runs failed: manifest.json says which and why, the others are stored
+  2    bad usage or config, inputs that cannot be read, a folder of another experiment;
+       nothing is created
+  130  stopped by Ctrl-C; the same command resumes
+
+Examples:
+  vangrad run experiments/configs/decay.toml
+  vangrad run experiments/configs/decay.toml --set replicates=3 --out quick
+  vangrad run experiments/configs/decay.toml --set 'lstm.forget_bias=[0, 2]'")]
     Run(RunArguments),
     /// Say what `run` would do, and compute nothing
     ///
-    /// Example: vangrad plan experiments/configs/decay.toml --set cell.hidden=[32,256]
+    /// Checks the config as `run` does and prints the number of runs, the grid, and how much work and
+    /// memory it takes. Writes no file.
+    #[command(after_long_help = "\
+Exit codes:
+  0    the experiment can be run
+  2    bad usage or config, inputs that cannot be read, too little memory
+
+Examples:
+  vangrad plan experiments/configs/decay.toml
+  vangrad plan experiments/configs/decay.toml --set 'cell.hidden=[32, 256]'")]
     Plan {
         /// The experiment.
         #[command(flatten)]
@@ -36,9 +88,22 @@ pub enum Command {
     },
     /// Redraw every figure of a results folder from its stored tables
     ///
-    /// Example: vangrad plot results/decay --format svg
+    /// Figures are drawn from config.toml and the CSV files alone; nothing is computed again. Prints
+    /// the name of each file it writes.
+    #[command(after_long_help = "\
+Files, in the results folder:
+  figures/*.svg, figures/*.png    replaced
+
+Exit codes:
+  0    done
+  2    bad usage, no results folder, or tables that are missing or damaged; nothing is drawn
+
+Examples:
+  vangrad plot results/decay
+  vangrad plot results/decay --format svg")]
     Plot {
         /// A folder that `run` has made.
+        #[arg(value_hint = ValueHint::DirPath)]
         results: PathBuf,
         /// What to write, separated by commas.
         #[arg(long, value_delimiter = ',', default_values = ["svg", "png"])]
@@ -46,24 +111,81 @@ pub enum Command {
     },
     /// Compute a results folder again and compare, bit for bit
     ///
-    /// Exit code 1 if anything differs. Example: vangrad verify results/decay
+    /// Runs the experiment of config.toml into a temporary folder and compares records, as far as they
+    /// are stored, tables and figures. On a machine whose processor computes otherwise than the one in
+    /// manifest.json, numbers are compared within 1e-9, and those of gradients that explode are not
+    /// judged. Nothing in the folder is changed.
+    #[command(after_long_help = "\
+Exit codes:
+  0    the results hold
+  1    something differs; what and where is printed
+  2    bad usage, or no results folder
+  130  stopped by Ctrl-C; nothing was compared
+
+Examples:
+  vangrad verify results/decay
+  vangrad verify results/decay --jobs 1")]
     Verify {
         /// A folder that `run` has made.
+        #[arg(value_hint = ValueHint::DirPath)]
         results: PathBuf,
         /// Runs at a time [default: one per core].
-        #[arg(long, value_name = "N", value_parser = positive)]
+        #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
         jobs: Option<usize>,
     },
     /// List the experiments that come with the program
+    ///
+    /// Each with what it shows and the command that runs it, from the root of the repository.
+    #[command(after_long_help = "\
+Exit codes:
+  0    done
+
+Examples:
+  vangrad list")]
     List,
+    /// Print the JSON Schema of the config, for editors
+    ///
+    /// Every key with its meaning, type, allowed values and default, in draft 2020-12. An editor that
+    /// knows it completes keys, shows what they mean and marks mistakes: put `#:schema ./schema.json`
+    /// into the first line of a config, for Even Better TOML and others that are built on Taplo.
+    #[command(after_long_help = "\
+Exit codes:
+  0    done
+
+Examples:
+  vangrad schema > schema.json")]
+    Schema,
+    /// Print the completion script of a shell
+    ///
+    /// Save it where the shell looks for completions, and start a new shell.
+    #[command(after_long_help = "\
+Exit codes:
+  0    done
+  2    an unknown shell
+
+Examples:
+  vangrad completions bash > ~/.local/share/bash-completion/completions/vangrad
+  vangrad completions zsh > ~/.zfunc/_vangrad
+  vangrad completions fish > ~/.config/fish/completions/vangrad.fish
+  vangrad completions powershell >> $PROFILE
+  vangrad completions elvish >> ~/.config/elvish/rc.elv")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
 }
 
 /// A config and what overrides it.
 #[derive(Debug, Args)]
 pub struct Experiment {
     /// The experiment's TOML file.
+    #[arg(value_hint = ValueHint::FilePath)]
     pub config: PathBuf,
-    /// Override a key, such as sequence.steps=50 or lstm.forget_bias=[0,2]; a list makes an axis.
+    /// Override a key, such as sequence.steps=50; a list makes an axis
+    ///
+    /// The value is TOML, or else taken as a string. `cell.KEY` is a key of every cell that has it,
+    /// `LABEL.KEY` of one. A list makes an axis of the grid, as in lstm.forget_bias=[0,2], and replaces
+    /// that of the same key. May be given several times.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
 }
@@ -75,10 +197,10 @@ pub struct RunArguments {
     #[command(flatten)]
     pub experiment: Experiment,
     /// Runs at a time [default: one per core].
-    #[arg(long, value_name = "N", value_parser = positive)]
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
     pub jobs: Option<usize>,
     /// The results folder [default: results/<name>].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
     /// Discard what the results folder holds and compute every run.
     #[arg(long)]
@@ -101,7 +223,9 @@ fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("expected at least 1".to_owned()),
         Ok(number) => Ok(number),
-        Err(_) => Err(format!("expected a whole number, found `{text}`")),
+        Err(_) => Err(format!(
+            "expected a whole number of at least 1, found `{text}`"
+        )),
     }
 }
 

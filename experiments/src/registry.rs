@@ -5,6 +5,7 @@
 
 use cell_config::{CellConfig, InvalidConfig, Law, WeightStreams};
 use gradient_tracking::{CellShape, Trainable};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -54,6 +55,11 @@ macro_rules! cells {
                     }
                 )*
                 &[]
+            }
+
+            /// The JSON Schema of each kind's keys beside `kind` and `label`.
+            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$((<$config>::KIND, <$config as JsonSchema>::json_schema(generator))),*]
             }
 
             /// The cell's kind, as written in the configuration.

@@ -474,6 +474,15 @@ fn bad_usage_is_refused() {
             vec!["run", "experiment.toml", "--jobs", "two"],
             "whole number",
         ),
+        (
+            vec!["run", "experiment.toml", "--jobs", "-1"],
+            "a whole number of at least 1, found `-1`",
+        ),
+        (vec!["run", "."], "such as ./config.toml"),
+        (vec!["plan", "decay"], "experiments/configs/decay.toml"),
+        (vec!["plan", "decay.toml"], "experiments/configs/decay.toml"),
+        (vec!["plan", "nothing.toml"], "`vangrad list`"),
+        (vec!["plot", "experiment.toml"], "name a results folder"),
         (vec!["run", "experiment.toml", "--out", ""], "--out"),
         (vec!["run", "experiment.toml", "more.toml"], "more.toml"),
         (vec!["plot"], "RESULTS"),
@@ -628,7 +637,7 @@ fn a_missing_config_is_refused_by_every_command_that_takes_one() {
     let lab = Lab::with(TINY);
     for command in ["run", "plan"] {
         refused(&lab, &[command, "nowhere.toml"]).says(&["nowhere.toml", "`vangrad list`"]);
-        refused(&lab, &[command, "."]).says(&["cannot read ."]);
+        refused(&lab, &[command, "."]).says(&[". is a folder"]);
     }
 }
 
@@ -644,7 +653,7 @@ fn inputs_that_are_missing_or_of_another_shape_are_refused() {
     let inputs = r#"input = { kind = "file", path = "inputs.npy", size = 3 }"#;
     let gaussian = r#"input = { kind = "gaussian", size = 3, std = 1.0 }"#;
     let lab = Lab::with(&edited(TINY, gaussian, inputs));
-    refused(&lab, &["run", "experiment.toml"]).says(&["inputs.npy"]);
+    refused(&lab, &["run", "experiment.toml"]).says(&["inputs.npy", "`sequence.input.path`"]);
 
     // Steps, batch and size as in the config, except for one step.
     let mut header = "{'descr': '<f8', 'fortran_order': False, 'shape': (11, 2, 3), }".to_owned();

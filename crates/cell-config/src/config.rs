@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 
 use gradient_tracking::{CellShape, Trainable};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,8 +14,11 @@ use crate::WeightStreams;
 /// Reading a configuration accepts every value of the right type; [`validate`](Self::validate)
 /// refuses those without meaning. [`shape`](Self::shape) and [`build`](Self::build) may be called
 /// on valid configurations only.
+///
+/// Editors learn its keys from the derived JSON Schema: the doc comment of each field is the key's
+/// description, its serde default the key's default.
 pub trait CellConfig:
-    Serialize + DeserializeOwned + Clone + PartialEq + Debug + Send + Sync + 'static
+    Serialize + DeserializeOwned + JsonSchema + Clone + PartialEq + Debug + Send + Sync + 'static
 {
     /// The cell this configuration builds.
     type Cell: Trainable + 'static;

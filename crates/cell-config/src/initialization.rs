@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{InvalidConfig, require, require_finite, spectral_radius};
@@ -12,13 +13,14 @@ use crate::{InvalidConfig, require, require_finite, spectral_radius};
 ///
 /// In a config file a table: `{ init = "orthogonal", gain = 0.9 }`. A key left out has its
 /// default: `gaussian`, gain 1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Initialization {
     /// The shape of the distribution.
     pub init: Scheme,
     /// Its scale: finite and not negative. (The random schemes are symmetric, so a sign would
     /// change nothing, and no spectral radius is negative.)
+    #[schemars(range(min = 0.0))]
     pub gain: f64,
 }
 
@@ -32,7 +34,7 @@ impl Default for Initialization {
 }
 
 /// The shape of an [`Initialization`]'s distribution.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// Independent normal entries of mean 0 and standard deviation gain/√fan-in, the fan-in being

@@ -6,14 +6,17 @@ use cell_config::{
 };
 use gradient_tracking::CellShape;
 use nalgebra::{DMatrix, DVector};
+use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Lstm;
 
+/// An LSTM: a cell state behind an input, a forget and an output gate.
+///
 /// The configuration of an [`Lstm`]: a table of a config file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LstmConfig {
     /// The hidden size H.
@@ -43,12 +46,14 @@ fn forget_gate_default() -> bool {
 /// The bias of the forget gate.
 ///
 /// In a config file a number, or the table `{ chrono = T_max }`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
+#[schemars(untagged)]
 pub enum ForgetBias {
     /// The same for every unit.
     Constant(f64),
     /// b_f = ln u, u uniform in [1, T_max − 1), and b_i = −b_f: with the other inputs of the gate
     /// at zero, a unit forgets within about u steps (Tallec & Ollivier 2018, Eq. 16).
+    #[schemars(with = "Chrono")]
     Chrono(f64),
 }
 
@@ -59,9 +64,11 @@ impl Default for ForgetBias {
 }
 
 /// The table form of [`ForgetBias`].
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Chrono {
+    /// T_max, the longest time over which a unit is to remember.
+    #[schemars(extend("exclusiveMinimum" = 2.0))]
     chrono: f64,
 }
 

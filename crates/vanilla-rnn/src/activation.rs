@@ -2,10 +2,11 @@
 
 use kernels::Epilogue;
 use kernels::simd::Simd;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// φ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// tanh a; φ' = 1 − h².

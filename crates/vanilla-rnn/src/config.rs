@@ -6,12 +6,15 @@ use cell_config::{
 };
 use gradient_tracking::CellShape;
 use nalgebra::DVector;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Activation, VanillaRnn};
 
+/// A vanilla RNN, h_t = φ(W_hh h_{t−1} + W_ih x_t + b).
+///
 /// The configuration of a [`VanillaRnn`]: a table of a config file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VanillaRnnConfig {
     /// The hidden size H.

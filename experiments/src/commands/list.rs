@@ -1,6 +1,8 @@
 //! `list`: the experiments that come with the program.
 
-use crate::commands::Status;
+use std::path::Path;
+
+use crate::commands::{CommandError, Status, print};
 
 macro_rules! shipped {
     ($name:literal) => {
@@ -23,15 +25,29 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("standard-sweep"),
 ];
 
-pub fn list() -> Status {
+/// What to run instead of a config that is not there.
+pub fn suggestion(path: &Path) -> String {
+    let meant = path.file_stem().and_then(|stem| stem.to_str());
+    let shipped = SHIPPED.iter().find(|(name, _)| Some(*name) == meant);
+    match shipped {
+        Some((name, _)) => format!("did you mean experiments/configs/{name}.toml?"),
+        None => "`vangrad list` shows those that come with the program".to_owned(),
+    }
+}
+
+pub fn list() -> Result<Status, CommandError> {
+    let mut text = String::new();
     for (name, config) in SHIPPED {
         let about = config
             .lines()
             .next()
             .unwrap_or("")
             .trim_start_matches(['#', ' ']);
-        println!("{name:16} {about}");
-        println!("{:16} vangrad run experiments/configs/{name}.toml", "");
+        text.push_str(&format!("{name:16} {about}\n"));
+        text.push_str(&format!(
+            "{:16} vangrad run experiments/configs/{name}.toml\n",
+            ""
+        ));
     }
-    Status::Done
+    print(&text)
 }

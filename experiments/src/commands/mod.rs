@@ -1,13 +1,15 @@
 //! The commands, one file each.
 
+mod completions;
 mod list;
 mod plan;
 mod plot;
 mod run;
+mod schema;
 mod summary;
 mod verify;
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -48,8 +50,14 @@ pub enum CommandError {
     #[error("{0}")]
     Config(#[from] ConfigError),
     /// There is no such config.
-    #[error("there is no file {}: name an experiment's TOML file; `vangrad list` shows those that come with the program", .path.display())]
+    #[error("there is no file {}: name an experiment's TOML file; {}", .path.display(), list::suggestion(.path))]
     NoConfig {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A folder where a config should be.
+    #[error("{} is a folder: name an experiment's TOML file, such as {}", .path.display(), .path.join(store::CONFIG).display())]
+    FolderForConfig {
         /// The path.
         path: PathBuf,
     },
@@ -72,6 +80,9 @@ pub enum CommandError {
         /// Which table, what is wrong with it.
         problem: FigureError,
     },
+    /// What a command prints.
+    #[error("the standard output cannot be written: {0}")]
+    Output(#[from] io::Error),
     /// The signal handler.
     #[error("Ctrl-C cannot be handled: {0}")]
     Signal(#[from] ctrlc::Error),
@@ -87,7 +98,18 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Plan { experiment } => plan::plan(&experiment),
         Command::Plot { results, format } => plot::plot(&results, &format),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
-        Command::List => Ok(list::list()),
+        Command::List => list::list(),
+        Command::Schema => schema::schema(),
+        Command::Completions { shell } => completions::completions(shell),
+    }
+}
+
+/// Writes what is all of a command's work. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<Status, CommandError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(Status::Done),
     }
 }
 
@@ -99,6 +121,9 @@ struct Prepared {
 
 fn read_config(path: &Path) -> Result<String, CommandError> {
     store::read_text(path).map_err(|error| match error {
+        StoreError::Read { source, path } if source.kind() == ErrorKind::IsADirectory => {
+            CommandError::FolderForConfig { path }
+        }
         StoreError::Read { source, path } if source.kind() == ErrorKind::NotFound => {
             CommandError::NoConfig { path }
         }
@@ -132,11 +157,17 @@ fn read_inputs(loaded: &Loaded) -> Result<Option<(InputArray, String)>, CommandE
         return Ok(None);
     };
     let path = Path::new(path);
-    let bytes = store::read_bytes(path)?;
     let problem = |problem: String| CommandError::Inputs {
         path: path.to_owned(),
         problem,
     };
+    let bytes = store::read_bytes(path).map_err(|error| match error {
+        StoreError::Read { source, .. } if source.kind() == ErrorKind::NotFound => problem(
+            "there is no such file; `sequence.input.path` names it, relative to the working directory"
+                .to_owned(),
+        ),
+        error => error.into(),
+    })?;
     let array = crate::input_file::decode(&bytes).map_err(problem)?;
     for point in &loaded.grid {
         let wanted = [point.sequence.steps, point.sequence.batch, *size];

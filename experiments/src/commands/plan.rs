@@ -1,7 +1,7 @@
 //! `plan`: what `run` would do.
 
 use crate::cli::Experiment;
-use crate::commands::{CommandError, Status, jobs_or_cores, prepare, read_config};
+use crate::commands::{CommandError, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::in_units;
 use crate::plan::available_memory;
 
@@ -10,50 +10,56 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     let plan = prepare(&text, &experiment.config, &experiment.sets)?.plan;
     let config = &plan.config;
     let runs = plan.runs().count();
-    println!(
+    let mut text = String::new();
+    let mut line = |line: String| text.push_str(&format!("{line}\n"));
+    line(format!(
         "{}: {} × {} = {}",
         config.name,
         count(plan.points.len(), "grid point"),
         count(config.replicates, "replicate"),
         count(runs, "run")
-    );
+    ));
     for cell in &config.cells {
         let points = plan
             .points
             .iter()
             .filter(|point| point.key.cell == cell.label)
             .count();
-        println!("  {}: {}", cell.label, count(points, "grid point"));
+        line(format!("  {}: {}", cell.label, count(points, "grid point")));
     }
     for axis in &config.sweep {
         let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
-        println!("  {} = [{}]", axis.key, values.join(", "));
+        line(format!("  {} = [{}]", axis.key, values.join(", ")));
     }
-    println!(
+    line(format!(
         "  T = {} steps, B = {} sequences",
         config.sequence.steps, config.sequence.batch
-    );
-    println!("  work: about {:.3} GFLOP", plan.flops() as f64 / 1e9);
+    ));
+    line(format!(
+        "  work: about {:.3} GFLOP",
+        plan.flops() as f64 / 1e9
+    ));
     let jobs = jobs_or_cores(None).min(runs);
-    println!(
+    line(format!(
         "  memory: at most {}, with {jobs} at a time",
         plan.memory_at_once(jobs)
-    );
+    ));
     if let Some(spec) = plan.largest() {
         let (steps, batch) = (spec.sequence.steps, spec.sequence.batch);
         let shape = spec.cell.shape(spec.sequence.input.size());
         let (state, saved) = (shape.state as u128, shape.saved as u128);
         let held = config.memory.segment(steps, batch).min(steps) as u128;
         let bytes = 8 * batch as u128 * ((held + 1) * state + held * saved);
-        println!(
+        line(format!(
             "  tape of the largest run (`{}`, hidden = {}): 8·B·((n+1)·S + n·R) = \
              8·{batch}·(({held}+1)·{state} + {held}·{saved}) = {bytes} bytes ({}) for n steps held \
              at once, S rows of state and R of gates",
             spec.label,
             spec.cell.hidden(),
             in_units(bytes)
-        );
+        ));
     }
+    print(&text)?;
     plan.check_memory(jobs, available_memory())?;
     Ok(Status::Done)
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use crate::cli::Format;
-use crate::commands::{CommandError, Status};
+use crate::commands::{CommandError, Status, print};
 use crate::config::Config;
 use crate::figures::{self, Figure};
 use crate::store::{self, LockedFolder, ResultsFolder};
@@ -14,10 +14,9 @@ pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> 
     let text = folder.folder.config()?;
     let file = results.join(store::CONFIG);
     let config = Config::load(&text, &file.display().to_string(), &[])?.config;
-    for figure in draw_into(&config, &folder, formats)? {
-        println!("{}", results.join(figure).display());
-    }
-    Ok(Status::Done)
+    let figures = draw_into(&config, &folder, formats)?.into_iter();
+    let lines = figures.map(|figure| format!("{}\n", results.join(figure).display()));
+    print(&lines.collect::<String>())
 }
 
 /// Draws every figure of `config` into `folder` and returns the names of the files.

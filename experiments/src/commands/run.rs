@@ -7,7 +7,7 @@ use crate::analysis::{self, Analysis, TABLES};
 use crate::cli::{Format, RunArguments};
 use crate::commands::plot::draw_into;
 use crate::commands::{
-    CommandError, Prepared, Status, jobs_or_cores, prepare, read_config, summary,
+    CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config, summary,
 };
 use crate::config::{Config, difference};
 use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
@@ -77,19 +77,20 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     );
     folder.write_manifest(&manifest)?;
 
-    print!("{}", summary::of_fits(&fits));
-    println!(
-        "{}: {} runs computed, {} reused, {} failed, {:.1} s",
+    let mut text = summary::of_fits(&fits);
+    text.push_str(&format!(
+        "{}: {} runs computed, {} reused, {} failed, {:.1} s\n",
         plan.config.name,
         outcome.done,
         outcome.reused,
         outcome.failures.len(),
         manifest.elapsed_seconds
-    );
-    println!("tables in {}", path.display());
+    ));
+    text.push_str(&format!("tables in {}\n", path.display()));
     for figure in figures.iter().filter(|name| name.ends_with(".png")) {
-        println!("figure {}", path.join(figure).display());
+        text.push_str(&format!("figure {}\n", path.join(figure).display()));
     }
+    print(&text)?;
     Ok(if outcome.failures.is_empty() {
         Status::Done
     } else {

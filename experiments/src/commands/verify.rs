@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::cli::Format;
 use crate::commands::run::{self, Computed};
-use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare, print};
 use crate::comparison::{self, Due};
 use crate::plan::{Plan, available_memory};
 use crate::store::{self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError};
@@ -61,7 +61,9 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     )?;
     compare_tables(&plan, &stored, &recomputed.folder, &due, &mut report)?;
     compare_figures(&plan, &stored, &due, &mut report)?;
-    Ok(report.print(results))
+    let (text, status) = report.conclude(results);
+    print(&text)?;
+    Ok(status)
 }
 
 /// What is said at the end.
@@ -81,21 +83,18 @@ impl Report {
         self.lines.push(format!("DIFFERS  {what}: {how}"));
     }
 
-    fn print(self, results: &Path) -> Status {
-        for line in &self.lines {
-            println!("{line}");
-        }
-        if self.differences == 0 {
-            println!("{} holds", results.display());
-            Status::Done
-        } else {
-            println!(
-                "{} does not hold: {} differ",
-                results.display(),
-                self.differences
-            );
-            Status::Failed
-        }
+    /// What to print, and how the command ends.
+    fn conclude(mut self, results: &Path) -> (String, Status) {
+        let results = results.display();
+        let (conclusion, status) = match self.differences {
+            0 => (format!("{results} holds"), Status::Done),
+            differences => (
+                format!("{results} does not hold: {differences} differ"),
+                Status::Failed,
+            ),
+        };
+        self.note(conclusion);
+        (self.lines.join("\n") + "\n", status)
     }
 }
 

@@ -34,7 +34,7 @@ impl Reader {
                     expected: "a list of cells, each under `[[cell]]` in double brackets"
                         .to_owned(),
                     found: self.found(&tables.span),
-                    remedy: Some(remedy.to_owned()),
+                    remedy: Some("write `[[cell]]`, with `kind` and `hidden` below it".to_owned()),
                 });
             }
         };

@@ -147,9 +147,24 @@ impl<'de> de::Deserializer<'de> for &'de Node {
         .map_err(|error| error.at(&self.span))
     }
 
+    // A derived struct would also take a list, its items in the order of the fields.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _keys: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        match &self.value {
+            Value::Array(_) => {
+                Err(<DeError as de::Error>::invalid_type(Unexpected::Seq, &visitor).at(&self.span))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit unit_struct seq tuple tuple_struct map identifier ignored_any
     }
 }
 

@@ -48,7 +48,7 @@ impl Reader {
                     expected: "a list of figures, each under `[[figure]]` in double brackets"
                         .to_owned(),
                     found: self.found(&other.span),
-                    remedy: None,
+                    remedy: Some("write `[[figure]]`, then `kind = \"decay\"` below it".to_owned()),
                 });
             }
         };
@@ -69,14 +69,7 @@ impl Reader {
         }
         let node = [Recorded::Adjoint, Recorded::Node];
         if figures.is_empty() && node.iter().any(|kind| record.quantities.contains(kind)) {
-            figures.push(FigureSpec {
-                kind: FigureKind::Decay,
-                name: "decay".to_owned(),
-                quantity: None,
-                x: None,
-                filter: BTreeMap::new(),
-                title: None,
-            });
+            figures = FigureSpec::unless_given();
         }
         Ok(figures)
     }
@@ -95,10 +88,7 @@ impl Reader {
         let axis_names: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
         let was_set = |key: &str| set_keys.iter().any(|set| set == key);
 
-        let wants_x = matches!(
-            keys.kind,
-            FigureKind::Phase | FigureKind::Rate | FigureKind::HalfLife
-        );
+        let wants_x = keys.kind.has_factor_axis();
         match &keys.x {
             Some(x) if wants_x && !axis_names.contains(&x.as_str()) => {
                 if was_set(x) {
@@ -136,7 +126,7 @@ impl Reader {
         }
 
         let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
-        let quantity = keys.quantity.as_deref().unwrap_or("h");
+        let quantity = keys.quantity.as_deref().unwrap_or(FigureSpec::QUANTITY);
         let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == quantity) else {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
@@ -159,6 +149,13 @@ impl Reader {
             }
         }
 
+        if let Some(filter) = table.get("where")
+            && !matches!(filter.value, Value::Table(_))
+        {
+            let expected = "a table of values by keys of [sweep]";
+            let remedy = "as in `where = { \"cell.hidden\" = 64 }`";
+            return Err(self.invalid(table, "figure", "where", expected, Some(remedy.to_owned())));
+        }
         let mut filter = BTreeMap::new();
         let entries = table.get("where").map_or(Vec::new(), |filter| {
             grid::flattened(filter, &|key| axis_names.contains(&key))

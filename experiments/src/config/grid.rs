@@ -8,7 +8,7 @@ use super::load::TOP_KEYS;
 use super::reader::Reader;
 use super::top::Top;
 use super::tree::{Entry, Node, Value};
-use super::{Axis, ConfigError, Loss, Recorded, Sequence};
+use super::{Axis, ConfigError, Loss, Recorded, Sequence, schema};
 use crate::registry::Cell;
 
 /// One grid point: a cell with one value of every axis that applies to it.
@@ -34,7 +34,7 @@ const MAX_RUNS: u128 = 1_000_000;
 const MAX_CURVE_ROWS: u128 = 20_000_000;
 
 /// The keys of the top level an axis may vary: those a run's identity depends on.
-const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
+pub(super) const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
 /// Those that `--set` may give a single value.
 pub(super) const SETTABLE: [&str; 7] = [
     "name",
@@ -92,6 +92,10 @@ impl Target {
             let mut known: Vec<&str> = cells.iter().map(|cell| cell.label.as_str()).collect();
             known.push("cell");
             known.extend(top);
+            let homes = || {
+                let homes = schema::paths_to(key);
+                (!homes.is_empty()).then(|| homes.join("` or `"))
+            };
             let nearest = nearest(first, &known).map(|first| {
                 let parts: Vec<&str> = [first.as_str()]
                     .into_iter()
@@ -102,7 +106,7 @@ impl Target {
             return Err(ConfigError::UnknownKey {
                 at: reader.source.locate(key_span),
                 key: key.to_owned(),
-                nearest,
+                nearest: homes().or(nearest),
                 known: known.iter().map(|known| (*known).to_owned()).collect(),
             });
         }
@@ -119,6 +123,28 @@ impl Target {
                 .collect();
             known.sort_unstable();
             known.dedup();
+            let refused = |expected: &str, remedy: String| ConfigError::Invalid {
+                at: reader.source.locate(key_span),
+                key: key.to_owned(),
+                expected: expected.to_owned(),
+                found: format!("`{key}`"),
+                remedy: Some(remedy),
+            };
+            match path.first().map(String::as_str) {
+                None => {
+                    let remedy = format!(
+                        "name the key: `{first}.hidden`; keys here: {}",
+                        known.join(", ")
+                    );
+                    return Err(refused("a key of a cell", remedy));
+                }
+                Some(fixed @ ("label" | "kind")) => {
+                    let remedy = format!("edit `{fixed}` in the `[[cell]]` of the file");
+                    let expected = "a key other than a cell's `label` and `kind`, which are fixed";
+                    return Err(refused(expected, remedy));
+                }
+                Some(_) => {}
+            }
             return Err(reader.unknown_key(key_span, first, &path.join("."), &known));
         }
         Ok(Self::Cells(with_key, path.to_vec()))
@@ -219,7 +245,11 @@ pub(super) fn axis(
             expected: "an axis over `seed`, a key of `sequence` or `loss`, or a cell's key"
                 .to_owned(),
             found: format!("`{key}`"),
-            remedy: Some("give it one value instead of a list of them".to_owned()),
+            remedy: Some(match (path[0].as_str(), key.strip_prefix("sweep.")) {
+                (_, Some(swept)) => format!("leave out `sweep.`: `{swept}`"),
+                ("figure" | "sweep", _) => format!("edit [{}] in the file", path[0]),
+                _ => "give it one value instead of a list of them".to_owned(),
+            }),
         });
     }
     let invalid =

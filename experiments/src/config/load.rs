@@ -154,15 +154,21 @@ impl Reader {
                 let start = value_start + (value.len() - value.trim_start().len());
                 let span = start..start + value.trim().len();
                 if value.trim().starts_with(['[', '{']) {
+                    let is_open = !value.trim().ends_with([']', '}']);
                     return Err(ConfigError::Invalid {
                         at: self.source.locate(&span),
                         key: key.trim().to_owned(),
                         expected: "a value in TOML".to_owned(),
                         found: self.found(&span),
                         remedy: Some(
-                            "strings in lists and tables need quotes, also from the shell: \
-                             `--set 'vanilla-rnn.activation=[\"tanh\", \"relu\"]'`"
-                                .to_owned(),
+                            if is_open {
+                                "close the bracket; if it stands after a space, quote the whole \
+                                 argument: `--set 'cell.hidden=[32, 64]'`"
+                            } else {
+                                "strings in lists and tables need quotes, also from the shell: \
+                                 `--set 'vanilla-rnn.activation=[\"tanh\", \"relu\"]'`"
+                            }
+                            .to_owned(),
                         ),
                     });
                 }

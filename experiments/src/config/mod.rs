@@ -17,6 +17,7 @@ mod load;
 #[cfg(test)]
 mod properties;
 mod reader;
+mod schema;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod write;
 use std::collections::BTreeMap;
 
 use gradient_tracking::segment_steps;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
@@ -39,35 +41,52 @@ pub use write::{difference, figure_names};
 use crate::registry;
 
 /// An experiment: what to compute, what to record, what to draw.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Config {
-    /// Names the experiment and its default results folder.
+    /// Names the experiment and its default results folder, `results/<name>`: letters, digits, `_`
+    /// and `-`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub name: String,
     /// Seed from which every random stream is derived.
+    #[schemars(default)]
     pub seed: u64,
     /// Runs per grid point, each with its own streams.
+    #[schemars(default = "top::ten")]
     pub replicates: usize,
-    /// How much of a trajectory is held at once.
+    /// How much of a trajectory is held at once. No result depends on it.
+    #[schemars(default)]
     pub memory: Memory,
     /// What the cells are fed.
     pub sequence: Sequence,
     /// Where the gradient starts.
+    #[schemars(default)]
     pub loss: Loss,
     /// The cells that are compared.
+    #[schemars(rename = "cell", length(min = 1))]
     pub cells: Vec<CellEntry>,
-    /// Axes of the grid, in the order of the file.
+    /// Axes of the grid, in the order of the file: each a list of values for a key of `sequence` or
+    /// `loss`, for `seed`, or for a cell's key. `cell.KEY` addresses every cell that has it,
+    /// `LABEL.KEY` one.
+    #[schemars(
+        default = "BTreeMap::<String, Vec<serde_json::Value>>::new",
+        with = "BTreeMap<String, Vec<serde_json::Value>>"
+    )]
     pub sweep: Vec<Axis>,
     /// What each run keeps.
+    #[schemars(default)]
     pub record: Record,
     /// Lag window of the fits.
+    #[schemars(default)]
     pub fit: Fit,
-    /// What to draw.
+    /// What to draw; nothing if no `h` is recorded and nothing given.
+    #[schemars(rename = "figure", default = "FigureSpec::unless_given")]
     pub figures: Vec<FigureSpec>,
 }
 
 /// `memory`: how much of a trajectory is held at once. No part of a run's identity: no result depends
 /// on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Memory {
     /// All of it.
@@ -88,50 +107,63 @@ impl Memory {
 }
 
 /// `[sequence]`: length, width and content of the input sequences.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Sequence {
     /// Number of steps T.
     pub steps: usize,
     /// Number of sequences B.
+    #[schemars(default = "top::sixteen")]
     pub batch: usize,
     /// What the inputs are.
+    #[schemars(default)]
     pub input: Input,
 }
 
 /// `[sequence.input]`: the input x_t.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[schemars(deny_unknown_fields)]
 pub enum Input {
     /// Independent normal inputs of mean zero.
     Gaussian {
         /// Input size I.
+        #[schemars(default = "top::eight")]
         size: usize,
         /// Standard deviation.
+        #[schemars(default = "top::one", range(min = 0.0))]
         std: f64,
     },
     /// No input.
     Zero {
         /// Input size I.
+        #[schemars(default = "top::eight")]
         size: usize,
     },
     /// The same value in every coordinate at every step.
     Constant {
         /// Input size I.
+        #[schemars(default = "top::eight")]
         size: usize,
         /// The value.
+        #[schemars(default = "top::one")]
         value: f64,
     },
     /// An event in time, over background noise.
     Pulse {
         /// Input size I.
+        #[schemars(default = "top::eight")]
         size: usize,
         /// Height of the event, in every coordinate.
+        #[schemars(default = "top::one")]
         value: f64,
         /// First step of the event, counted from 1.
         at: usize,
         /// Steps the event lasts.
+        #[schemars(default = "top::one_step")]
         width: usize,
         /// Standard deviation of the background noise.
+        #[schemars(default, range(min = 0.0))]
         std: f64,
     },
     /// A T×B×I array in a safetensors or `.npy` file.
@@ -139,8 +171,18 @@ pub enum Input {
         /// The file, relative to the working directory.
         path: String,
         /// Input size I, which the file must have.
+        #[schemars(default = "top::eight")]
         size: usize,
     },
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self::Gaussian {
+            size: top::eight(),
+            std: top::one(),
+        }
+    }
 }
 
 impl Input {
@@ -157,18 +199,18 @@ impl Input {
 }
 
 /// `[loss]`: where the gradient starts and how far it travels.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Loss {
     /// Where the loss sits.
     pub kind: LossKind,
-    /// Backpropagate at most this many steps.
+    /// Backpropagate at most this many steps; all of them if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation: Option<usize>,
 }
 
 /// Placement of the loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LossKind {
     /// A random unit adjoint on h_T, per sequence.
@@ -179,11 +221,14 @@ pub enum LossKind {
 }
 
 /// A `[[cell]]` under the name it has in sweeps, tables and figures.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, JsonSchema)]
 pub struct CellEntry {
-    /// Unique name; the cell's kind unless given.
+    /// Unique name in sweeps, tables and figures; the cell's kind if not given. No table or key of
+    /// the top level has it.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub label: String,
     /// Its configuration.
+    #[schemars(skip)]
     pub cell: registry::Cell,
 }
 
@@ -197,10 +242,11 @@ pub struct Axis {
 }
 
 /// `[record]`: what each run keeps. No part of a run's identity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Record {
     /// The quantities kept.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
     pub quantities: Vec<Recorded>,
     /// Also write `gradients.csv`, one row per run, quantity and step.
     pub gradients: bool,
@@ -216,7 +262,7 @@ impl Default for Record {
 }
 
 /// A group of quantities a run can keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recorded {
     /// Node gradients and carried adjoints of the states.
@@ -242,12 +288,14 @@ pub enum Recorded {
 }
 
 /// `[fit]`: the lag window of the fits. No part of a run's identity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Fit {
-    /// First lag.
+    /// First lag; the window holds three at least.
+    #[schemars(range(max = reader::MAX_SIZE - 2))]
     pub from: usize,
     /// Last lag; the last one there is (T) if not given.
+    #[schemars(range(min = 3))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<usize>,
 }
@@ -259,28 +307,32 @@ impl Default for Fit {
 }
 
 /// A `[[figure]]`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct FigureSpec {
     /// What kind of figure.
     pub kind: FigureKind,
-    /// File stem; the kind unless given.
+    /// File stem, in `figures/`; the kind if not given.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// The quantity drawn; `h` if not given.
+    /// The quantity drawn.
+    #[schemars(default = "FigureSpec::quantity_unless_given")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<String>,
     /// The sweep key on the x-axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
-    /// Only grid points with these factor values, as printed in the tables.
+    /// Only grid points with these values of keys of `[sweep]`; all of them if not given.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
     pub filter: BTreeMap<String, String>,
-    /// Replaces the default title.
+    /// The heading; what is seen if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }
 
 /// The kinds of figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FigureKind {
     /// Log-norm against lag.
@@ -293,6 +345,34 @@ pub enum FigureKind {
     HalfLife,
     /// The gates, states and gradients of one sequence over time.
     Gates,
+}
+
+impl FigureKind {
+    /// Whether a figure of this kind has a sweep key on its x-axis.
+    pub fn has_factor_axis(self) -> bool {
+        matches!(self, Self::Phase | Self::Rate | Self::HalfLife)
+    }
+}
+
+impl FigureSpec {
+    /// The quantity drawn unless one is given.
+    pub const QUANTITY: &str = "h";
+
+    fn quantity_unless_given() -> Option<&'static str> {
+        Some(Self::QUANTITY)
+    }
+
+    /// The figures drawn of a node gradient unless any is given.
+    fn unless_given() -> Vec<Self> {
+        vec![Self {
+            kind: FigureKind::Decay,
+            name: "decay".to_owned(),
+            quantity: None,
+            x: None,
+            filter: BTreeMap::new(),
+            title: None,
+        }]
+    }
 }
 
 /// The quantities a figure may show, with what must be recorded for them: any of these.
@@ -314,6 +394,11 @@ impl Config {
     /// arguments of `--set`, as `key=value`.
     pub fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, ConfigError> {
         load::load(text, file, sets)
+    }
+
+    /// The JSON Schema of a configuration file (draft 2020-12), for editors and validators.
+    pub fn schema() -> serde_json::Value {
+        schema::schema()
     }
 
     /// The configuration as TOML, every default spelled out. Loads back to an equal one.

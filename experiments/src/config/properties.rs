@@ -1,5 +1,7 @@
 //! Any valid configuration survives being written and read.
 
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
@@ -204,8 +206,24 @@ fn experiments() -> impl Strategy<Value = String> {
     })
 }
 
+/// Compiled once, because that takes longer than to judge.
+static VALIDATOR: OnceLock<jsonschema::Validator> = OnceLock::new();
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_valid_configuration_is_valid_by_its_schema(text in experiments()) {
+        let validator = VALIDATOR.get_or_init(|| jsonschema::validator_for(&Config::schema()).unwrap());
+        let written = load(&text).to_toml();
+        for text in [text, written] {
+            let table: toml::Table = text.parse().unwrap();
+            let value = serde_json::to_value(table).unwrap();
+            if let Err(error) = validator.validate(&value) {
+                panic!("{}: {error}\n{text}", error.instance_path());
+            }
+        }
+    }
 
     #[test]
     fn any_resolved_configuration_loads_back_to_an_equal_one(text in experiments()) {

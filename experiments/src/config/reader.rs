@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::ConfigError;
 use super::de::{DeError, Problem};
 use super::error::nearest;
 use super::source::Source;
 use super::tree::{Node, TreeError};
+use super::{ConfigError, schema};
 
 /// Reads nodes, and says where they stand when they are wrong.
 pub(super) struct Reader {
@@ -35,6 +35,9 @@ impl Reader {
     /// The source of a value, as errors quote it.
     pub fn found(&self, span: &Range<usize>) -> String {
         let text = self.source.slice(span);
+        if text.is_empty() {
+            return "nothing".to_owned();
+        }
         let mut short: String = text
             .lines()
             .next()
@@ -58,7 +61,7 @@ impl Reader {
         ConfigError::UnknownKey {
             at: self.source.locate(span),
             key: join(prefix, key),
-            nearest: nearest(key, known),
+            nearest: inside(key, known).or_else(|| nearest(key, known)),
             known: known.iter().map(|name| name.as_ref().to_owned()).collect(),
         }
     }
@@ -153,19 +156,30 @@ impl Reader {
                 }
                 Problem::MissingKey => ConfigError::MissingKey {
                     at: self.source.locate(&span),
-                    remedy: example(path.last().map_or("", String::as_str)),
+                    remedy: example(&join(prefix, &path.join("."))),
                     key: join(prefix, &path.join(".")),
                 },
                 Problem::UnknownName { known } => {
                     self.unknown_name(&span, join(prefix, &path.join(".")), known)
                 }
-                Problem::Invalid { expected } => ConfigError::Invalid {
-                    at: self.source.locate(&span),
-                    key: join(prefix, &path.join(".")),
-                    expected,
-                    found: self.found(&span),
-                    remedy: None,
-                },
+                Problem::Invalid { expected } => {
+                    let key = join(prefix, &path.join("."));
+                    let text = self.source.slice(&span).trim_matches(['"', '\'']);
+                    let remedy = match expected.as_str() {
+                        "a table" => Some(format!("give its keys values, as in `{key}.KEY = …`")),
+                        "a list" if !text.contains(['[', '\n']) => {
+                            Some(format!("put it into brackets: `[\"{text}\"]`"))
+                        }
+                        _ => None,
+                    };
+                    ConfigError::Invalid {
+                        at: self.source.locate(&span),
+                        key,
+                        expected,
+                        found: self.found(&span),
+                        remedy,
+                    }
+                }
             }
         })
     }
@@ -180,9 +194,25 @@ pub(super) fn join(prefix: &str, path: &str) -> String {
     }
 }
 
-/// What to write for a required key.
-fn example(key: &str) -> String {
-    let line = match key {
+/// The keys of this name in the tables among `known`: `sequence.steps` for `steps`.
+fn inside<S: AsRef<str>>(key: &str, known: &[S]) -> Option<String> {
+    let below_known = |path: String| {
+        let table = path.rsplit('.').nth(1)?;
+        let is_known = known.iter().any(|name| name.as_ref() == table);
+        is_known.then(|| format!("{table}.{key}"))
+    };
+    let mut found: Vec<String> = schema::paths_to(key)
+        .into_iter()
+        .filter_map(below_known)
+        .collect();
+    found.dedup();
+    (!found.is_empty()).then(|| found.join("` or `"))
+}
+
+/// What to write for a required key, given by its path.
+fn example(path: &str) -> String {
+    let line = match path.rsplit('.').next().unwrap_or_default() {
+        "kind" if path == "figure.kind" => "kind = \"decay\"",
         "name" => "name = \"my-experiment\"",
         "sequence" => "[sequence]` with `steps = 200",
         "steps" => "steps = 200",

@@ -956,6 +956,7 @@ fn a_fit_beyond_the_sequence_is_refused() {
 test.toml:15:6: `fit.to`: expected a lag from 3 to 50 (sequence.steps), found `51`
 15 | to = 51
           ^^
+help: a fit takes three lags at least, and there is none beyond the first step
 "#,
     );
 }
@@ -966,11 +967,233 @@ fn a_fit_over_two_lags_is_refused() {
         &format!("{SMALL}\n[fit]\nfrom = 49\n"),
         &[],
         r#"
-test.toml:15:8: `fit.from`: expected a lag from 1 to 48, so that the window holds three, found `49`
+test.toml:15:8: `fit.from`: expected a lag from 1 to 48, so that the window up to sequence.steps = 50 holds three, found `49`
 15 | from = 49
             ^^
+help: lower `fit.from`
 "#,
     );
+}
+
+#[test]
+fn a_fit_that_ends_before_it_begins_is_refused_with_both_ends() {
+    assert_refused(
+        &format!("{SMALL}\n[fit]\nfrom = 20\nto = 10\n"),
+        &[],
+        r#"
+test.toml:15:8: `fit.from`: expected a lag from 1 to 8, so that the window up to `fit.to` = 10 holds three, found `20`
+15 | from = 20
+            ^^
+help: lower `fit.from` or raise `fit.to`
+"#,
+    );
+    assert_refused(
+        SMALL,
+        &["sequence.steps=2", "fit.to=2"],
+        r#"
+--set, column 8: `fit.to`: expected no window: sequence.steps = 2 is too short for a fit, found `2`
+--set fit.to=2
+             ^
+help: remove [fit], or raise `sequence.steps`
+"#,
+    );
+}
+
+#[test]
+fn labels_and_kinds_are_neither_set_nor_swept() {
+    for key in ["lstm.label", "cell.kind"] {
+        let fixed = key.split_once('.').unwrap().1;
+        let set = refused(SMALL, &[&format!("{key}=other")]);
+        let swept = refused(&with_sweep(&format!("\"{key}\" = [\"other\"]")), &[]);
+        assert!(set.starts_with("--set, column 1: "), "{set}");
+        assert!(swept.starts_with("test.toml:15:1: "), "{swept}");
+        for message in [set, swept] {
+            let expected = format!(
+                "`{key}`: expected a key other than a cell's `label` and `kind`, which are fixed, found `{key}`"
+            );
+            assert!(message.contains(&expected), "{message}");
+            let help = format!("help: edit `{fixed}` in the `[[cell]]` of the file");
+            assert!(message.ends_with(&help), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_cell_is_neither_set_nor_swept() {
+    for key in ["lstm", "cell"] {
+        let swept = refused(&with_sweep(&format!("{key} = [3]")), &[]);
+        for message in [refused(SMALL, &[&format!("{key}=3")]), swept] {
+            let expected = format!("`{key}`: expected a key of a cell, found `{key}`");
+            assert!(message.contains(&expected), "{message}");
+            assert!(
+                message.contains(&format!("name the key: `{key}.hidden`")),
+                "{message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_key_without_its_table_is_refused_with_its_whole_path() {
+    for (key, path) in [
+        ("hidden", "`cell.hidden`"),
+        ("steps", "`sequence.steps`"),
+        ("forget_bias", "`cell.forget_bias`"),
+        (
+            "gain",
+            "`cell.input_weights.gain` or `cell.recurrent_weights.gain`",
+        ),
+    ] {
+        let swept = refused(&with_sweep(&format!("{key} = [3, 4]")), &[]);
+        for message in [refused(SMALL, &[&format!("{key}=3")]), swept] {
+            let help = format!("help: did you mean {path}?");
+            assert!(message.contains(&help), "{message}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
+    assert_refused(
+        &with_figure("kind = \"half_life\""),
+        &[],
+        r#"
+test.toml:18:8: `figure.kind`: unknown name `"half_life"`
+18 | kind = "half_life"
+            ^^^^^^^^^^^
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `gates`)
+"#,
+    );
+}
+
+#[test]
+fn a_figure_without_a_kind_is_refused_with_what_to_write() {
+    assert_refused(
+        &with_figure("title = \"x\""),
+        &[],
+        r#"
+test.toml:17:1: missing key `figure.kind`
+17 | [[figure]]
+     ^^^^^^^^^^
+help: add `kind = "decay"`
+"#,
+    );
+}
+
+#[test]
+fn lists_of_tables_in_single_brackets_are_refused_with_what_to_write() {
+    let figure = refused(&format!("{SMALL}\n[figure]\nkind = \"decay\"\n"), &[]);
+    assert!(
+        figure.ends_with("help: write `[[figure]]`, then `kind = \"decay\"` below it"),
+        "{figure}"
+    );
+    let cell = "name = \"x\"\nsequence.steps = 5\n[cell]\nkind = \"lstm\"\nhidden = 3\n";
+    let cell = refused(cell, &[]);
+    assert!(
+        cell.ends_with("help: write `[[cell]]`, with `kind` and `hidden` below it"),
+        "{cell}"
+    );
+}
+
+#[test]
+fn a_filter_that_is_no_table_is_refused() {
+    assert_refused(
+        &with_figure("kind = \"decay\"\nwhere = 8"),
+        &[],
+        r#"
+test.toml:19:9: `figure.where`: expected a table of values by keys of [sweep], found `8`
+19 | where = 8
+             ^
+help: as in `where = { "cell.hidden" = 64 }`
+"#,
+    );
+}
+
+#[test]
+fn a_key_of_an_inner_table_is_refused_with_its_table() {
+    let gain = refused(
+        &SMALL.replacen("hidden = 8", "hidden = 8\ngain = 2", 1),
+        &[],
+    );
+    let help = "help: did you mean `input_weights.gain` or `recurrent_weights.gain`?";
+    assert!(gain.contains(help), "{gain}");
+    let steps = refused(&format!("steps = 3\n{SMALL}"), &[]);
+    let help = "help: did you mean `sequence.steps`?";
+    assert!(steps.contains(help), "{steps}");
+}
+
+/// Serde's derived structs would take the items of a list for their fields.
+#[test]
+fn a_list_where_a_table_belongs_is_refused() {
+    assert_refused(
+        &SMALL.replacen(
+            "hidden = 8",
+            "hidden = 8\nrecurrent_weights = [\"zero\", 2]",
+            1,
+        ),
+        &[],
+        r#"
+test.toml:9:21: `vanilla-rnn.recurrent_weights`: expected a table, such as { init = "orthogonal", gain = 1.0 }, found `["zero", 2]`
+9 | recurrent_weights = ["zero", 2]
+                        ^^^^^^^^^^^
+"#,
+    );
+}
+
+#[test]
+fn a_value_where_a_table_belongs_is_refused_with_what_to_write() {
+    assert_refused(
+        SMALL,
+        &["sequence.input=pulse"],
+        r#"
+--set, column 16: `sequence.input`: expected a table, found `pulse`
+--set sequence.input=pulse
+                     ^^^^^
+help: give its keys values, as in `sequence.input.KEY = …`
+"#,
+    );
+}
+
+#[test]
+fn a_quantity_that_is_no_list_or_repeated_is_refused_with_the_remedy() {
+    let record = |quantities: &str| format!("{SMALL}\n[record]\nquantities = {quantities}\n");
+    let single = refused(&record("\"gates\""), &[]);
+    assert!(
+        single.ends_with("help: put it into brackets: `[\"gates\"]`"),
+        "{single}"
+    );
+    let unquoted = refused(SMALL, &["record.quantities=gates"]);
+    assert!(
+        unquoted.ends_with("help: put it into brackets: `[\"gates\"]`"),
+        "{unquoted}"
+    );
+    let twice = refused(&record("[\"gates\", \"node\", \"gates\"]"), &[]);
+    assert!(
+        twice.contains("expected each quantity once, not `gates` again"),
+        "{twice}"
+    );
+    let none = refused(&record("[]"), &[]);
+    assert!(
+        none.contains("expected at least one quantity, found `[]`"),
+        "{none}"
+    );
+}
+
+#[test]
+fn a_slip_in_set_is_refused_with_the_remedy() {
+    for (set, says) in [
+        ("sequence.steps=", "found nothing"),
+        ("lstm.hidden=[3", "help: close the bracket"),
+        (
+            "sweep.lstm.hidden=[3]",
+            "help: leave out `sweep.`: `lstm.hidden`",
+        ),
+        ("figure=[1]", "help: edit [figure] in the file"),
+        ("replicates=[1, 2]", "help: give it one value"),
+    ] {
+        let message = refused(SMALL, &[set]);
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::reader::{NAME, Reader, SIZE, is_name, is_size};
 use super::tree::Node;
-use super::{ConfigError, Fit, Input, Loss, Memory, Record, Sequence};
+use super::{ConfigError, Fit, Input, Loss, Memory, Record, Sequence, write};
 
 /// Everything outside `[[cell]]`, `[sweep]` and `[[figure]]`.
 pub(super) struct Top {
@@ -37,7 +37,7 @@ struct TopKeys {
     fit: Fit,
 }
 
-fn ten() -> usize {
+pub(super) fn ten() -> usize {
     10
 }
 
@@ -51,7 +51,7 @@ struct SequenceKeys {
     input: InputKeys,
 }
 
-fn sixteen() -> usize {
+pub(super) fn sixteen() -> usize {
     16
 }
 
@@ -80,6 +80,18 @@ enum InputKind {
     File,
 }
 
+pub(super) fn eight() -> usize {
+    8
+}
+
+pub(super) fn one() -> f64 {
+    1.0
+}
+
+pub(super) fn one_step() -> usize {
+    1
+}
+
 impl Reader {
     /// Reads and checks everything but cells, axes and figures.
     pub fn top(&self, root: &Node) -> Result<Top, ConfigError> {
@@ -95,14 +107,16 @@ impl Reader {
         let is_some_steps = truncation.is_none_or(is_size);
         self.require(is_some_steps, root, "", "loss.truncation", SIZE)?;
         let quantities = &keys.record.quantities;
-        let distinct = (1..quantities.len()).all(|k| !quantities[..k].contains(&quantities[k]));
-        self.require(
-            distinct && !quantities.is_empty(),
-            root,
-            "",
-            "record.quantities",
-            "at least one quantity, each once",
-        )?;
+        let listed = "record.quantities";
+        let some = "at least one quantity";
+        self.require(!quantities.is_empty(), root, "", listed, some)?;
+        let twice = (1..quantities.len()).find(|&k| quantities[..k].contains(&quantities[k]));
+        if let Some(twice) = twice {
+            let name = write::name_of(&quantities[twice]);
+            let expected = format!("each quantity once, not `{name}` again");
+            let remedy = Some("remove the repeated name".to_owned());
+            return Err(self.invalid(root, "", listed, expected, remedy));
+        }
         self.check_fit(&keys.fit, root, steps)?;
         Ok(Top {
             name: keys.name,
@@ -152,19 +166,19 @@ impl Reader {
         let check = |holds: bool, key: &str, expected: &str| {
             self.require(holds, root, "", &format!("sequence.input.{key}"), expected)
         };
-        let size = keys.size.unwrap_or(8);
+        let size = keys.size.unwrap_or_else(eight);
         check(is_size(size), "size", SIZE)?;
         let non_negative = keys.std.is_none_or(|std| std >= 0.0);
         check(non_negative, "std", "a number of at least 0")?;
         Ok(match keys.kind {
             InputKind::Gaussian => Input::Gaussian {
                 size,
-                std: keys.std.unwrap_or(1.0),
+                std: keys.std.unwrap_or_else(one),
             },
             InputKind::Zero => Input::Zero { size },
             InputKind::Constant => Input::Constant {
                 size,
-                value: keys.value.unwrap_or(1.0),
+                value: keys.value.unwrap_or_else(one),
             },
             InputKind::Pulse => {
                 let at = keys.at.ok_or_else(|| {
@@ -172,17 +186,17 @@ impl Reader {
                 })?;
                 let in_range = format!("a step from 1 to {steps} (sequence.steps)");
                 check((1..=steps).contains(&at), "at", &in_range)?;
-                let width = keys.width.unwrap_or(1);
+                let width = keys.width.unwrap_or_else(one_step);
                 let longest = steps - at + 1;
                 let fits =
                     format!("a number of steps from 1 to {longest}, the end of the sequence");
                 check((1..=longest).contains(&width), "width", &fits)?;
                 Input::Pulse {
                     size,
-                    value: keys.value.unwrap_or(1.0),
+                    value: keys.value.unwrap_or_else(one),
                     at,
                     width,
-                    std: keys.std.unwrap_or(0.0),
+                    std: keys.std.unwrap_or_default(),
                 }
             }
             InputKind::File => Input::File {
@@ -201,18 +215,33 @@ impl Reader {
             return Ok(());
         }
         let last = fit.to.unwrap_or(steps);
-        let to = format!("a lag from 3 to {steps} (sequence.steps)");
-        self.require((3..=steps).contains(&last), root, "", "fit.to", to)?;
-        let from = format!(
-            "a lag from 1 to {}, so that the window holds three",
-            last - 2
-        );
-        self.require(
-            (1..=last - 2).contains(&fit.from),
-            root,
-            "",
-            "fit.from",
-            from,
-        )
+        if !(3..=steps).contains(&last) {
+            let (expected, remedy) = match steps {
+                ..3 => (
+                    format!("no window: sequence.steps = {steps} is too short for a fit"),
+                    "remove [fit], or raise `sequence.steps`",
+                ),
+                _ => (
+                    format!("a lag from 3 to {steps} (sequence.steps)"),
+                    "a fit takes three lags at least, and there is none beyond the first step",
+                ),
+            };
+            return Err(self.invalid(root, "", "fit.to", expected, Some(remedy.to_owned())));
+        }
+        if !(1..=last - 2).contains(&fit.from) {
+            let (end, remedy) = match fit.to {
+                Some(to) => (
+                    format!("the window up to `fit.to` = {to}"),
+                    "lower `fit.from` or raise `fit.to`",
+                ),
+                None => (
+                    format!("the window up to sequence.steps = {steps}"),
+                    "lower `fit.from`",
+                ),
+            };
+            let expected = format!("a lag from 1 to {}, so that {end} holds three", last - 2);
+            return Err(self.invalid(root, "", "fit.from", expected, Some(remedy.to_owned())));
+        }
+        Ok(())
     }
 }

@@ -31,7 +31,10 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The quantity to be drawn.
     pub fn quantity(&self) -> &str {
-        self.spec.quantity.as_deref().unwrap_or("h")
+        self.spec
+            .quantity
+            .as_deref()
+            .unwrap_or(FigureSpec::QUANTITY)
     }
 
     /// The title the config gives, or else the figure's own.

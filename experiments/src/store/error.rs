@@ -15,7 +15,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The path of the results folder is something else.
-    #[error("{} is not a folder: give another path with --out", .path.display())]
+    #[error("{} is not a folder: name a results folder, or for `run` another path with --out", .path.display())]
     NotAFolder {
         /// The path.
         path: PathBuf,
