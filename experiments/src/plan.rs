@@ -223,8 +223,8 @@ impl RunSpec {
     ///
     /// Memory: the tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the states
     /// at the segments' starts; what is recorded; the adjoints of the loss, at every step of a segment
-    /// or the last alone; δ of one chunk of steps, twice; the weights in four forms and their
-    /// gradient.
+    /// or the last alone; the adjoints and node gradients of one chunk of steps, and its δ, twice; the
+    /// weights in four forms and their gradient.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
     /// operations each, per step and sequence.
     pub fn estimate(&self, config: &Config) -> Estimate {
@@ -254,7 +254,7 @@ impl RunSpec {
             (held + 1 + segments).saturating_mul(state),
             held.saturating_mul(saved + input),
             adjoints,
-            chunk.saturating_mul(2 * delta),
+            chunk.saturating_mul(2 * (delta + state)),
         ];
         let per_sequence = columns.into_iter().fold(0, u128::saturating_add);
         let weights = delta.saturating_mul(output + input + 1);
@@ -455,7 +455,7 @@ hidden = 4
         let (steps, batch, hidden, input) = (1000, 3, 64, 2);
         // One segment, which starts with the initial state.
         let tape = batch * ((steps + 2) * 2 * hidden + steps * 5 * hidden);
-        let chunk = batch * 170 * 2 * 4 * hidden;
+        let chunk = batch * 170 * 2 * (4 + 2) * hidden;
         let weights = 4 * hidden * (hidden + input + 1);
         let record = 3 * 4 * (steps + 1);
         let adjoints = batch * hidden;
