@@ -25,3 +25,4 @@ pub mod sequences;
 pub mod store;
 pub mod sweep;
 pub mod tables;
+pub mod trace;

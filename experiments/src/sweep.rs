@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use rayon::prelude::*;
+
 use crate::config::{Config, Input, Loss, Memory, Record, Sequence};
 use crate::plan::{Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
@@ -168,6 +170,18 @@ pub fn sweep(
         interrupted: done + failures.len() < missing.len(),
         failures: failures.into_iter().map(|(_, failure)| failure).collect(),
     })
+}
+
+/// `f` of every item, in the order of the items, on `threads` threads.
+pub fn in_order<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    if threads <= 1 {
+        return items.iter().map(f).collect();
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("threads can be started");
+    pool.install(|| items.par_iter().map(&f).collect())
 }
 
 #[cfg(test)]

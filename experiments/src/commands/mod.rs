@@ -5,7 +5,10 @@ mod plan;
 mod plot;
 mod run;
 mod summary;
+mod trace;
 mod verify;
+
+pub(crate) use summary::aligned;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -72,6 +75,17 @@ pub enum CommandError {
         /// Which table, what is wrong with it.
         problem: FigureError,
     },
+    /// A state dict.
+    #[error("{path}: {problem}", path = path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, what was expected.
+        problem: String,
+    },
+    /// A request that cannot be met.
+    #[error("{0}")]
+    Usage(String),
     /// The signal handler.
     #[error("Ctrl-C cannot be handled: {0}")]
     Signal(#[from] ctrlc::Error),
@@ -87,6 +101,7 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Plan { experiment } => plan::plan(&experiment),
         Command::Plot { results, format } => plot::plot(&results, &format),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
+        Command::Trace(arguments) => trace::trace(&arguments),
         Command::List => Ok(list::list()),
     }
 }

@@ -78,7 +78,7 @@ fn short(key: &str) -> &str {
 }
 
 /// Columns padded to their widest entry, two spaces apart.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|k| {

@@ -16,7 +16,7 @@ use crate::tables::{CurveRow, Key, LawRow};
 const MAX_ROWS: usize = 3;
 
 /// log₁₀ of the smallest number each precision can hold, as ln r_k would be printed.
-const PRECISIONS: [(&str, f64, &str); 2] = [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
+pub const PRECISIONS: [(&str, f64, &str); 2] = [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
 
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;
@@ -516,7 +516,7 @@ impl Decay<'_> {
 }
 
 /// Writes a text at the candidate where it covers least, and makes it an obstacle for later ones.
-fn annotate(
+pub fn annotate(
     canvas: &mut Canvas<'_>,
     panel: &Panel,
     obstacles: &mut Vec<Pixel>,

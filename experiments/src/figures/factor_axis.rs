@@ -4,6 +4,7 @@ use super::canvas::{Anchor, Canvas};
 use super::chart::{Panel, Scale, TEXT, solid, text_font};
 use super::labels;
 use super::palette::Rgb;
+use super::placement;
 use super::ticks::{self, Tick};
 
 /// Where each value of a factor stands.
@@ -13,6 +14,8 @@ pub struct FactorAxis {
     pub values: Vec<String>,
     positions: Vec<f64>,
     numbers: usize,
+    /// The most words that are written below it.
+    room: usize,
 }
 
 impl FactorAxis {
@@ -34,6 +37,18 @@ impl FactorAxis {
             values,
             positions,
             numbers,
+            room: usize::MAX,
+        }
+    }
+
+    /// An axis on which all values are words, evenly spaced in the given order; of more than
+    /// `room` not all are written.
+    pub fn side_by_side(values: Vec<String>, room: usize) -> Self {
+        Self {
+            positions: (0..values.len()).map(|index| index as f64).collect(),
+            values,
+            numbers: 0,
+            room,
         }
     }
 
@@ -93,7 +108,9 @@ impl FactorAxis {
             [first, .., last] if self.numbers > 7 => ticks::linear(*first, *last, 6),
             _ => self.marks(0..self.numbers),
         };
-        marks.extend(self.marks(self.numbers..self.values.len()));
+        let words = self.marks(self.numbers..self.values.len());
+        let written = placement::choose(words.len(), self.room.max(2));
+        marks.extend(written.into_iter().map(|index| words[index].clone()));
         marks
     }
 

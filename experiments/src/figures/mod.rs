@@ -27,6 +27,7 @@ mod rate;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod trace;
 
 use thiserror::Error;
 
@@ -35,6 +36,7 @@ use crate::tables::TableError;
 use data::{CellStyle, Request};
 
 pub use png::render_png;
+pub use trace::{TRACE_FIGURES, draw_trace};
 
 /// A drawn figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +51,7 @@ pub struct Figure {
 #[derive(Debug, Error, PartialEq)]
 pub enum FigureError {
     /// A file the figure is drawn from is not there.
-    #[error("figure `{figure}` is drawn from {file}, which is not there; `vangrad run` writes it")]
+    #[error("figure `{figure}` is drawn from {file}, which is not there; the command that made the folder writes it")]
     MissingFile {
         /// The figure's name.
         figure: String,
@@ -59,6 +61,12 @@ pub enum FigureError {
     /// A file is not what it should be.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// `trace.json` is not what `trace` writes.
+    #[error("trace.json: {reason}; the same `vangrad trace` writes it again")]
+    Request {
+        /// What the JSON parser says.
+        reason: String,
+    },
     /// A figure needs a sweep key on its x-axis.
     #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
     NoFactor {

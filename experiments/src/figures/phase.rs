@@ -322,7 +322,7 @@ impl Map<'_> {
 }
 
 /// Round powers, and both ends where these have room for them.
-fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
+pub fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
     let mut marks = ticks::powers(low, high, 7);
     let room = 0.045 * (high - low);
     for end in [low, high] {

@@ -116,6 +116,15 @@ impl<R: Row> Table<R> {
     ///
     /// A [`TableError`] for the first place where the text is not such a file.
     pub fn from_csv(text: &str) -> Result<Self, TableError> {
+        Self::from_csv_where(text, |_| true)
+    }
+
+    /// Reads the text of the file and keeps some of its rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_csv`](Self::from_csv), for rows that are not kept too.
+    pub fn from_csv_where(text: &str, keep: impl Fn(&R) -> bool) -> Result<Self, TableError> {
         let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
         let record_error = |error: &csv::Error| TableError::Record {
             file: R::FILE,
@@ -132,13 +141,16 @@ impl<R: Row> Table<R> {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| record_error(&error))?;
-            rows.push(R::read(&mut FieldReader {
+            let row = R::read(&mut FieldReader {
                 file: R::FILE,
                 header: &header,
                 factors: factors.len(),
                 record: &record,
                 next: 0,
-            })?);
+            })?;
+            if keep(&row) {
+                rows.push(row);
+            }
         }
         Ok(Self { factors, rows })
     }
@@ -224,6 +236,23 @@ impl Field for f64 {
     }
 }
 
+/// A number written with 15 significant digits, which keeps nine decimals of a logarithm in the
+/// hundred thousands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Precise(pub f64);
+
+impl Field for Precise {
+    const EXPECTED: &'static str = f64::EXPECTED;
+
+    fn to_field(&self) -> String {
+        format_digits(self.0, 15)
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        f64::from_field(text).map(Precise)
+    }
+}
+
 /// Empty where the value is not defined.
 impl<T: Field> Field for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
@@ -278,10 +307,17 @@ impl FieldReader<'_> {
     pub fn read_key(&mut self) -> Result<Key, TableError> {
         Ok(Key {
             cell: self.read()?,
-            factors: (0..self.factors)
-                .map(|_| self.read())
-                .collect::<Result<_, _>>()?,
+            factors: self.read_factors()?,
         })
+    }
+
+    /// The next fields as one value per factor.
+    ///
+    /// # Errors
+    ///
+    /// Never: factor values are text.
+    pub fn read_factors(&mut self) -> Result<Vec<String>, TableError> {
+        (0..self.factors).map(|_| self.read()).collect()
     }
 }
 
@@ -295,13 +331,18 @@ impl FieldReader<'_> {
 /// assert_eq!(format_number(f64::NEG_INFINITY), "-inf");
 /// ```
 pub fn format_number(number: f64) -> String {
+    format_digits(number, 12)
+}
+
+/// A number with `digits` significant digits, in the shortest form that keeps them.
+fn format_digits(number: f64, digits: usize) -> String {
     if number == 0.0 {
         return "0".to_owned(); // also for −0
     }
     if !number.is_finite() {
         return number.to_string();
     }
-    let rounded: f64 = format!("{number:.11e}")
+    let rounded: f64 = format!("{number:.*e}", digits - 1)
         .parse()
         .expect("a formatted float is a float");
     if (1e-5..1e15).contains(&rounded.abs()) {

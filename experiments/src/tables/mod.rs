@@ -10,7 +10,7 @@
 mod codec;
 mod rows;
 
-pub use codec::{Field, FieldReader, Row, Table, TableError, format_number};
+pub use codec::{Field, FieldReader, Precise, Row, Table, TableError, format_number};
 pub use rows::{
-    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow,
+    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, TraceRow,
 };
