@@ -107,17 +107,20 @@ impl Worker {
             .flatten();
         let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
         with_checkpoints(
-            cell,
+            &[cell],
             Horizon {
                 steps,
                 segment: memory.segment(steps, batch),
                 truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
             },
             &mut inputs,
-            initial.as_view(),
+            &[initial.as_view()],
             source,
-            (&mut self.tape, &mut self.workspace),
-            Probes {
+            (
+                std::slice::from_mut(&mut self.tape),
+                std::slice::from_mut(&mut self.workspace),
+            ),
+            &mut [Probes {
                 forward: &mut probes([as_probe(&mut gates), as_probe(&mut series)]),
                 backward: &mut probes([
                     Some(&mut norms),
@@ -126,7 +129,7 @@ impl Worker {
                     as_probe(&mut contributions),
                     as_probe(&mut path_split),
                 ]),
-            },
+            }],
         )?;
         self.inputs = inputs.into_buffer();
 
@@ -149,7 +152,7 @@ impl Worker {
             }
         }
         for (name, norms) in contributions.into_iter().flat_map(|probe| probe.blocks) {
-            arrays.norms(name, norms);
+            arrays.norms(&name, norms);
         }
         if let Some(probe) = path_split {
             arrays.norms("c_direct", probe.direct);

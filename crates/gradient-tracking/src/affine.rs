@@ -31,6 +31,8 @@ struct PackedMatrices {
 }
 
 impl AffineMap {
+    /// Of a cell whose output h_t stands in the first rows of its state.
+    ///
     /// Shapes: `recurrent` P×H, `input` P×I, `bias` P.
     ///
     /// # Panics
@@ -44,18 +46,23 @@ impl AffineMap {
             input.nrows(),
         );
         let mut parameters = Vec::with_capacity(recurrent.len() + input.len() + rows);
-        let mut block = |name, factor, values: &[f64]| {
+        let mut block = |name: &str, factor, values: &[f64]| {
             let start = parameters.len();
             parameters.extend_from_slice(values);
             ParameterBlock {
-                name,
+                name: name.to_owned(),
                 factor,
+                rows: 0..rows,
                 columns: values.len() / rows.max(1),
                 range: start..parameters.len(),
             }
         };
         let blocks = [
-            block("weight_hh", Factor::Output, recurrent.as_slice()),
+            block(
+                "weight_hh",
+                Factor::Previous(0..recurrent.ncols()),
+                recurrent.as_slice(),
+            ),
             block("weight_ih", Factor::Input, input.as_slice()),
             block("bias", Factor::Constant, bias.as_slice()),
         ];
@@ -158,6 +165,19 @@ impl AffineMap {
         self.packed
             .recurrent
             .multiply(Start::Zero, output, activations);
+    }
+
+    /// `activations` = W_hh·`output` + W_ih·`input`, without the latter if there is none. Shapes: I×N,
+    /// H×N, P×N.
+    #[inline]
+    pub fn tangent(&self, input: Option<View>, output: View, activations: ViewMut) {
+        match input {
+            None => self.recurrent(output, activations),
+            Some(input) => {
+                let both = &self.packed.both;
+                both.multiply_stacked(Start::Zero, [input, output], activations);
+            }
+        }
     }
 
     /// `output` = W_hhᵀ·`delta`. Shapes: P×N, H×N.

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use kernels::{View, ViewMut};
 
+use crate::probe::BackwardChunk;
+
 /// Row counts of everything a cell reads and writes; every matrix has one column per sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CellShape {
@@ -15,7 +17,8 @@ pub struct CellShape {
     pub output: usize,
     /// R, rows kept from each step for the way back (gates and the like); may be 0.
     pub saved: usize,
-    /// P, rows of the pre-activations a_t, hence of their adjoint δ_t: H, or 4H for an LSTM.
+    /// P, rows of the pre-activations a_t, hence of their adjoint δ_t: H, or 4H for an LSTM. A
+    /// [`Stack`](crate::Stack) adds rows of scratch.
     pub delta: usize,
 }
 
@@ -106,34 +109,64 @@ pub trait RecurrentCell: Send + Sync {
     /// From δ to ∂L/∂x: W_ihᵀ·δ, any number of columns. Shapes: `delta` P×N, `input` I×N.
     fn pull_back_input(&self, delta: View, input: ViewMut);
 
-    /// One step of the tangent: (∂s_t/∂s_{t−1}) · `tangent`.
+    /// One step of the tangent: (∂s_t/∂s_{t−1}) · `tangent` + (∂s_t/∂x_t) · `input`.
     ///
-    /// Shapes, N = m·B: `tangent` and `next` S×N; `activation` P×N is scratch and receives ȧ_t.
-    fn push_forward(&self, at: &Point, tangent: View, activation: ViewMut, next: ViewMut);
+    /// Shapes, N = m·B: `tangent` and `next` S×N; `input` I×N, none for an input that is held;
+    /// `activation` P×N is scratch and receives ȧ_t.
+    fn push_forward_with(
+        &self,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        activation: ViewMut,
+        next: ViewMut,
+    );
+
+    /// [`push_forward_with`](Self::push_forward_with) the input held: the Jacobian ∂s_t/∂s_{t−1}.
+    fn push_forward(&self, at: &Point, tangent: View, activation: ViewMut, next: ViewMut) {
+        self.push_forward_with(at, None, tangent, activation, next);
+    }
 }
 
 /// What δ_t multiplies to give a parameter's gradient at step t.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Factor {
-    /// The output part of s_{t−1}: a recurrent weight matrix, P×H.
-    Output,
+    /// Rows of s_{t−1}, an output: a recurrent weight matrix, P×H.
+    Previous(Range<usize>),
+    /// Rows of s_t, the output of the layer below: the input weights of an upper layer.
+    Current(Range<usize>),
     /// x_t: an input weight matrix, P×I.
     Input,
     /// 1: a bias, P×1.
     Constant,
 }
 
-/// A named block of the parameters: a matrix of P rows, column-major.
+/// A named block of the parameters: a matrix, column-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterBlock {
-    /// PyTorch's name without its layer: `weight_hh`, `weight_ih`, `bias`.
-    pub name: &'static str,
-    /// Its gradient is Σ_t δ_t · factor_tᵀ.
+    /// PyTorch's name without its layer: `weight_hh`, `weight_ih`, `bias`; after the layer and a
+    /// dot in a stack.
+    pub name: String,
+    /// Its gradient is Σ_t δ_t · factor_tᵀ,
     pub factor: Factor,
+    /// with these rows of δ_t.
+    pub rows: Range<usize>,
     /// Columns: H, I or 1.
     pub columns: usize,
     /// Where it lies in [`Trainable::parameters`].
     pub range: Range<usize>,
+}
+
+impl Factor {
+    /// Its values for all steps of a chunk; `None` for 1.
+    pub(crate) fn of<'a>(&self, chunk: &'a BackwardChunk) -> Option<View<'a>> {
+        match self {
+            Factor::Previous(rows) => Some(crate::scaled::rows(&chunk.previous, rows)),
+            Factor::Current(rows) => Some(crate::scaled::rows(&chunk.next, rows)),
+            Factor::Input => Some(chunk.inputs.as_view()),
+            Factor::Constant => None,
+        }
+    }
 }
 
 /// A cell whose parameters enter through a_t = W_hh·h_{t−1} + W_ih·x_t + b.

@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 
 use crate::backpropagation::WayBack;
 use crate::cell::RecurrentCell;
-use crate::probe::Probe;
+use crate::probe::{Probe, ProbeList};
 use crate::rollout::{NonFinite, roll_on};
 use crate::source::AdjointSource;
 use crate::tape::Tape;
@@ -29,7 +29,7 @@ pub trait Inputs {
     fn segment(&mut self, times: Range<usize>) -> View<'_>;
 }
 
-/// The probes of both directions.
+/// The probes of one layer, for both directions.
 pub struct Probes<'a, 'p> {
     /// Shown every step of the rollout, once.
     pub forward: &'a mut [&'p mut dyn Probe],
@@ -56,10 +56,12 @@ pub struct Horizon {
     pub truncation: Option<NonZeroUsize>,
 }
 
-/// [`rollout`](crate::rollout()) and [`backpropagate`](crate::backpropagate()) in one, segment by
-/// segment, with the same results bit for bit.
+/// [`rollout_layers`](crate::rollout_layers) and
+/// [`backpropagate_layers`](crate::backpropagate_layers) in one, segment by segment, with the same
+/// results bit for bit.
 ///
-/// Shapes: `initial` S×B.
+/// Everything that there is one of for each layer begins with the layer that sees the inputs.
+/// Shapes: `initial` S×B each.
 ///
 /// # Errors
 /// As those two.
@@ -67,48 +69,67 @@ pub struct Horizon {
 /// # Panics
 /// As those two, and if a segment does not end where a chunk does.
 pub fn with_checkpoints(
-    cell: &dyn RecurrentCell,
+    layers: &[&dyn RecurrentCell],
     horizon: Horizon,
     inputs: &mut dyn Inputs,
-    initial: View,
+    initial: &[View],
     source: &mut dyn AdjointSource,
-    (tape, workspace): (&mut Tape, &mut Workspace),
-    probes: Probes,
+    (tapes, workspaces): (&mut [Tape], &mut [Workspace]),
+    probes: &mut [Probes],
 ) -> Result<(), NonFinite> {
     let Horizon {
         steps,
         segment,
         truncation,
     } = horizon;
-    let batch = initial.ncols();
+    let (mut forward, mut backward): (Vec<ProbeList>, Vec<ProbeList>) = probes
+        .iter_mut()
+        .map(|Probes { forward, backward }| (&mut **forward, &mut **backward))
+        .unzip();
+    let batch = initial[0].ncols();
     let length = segment.min(steps);
     let segments = steps.div_ceil(length);
     let times = |k: usize| 1 + k * length..(1 + (k + 1) * length).min(steps + 1);
-    let state_size = initial.nrows() * batch;
-    let mut starts = DMatrix::zeros(initial.nrows(), batch * segments);
-    kernels::copy(initial, starts.columns_mut(0, batch).as_view_mut());
+    // Of each layer, side by side.
+    let mut starts: Vec<DMatrix<f64>> = initial
+        .iter()
+        .map(|initial| {
+            let mut starts = DMatrix::zeros(initial.nrows(), batch * segments);
+            starts.columns_mut(0, batch).copy_from(initial);
+            starts
+        })
+        .collect();
     for k in 0..segments {
-        let start = starts.columns(k * batch, batch);
+        let start = starts_of(&starts, k, batch);
         let inputs = inputs.segment(times(k));
-        roll_on(cell, inputs, start, k * length, tape, probes.forward)?;
+        roll_on(layers, inputs, &start, k * length, tapes, &mut forward)?;
         if k + 1 < segments {
-            let end = tape.state(times(k).end - 1);
-            let next = &mut starts.as_mut_slice()[(k + 1) * state_size..][..state_size];
-            kernels::copy(end, kernels::ViewMut::from_slice(next, end.nrows(), batch));
+            for (starts, tape) in starts.iter_mut().zip(tapes.iter()) {
+                let mut next = starts.columns_mut((k + 1) * batch, batch);
+                next.copy_from(&tape.state(times(k).end - 1));
+            }
         }
     }
-    let mut way = WayBack::new(cell, steps, batch, truncation, workspace);
+    let mut way = WayBack::new(layers, steps, batch, truncation, workspaces);
     for k in (0..segments).rev() {
         let inputs = inputs.segment(times(k));
-        // The last segment is still on the tape.
+        // The last segment is still on the tapes.
         if k + 1 < segments {
-            let start = starts.columns(k * batch, batch);
-            roll_on(cell, inputs, start, k * length, tape, &mut [])?;
+            let start = starts_of(&starts, k, batch);
+            roll_on(layers, inputs, &start, k * length, tapes, &mut [])?;
         }
-        way.segment(inputs, tape, source, probes.backward)?;
+        way.segment(inputs, tapes, source, &mut backward)?;
     }
-    way.finish(initial, probes.backward);
+    way.finish(initial, &mut backward);
     Ok(())
+}
+
+/// The states with which segment `k` begins, of each layer.
+fn starts_of(starts: &[DMatrix<f64>], k: usize, batch: usize) -> Vec<View<'_>> {
+    let layers = starts.iter();
+    layers
+        .map(|starts| starts.columns(k * batch, batch))
+        .collect()
 }
 
 #[cfg(test)]

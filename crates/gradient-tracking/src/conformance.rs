@@ -96,6 +96,7 @@ pub fn check(
     let problem = Problem::draw(cell, options, draw);
     blocks_cover_their_rows(cell)?;
     jacobian_matches_central_differences(cell, options, &problem)?;
+    input_jacobian_matches_central_differences(cell, options, &problem, draw)?;
     pull_back_is_the_transpose_of_push_forward(cell, options, &problem, draw)?;
     many_columns_may_share_a_trajectory(cell, options, &problem, draw)?;
     gradients_match_central_differences(cell, options, &problem)?;
@@ -278,7 +279,7 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
     let sizes_fit = cell
         .parameter_blocks()
         .iter()
-        .all(|block| block.range.len() == block.columns * shape.delta);
+        .all(|block| block.range.len() == block.columns * block.rows.len());
     if end != cell.parameters().len() || !sizes_fit || cell.output_rows().len() != shape.output {
         return Err(Failure {
             property,
@@ -373,6 +374,77 @@ fn jacobian_matches_central_differences(
                 )?;
             }
         }
+    }
+    Ok(())
+}
+
+/// ∂s_t/∂x_t, forward and, through δ, transposed, together with ∂s_t/∂s_{t−1}.
+fn input_jacobian_matches_central_differences(
+    cell: &dyn Trainable,
+    options: &Options,
+    problem: &Problem,
+    draw: &mut dyn FnMut() -> f64,
+) -> Result<(), Failure> {
+    let (shape, batch) = (cell.shape(), problem.batch);
+    let input = problem.inputs.columns(0, batch).into_owned();
+    let (next, saved) = one_step(cell, input.as_view(), problem.initial.as_view());
+    let at = Point {
+        previous: problem.initial.as_view(),
+        next: next.as_view(),
+        saved: saved.as_view(),
+    };
+    let mut matrix = |rows| DMatrix::from_fn(rows, batch, |_, _| draw());
+    let (x, v, u) = (
+        matrix(shape.input),
+        matrix(shape.state),
+        matrix(shape.state),
+    );
+    let mut activation = DMatrix::zeros(shape.delta, batch);
+    let mut forward = DMatrix::zeros(shape.state, batch);
+    cell.push_forward_with(
+        &at,
+        Some(x.as_view()),
+        v.as_view(),
+        activation.as_view_mut(),
+        forward.as_view_mut(),
+    );
+    let shifted = |by: f64| {
+        let (input, previous) = (&input + by * &x, &problem.initial + by * &v);
+        one_step(cell, input.as_view(), previous.as_view()).0
+    };
+    let h = options.difference;
+    all_close(
+        "push_forward_with is the Jacobian of step",
+        "a direction of state and input",
+        forward.as_slice(),
+        ((shifted(h) - shifted(-h)) / (2.0 * h)).as_slice(),
+        options.difference_tolerance,
+    )?;
+    let mut node = DMatrix::zeros(shape.state, batch);
+    let mut delta = DMatrix::zeros(shape.delta, batch);
+    let mut backward = DMatrix::zeros(shape.state, batch);
+    let mut input_gradient = DMatrix::zeros(shape.input, batch);
+    cell.pull_back(
+        &at,
+        u.as_view(),
+        node.as_view_mut(),
+        delta.as_view_mut(),
+        backward.as_view_mut(),
+    );
+    cell.pull_back_input(delta.as_view(), input_gradient.as_view_mut());
+    for j in 0..batch {
+        let found =
+            backward.column(j).dot(&v.column(j)) + input_gradient.column(j).dot(&x.column(j));
+        close(
+            "⟨u, J·(v, x)⟩ = ⟨Jᵀu, (v, x)⟩",
+            || format!("column {j}"),
+            found,
+            u.column(j).dot(&forward.column(j)),
+            u.column(j).norm() * forward.column(j).norm()
+                + v.column(j).norm() * backward.column(j).norm()
+                + x.column(j).norm() * input_gradient.column(j).norm(),
+            options.rounding_tolerance,
+        )?;
     }
     Ok(())
 }
@@ -619,8 +691,8 @@ fn relabelling_units_relabels_gradients(
     for block in cell.parameter_blocks() {
         for column in 0..block.columns {
             let old_column = match block.factor {
-                Factor::Output => old_unit(column),
-                Factor::Input | Factor::Constant => column,
+                Factor::Previous(_) => old_unit(column),
+                Factor::Current(_) | Factor::Input | Factor::Constant => column,
             };
             for row in 0..shape.delta {
                 relabelled[block.range.start + column * shape.delta + row] =

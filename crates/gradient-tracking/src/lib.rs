@@ -75,18 +75,20 @@ pub mod probes;
 mod rollout;
 pub mod scaled;
 pub mod source;
+mod stack;
 mod tape;
 #[doc(hidden)]
 pub mod test_cell;
 mod workspace;
 
 pub use affine::AffineMap;
-pub use backpropagation::backpropagate;
+pub use backpropagation::{backpropagate, backpropagate_layers};
 pub use cell::{Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable};
 pub use checkpoints::{Horizon, Inputs, Probes, segment_steps, with_checkpoints};
 pub use kernels::{View, ViewMut};
-pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe};
-pub use rollout::{NonFinite, rollout};
+pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe, ProbeList};
+pub use rollout::{NonFinite, rollout, rollout_layers};
 pub use source::AdjointSource;
+pub use stack::{LayerMismatch, Stack};
 pub use tape::Tape;
 pub use workspace::{Workspace, chunk_steps};

@@ -23,8 +23,6 @@ pub struct ForwardStep<'a> {
 }
 
 /// One step of the way back, t = T…0.
-///
-/// All adjoints of a step share one set of exponents, one per column.
 #[derive(Clone, Copy, Debug)]
 pub struct BackwardStep<'a> {
     /// t; its lag is k = T − t.
@@ -33,17 +31,21 @@ pub struct BackwardStep<'a> {
     pub state: View<'a>,
     /// The step that led to s_t; `None` at t = 0.
     pub point: Option<Point<'a>>,
-    /// ∂L/∂s_t as it came from step t+1, before the loss at t was added, S×B.
+    /// ∂L/∂s_t as it came from step t+1, before anything was added at t, S×B.
     pub arrived: Scaled<'a>,
-    /// The loss's direct derivative with respect to h_t, H×B, in the same exponents; `None` where
-    /// the loss does not touch step t.
+    /// What enters h_t from outside the layer, H×B: the loss's direct derivative, or, below another
+    /// layer, what comes down from it at the same step. `None` where nothing does.
     pub injected: Option<Scaled<'a>>,
-    /// The carried adjoint ∂L/∂s_t, the coordinates of s_t independent: `arrived` + `injected`, S×B.
+    /// The carried adjoint ∂L/∂s_t, the coordinates of s_t independent, those of a layer above too:
+    /// `arrived`, and in the top layer what the loss injects, S×B.
     pub carried: Scaled<'a>,
     /// The gradients with respect to s_t as nodes of the graph, S×B.
     pub node: Scaled<'a>,
     /// Whether truncation detaches this state: what arrived goes no further back than here.
     pub cut: bool,
+    /// The part of `injected` that goes on from here: all of it, except below another layer whose
+    /// own state is detached at this step.
+    pub kept: Option<Scaled<'a>>,
 }
 
 /// The adjoints δ of a run of consecutive steps, handed over together so that products over them
@@ -58,6 +60,8 @@ pub struct BackwardChunk<'a> {
     pub deltas: Scaled<'a>,
     /// s_{t−1} for the same steps, S×(n·B).
     pub previous: View<'a>,
+    /// s_t for the same steps, S×(n·B).
+    pub next: View<'a>,
     /// x_t for the same steps, I×(n·B).
     pub inputs: View<'a>,
 }
@@ -68,6 +72,9 @@ impl BackwardChunk<'_> {
         self.first_step..self.first_step + self.inputs.ncols() / self.batch
     }
 }
+
+/// The probes of one layer.
+pub type ProbeList<'a, 'p> = &'a mut [&'p mut dyn Probe];
 
 /// An observer.
 pub trait Probe {

@@ -253,6 +253,43 @@ pub(crate) fn align(
     }
 }
 
+/// Adds `addend` to the rows `rows` of `values`, column by column: at the scale of the values where
+/// the two are near each other, else at the larger one.
+///
+/// Both must come from [`rescale`]: their columns are zero or of a norm within 2^±200.
+pub(crate) fn add_to_rows(
+    mut values: ViewMut,
+    exponents: &mut [i64],
+    rows: &Range<usize>,
+    addend: Scaled,
+) {
+    let columns = values.column_iter_mut().zip(addend.values.column_iter());
+    let exponents = exponents.iter_mut().zip(addend.exponents);
+    for ((mut column, addend), (exponent, addend_exponent)) in columns.zip(exponents) {
+        let (column, addend) = (column.as_mut_slice(), addend.as_slice());
+        let is_zero = |values: &[f64]| values.iter().all(|v| *v == 0.0);
+        let shift = addend_exponent - *exponent;
+        if shift.abs() > i64::from(SAFE_SQUARED_EXPONENT) / 2 {
+            // Scaled by 2 to the power of the shift, the addend might leave the range of f64.
+            if is_zero(addend) {
+                continue;
+            }
+            if shift > 0 || is_zero(column) {
+                scale_slice(column, -shift);
+                *exponent = *addend_exponent;
+            }
+        }
+        let shift = addend_exponent - *exponent;
+        let sums = column[rows.clone()].iter_mut().zip(addend);
+        if shift == 0 {
+            sums.for_each(|(value, add)| *value += add);
+        } else {
+            let factor = scale_by_power_of_two(1.0, shift);
+            sums.for_each(|(value, add)| *value += add * factor);
+        }
+    }
+}
+
 /// Rows of a view, as a view of the same kind.
 pub(crate) fn rows<'a>(view: &'a View, rows: &Range<usize>) -> View<'a> {
     view.rows_generic(rows.start, nalgebra::Dyn(rows.len()))
@@ -358,6 +395,35 @@ mod tests {
                 Err(NotFinite),
                 "{bad}"
             );
+        }
+    }
+
+    /// (value, its exponent, addend, its exponent, sum, its exponent)
+    #[test]
+    fn adding_to_rows_keeps_the_larger_part_and_the_scale_where_it_can() {
+        for (value, exponent, addend, addend_exponent, sum, sum_exponent) in [
+            (1.0, 7, 2.0, 7, 3.0, 7),
+            (1.0, 7, 2.0, 8, 5.0, 7),
+            (1.0, 0, 1.0, -200, 1.0 + 2.0_f64.powi(-200), 0),
+            (1.0, 0, 2.0, -9000, 1.0, 0),
+            (1.0, -9000, 2.0, 0, 2.0, 0),
+            (1.0, 9000, 2.0, 0, 1.0, 9000),
+            (0.0, 9000, 2.0, 5, 2.0, 5),
+            (0.0, 0, 2.0, -9000, 2.0, -9000),
+            (1.0, -9000, 0.0, 5, 1.0, -9000),
+            (0.0, 0, 0.0, 9000, 0.0, 0),
+        ] {
+            let mut values = DMatrix::from_column_slice(3, 1, &[value, value, 0.0]);
+            let mut exponents = [exponent];
+            let addend = DMatrix::from_element(1, 1, addend);
+            let addend = Scaled {
+                values: addend.as_view(),
+                exponents: &[addend_exponent],
+            };
+            add_to_rows(values.as_view_mut(), &mut exponents, &(1..2), addend);
+            let untouched = scale_by_power_of_two(value, exponent - sum_exponent);
+            assert_eq!(values.as_slice(), [untouched, sum, 0.0]);
+            assert_eq!(exponents, [sum_exponent]);
         }
     }
 

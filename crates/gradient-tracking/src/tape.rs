@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use kernels::{View, ViewMut};
+use nalgebra::{Const, Dyn};
 
 use crate::cell::{CellShape, Point};
 
@@ -72,6 +73,18 @@ impl Tape {
             &self.states[t * size..(t + n) * size],
             self.state_rows,
             n * self.batch,
+        )
+    }
+
+    /// Some rows of the states at these times, side by side.
+    pub(crate) fn state_rows(&self, times: &Range<usize>, rows: &Range<usize>) -> View<'_> {
+        let size = self.state_rows * self.batch;
+        View::from_slice_with_strides_generic(
+            &self.states[(times.start - self.first) * size + rows.start..],
+            Dyn(rows.len()),
+            Dyn(times.len() * self.batch),
+            Const,
+            Dyn(self.state_rows),
         )
     }
 

@@ -51,8 +51,18 @@ impl RecurrentCell for Halving {
     fn pull_back_input(&self, delta: View, mut input: ViewMut) {
         input.copy_from(&delta);
     }
-    fn push_forward(&self, _: &Point, tangent: View, mut activation: ViewMut, mut next: ViewMut) {
+    fn push_forward_with(
+        &self,
+        _: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        mut next: ViewMut,
+    ) {
         activation.zip_apply(&tangent, |a, t| *a = 0.5 * t);
+        if let Some(input) = input {
+            activation += input;
+        }
         next.copy_from(&activation);
     }
 }

@@ -2,6 +2,11 @@
 
 use std::ops::Range;
 
+use kernels::{View, ViewMut};
+
+use crate::cell::RecurrentCell;
+use crate::scaled::{NotFinite, Scaled, rescale};
+
 /// Scratch memory; grows to the largest run seen and is then allocated no more.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
@@ -11,12 +16,66 @@ pub struct Workspace {
     /// Adjoints of one step, S×B each.
     pub(crate) carried: Vec<f64>,
     pub(crate) arrived: Vec<f64>,
+    pub(crate) arrived_exponents: Vec<i64>,
     pub(crate) previous: Vec<f64>,
     pub(crate) node: Vec<f64>,
     pub(crate) exponents: Vec<i64>,
     /// The loss's direct derivative, H×B.
     pub(crate) injected: Vec<f64>,
     pub(crate) injected_exponents: Vec<i64>,
+    /// What goes down to the layer below over one chunk.
+    pub(crate) downward: Downward,
+    /// The same at detached states, where the steps after them count as well.
+    pub(crate) downward_at_cuts: Downward,
+}
+
+/// The gradient with respect to a layer's inputs over one chunk, I×(n·B), and its exponents.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Downward {
+    values: Vec<f64>,
+    exponents: Vec<i64>,
+    /// I·B and B.
+    step: (usize, usize),
+}
+
+impl Downward {
+    /// Makes room for `steps` steps of `batch` sequences; contents are unspecified afterwards.
+    pub fn prepare(&mut self, rows: usize, steps: usize, batch: usize) {
+        self.step = (rows * batch, batch);
+        self.values.resize(rows * batch * steps, 0.0);
+        self.exponents.resize(batch * steps, 0);
+    }
+
+    /// W_ihᵀ·δ of steps from `first` on, counted from the start of the chunk.
+    ///
+    /// # Errors
+    /// The first step, counted likewise, that leaves the range of f64.
+    pub fn set(
+        &mut self,
+        first: usize,
+        cell: &dyn RecurrentCell,
+        deltas: Scaled,
+    ) -> Result<(), usize> {
+        let (size, batch) = self.step;
+        let (rows, columns) = (size / batch, deltas.exponents.len());
+        let values = &mut self.values[first * size..][..rows * columns];
+        let exponents = &mut self.exponents[first * batch..][..columns];
+        cell.pull_back_input(deltas.values, ViewMut::from_slice(values, rows, columns));
+        exponents.copy_from_slice(deltas.exponents);
+        rescale(ViewMut::from_slice(values, rows, columns), exponents).map_err(|NotFinite| {
+            let is_bad = |step: &[f64]| !kernels::all_finite(step);
+            first + values.chunks_exact(size).position(is_bad).unwrap_or(0)
+        })
+    }
+
+    /// One step, counted from the start of the chunk.
+    pub fn at(&self, step: usize) -> Scaled<'_> {
+        let (size, batch) = self.step;
+        Scaled {
+            values: View::from_slice(&self.values[step * size..][..size], size / batch, batch),
+            exponents: &self.exponents[step * batch..][..batch],
+        }
+    }
 }
 
 impl Workspace {

@@ -182,10 +182,17 @@ impl RecurrentCell for Lstm {
         self.affine.pull_back_input(delta, input);
     }
 
-    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, next: ViewMut) {
+    fn push_forward_with(
+        &self,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        next: ViewMut,
+    ) {
         let hidden = self.affine.hidden();
         self.affine
-            .recurrent(tangent.rows(0, hidden), activation.as_view_mut());
+            .tangent(input, tangent.rows(0, hidden), activation.as_view_mut());
         simd::run(passes::PushForward {
             hidden,
             forget_gate: self.forget_gate,

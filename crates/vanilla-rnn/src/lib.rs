@@ -133,9 +133,17 @@ impl RecurrentCell for VanillaRnn {
         self.affine.pull_back_input(delta, input);
     }
 
-    /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1}).
-    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, next: ViewMut) {
-        self.affine.recurrent(tangent, activation.as_view_mut());
+    /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1} + W_ih·ẋ_t).
+    fn push_forward_with(
+        &self,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        next: ViewMut,
+    ) {
+        self.affine
+            .tangent(input, tangent, activation.as_view_mut());
         self.activation
             .multiply_by_slope(at.next, activation.as_view(), next);
     }

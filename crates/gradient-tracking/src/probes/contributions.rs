@@ -5,10 +5,12 @@
 //! cheaper than the product where B is no larger than F has rows; the sum of products can cancel
 //! to just below 0, so it is clamped. Otherwise M itself is formed, in one reused buffer.
 
-use kernels::{Start, View};
+use std::ops::Range;
+
+use kernels::Start;
 use nalgebra::DMatrix;
 
-use crate::cell::{Factor, ParameterBlock, Trainable};
+use crate::cell::{ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe};
 use crate::probes::norms::Norms;
 use crate::scaled::{LogSum, largest_exponent, rows, scale_slice};
@@ -17,9 +19,8 @@ use crate::scaled::{LogSum, largest_exponent, rows, scale_slice};
 #[derive(Clone, Debug, PartialEq)]
 pub struct ContributionNorms {
     /// One per parameter block, with its name.
-    pub blocks: Vec<(&'static str, Norms)>,
+    pub blocks: Vec<(String, Norms)>,
     parameters: Vec<ParameterBlock>,
-    output_rows: std::ops::Range<usize>,
     /// δ_t at one exponent, P×B.
     delta: DMatrix<f64>,
     gram_delta: DMatrix<f64>,
@@ -41,9 +42,8 @@ impl ContributionNorms {
         ContributionNorms {
             blocks: parameters
                 .iter()
-                .map(|block| (block.name, Norms::new(steps, batch, false)))
+                .map(|block| (block.name.clone(), Norms::new(steps, batch, false)))
                 .collect(),
-            output_rows: cell.output_rows(),
             delta: DMatrix::zeros(shape.delta, batch),
             gram_delta: DMatrix::zeros(batch, batch),
             gram_factor: DMatrix::zeros(batch, batch),
@@ -52,7 +52,10 @@ impl ContributionNorms {
         }
     }
 
-    fn record(&mut self, t: usize, delta: View, exponents: &[i64], output: View, input: View) {
+    /// `columns` are those of step t in the chunk.
+    fn record(&mut self, t: usize, chunk: &BackwardChunk, columns: Range<usize>) {
+        let delta = chunk.deltas.values.columns_range(columns.clone());
+        let exponents = &chunk.deltas.exponents[columns.clone()];
         // Columns of different sequences add up in a weight's gradient: one exponent for all. It is
         // that of δ itself, which may lie far below the adjoint whose exponent it came with.
         let own = |j: usize| Some(largest_exponent(delta.column(j).as_slice())? + exponents[j]);
@@ -61,15 +64,21 @@ impl ContributionNorms {
         for (mut column, own) in self.delta.column_iter_mut().zip(exponents) {
             scale_slice(column.as_mut_slice(), own - exponent);
         }
-        let delta = self.delta.as_view();
-        kernels::multiply_transposed(Start::Zero, delta, delta, self.gram_delta.as_view_mut());
-        let batch = delta.ncols();
+        let batch = columns.len();
+        let all_rows = self.delta.as_view();
+        let mut in_gram = None;
         for (block, (_, norms)) in self.parameters.iter().zip(&mut self.blocks) {
-            let factor = match block.factor {
-                Factor::Output => Some(output),
-                Factor::Input => Some(input),
-                Factor::Constant => None,
-            };
+            let delta = rows(&all_rows, &block.rows);
+            // Once for all blocks with the same rows.
+            if in_gram != Some(&block.rows) {
+                let gram = self.gram_delta.as_view_mut();
+                kernels::multiply_transposed(Start::Zero, delta, delta, gram);
+                in_gram = Some(&block.rows);
+            }
+            let factor = block.factor.of(chunk);
+            let factor = factor
+                .as_ref()
+                .map(|factor| factor.columns_range(columns.clone()));
             let square = match factor {
                 None => self.gram_delta.sum().max(0.0),
                 Some(factor) if batch <= block.columns => {
@@ -82,7 +91,8 @@ impl ContributionNorms {
                     self.gram_delta.dot(&self.gram_factor).max(0.0)
                 }
                 Some(factor) => {
-                    let mut product = self.product.columns_mut(0, block.columns);
+                    let shape = (block.rows.len(), block.columns);
+                    let mut product = self.product.view_mut((0, 0), shape);
                     kernels::multiply_by_transpose(
                         Start::Zero,
                         delta,
@@ -99,17 +109,9 @@ impl ContributionNorms {
 
 impl Probe for ContributionNorms {
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
-        let output = rows(&chunk.previous, &self.output_rows);
         let batch = chunk.batch;
-        for k in 0..chunk.inputs.ncols() / batch {
-            let columns = k * batch..(k + 1) * batch;
-            self.record(
-                chunk.first_step + k,
-                chunk.deltas.values.columns_range(columns.clone()),
-                &chunk.deltas.exponents[columns.clone()],
-                output.columns_range(columns.clone()),
-                chunk.inputs.columns_range(columns),
-            );
+        for (k, t) in chunk.times().enumerate() {
+            self.record(t, chunk, k * batch..(k + 1) * batch);
         }
         // Index t − 1.
         let indices = chunk.first_step - 1..chunk.times().end - 1;

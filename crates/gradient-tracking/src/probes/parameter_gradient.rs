@@ -2,9 +2,9 @@
 
 use kernels::{Packed, Start, View, ViewMut};
 
-use crate::cell::{Factor, ParameterBlock, Trainable};
+use crate::cell::{ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe};
-use crate::scaled::{Scaled, scale_by_power_of_two, scale_slice};
+use crate::scaled::{Scaled, rows, scale_by_power_of_two, scale_slice};
 use crate::workspace::chunk_steps;
 
 /// Adds up Σ_t δ_t·factor_tᵀ, chunk by chunk.
@@ -18,8 +18,6 @@ pub struct ParameterGradient {
     /// The common power of two.
     pub exponent: i64,
     blocks: Vec<ParameterBlock>,
-    output_rows: std::ops::Range<usize>,
-    delta_rows: usize,
     is_zero: bool,
     /// δ of a chunk, at the common exponent.
     deltas: Packed,
@@ -33,22 +31,20 @@ impl ParameterGradient {
             values: vec![0.0; cell.parameters().len()],
             exponent: 0,
             blocks: cell.parameter_blocks().to_vec(),
-            output_rows: cell.output_rows(),
-            delta_rows: shape.delta,
             is_zero: true,
             deltas: Packed::with_capacity(shape.delta, batch * chunk_steps(batch).min(steps)),
         }
     }
 
     /// log₁₀ of the Frobenius norm of each block, with its name.
-    pub fn log10_norms(&self) -> impl Iterator<Item = (&'static str, f64)> {
+    pub fn log10_norms(&self) -> impl Iterator<Item = (&str, f64)> {
         self.blocks.iter().map(|block| {
             let values = &self.values[block.range.clone()];
             let norm = Scaled {
                 values: View::from_slice(values, values.len(), 1),
                 exponents: &[self.exponent],
             };
-            (block.name, norm.log10_norm())
+            (block.name.as_str(), norm.log10_norm())
         })
     }
 
@@ -77,26 +73,27 @@ impl ParameterGradient {
         scale_slice(&mut self.values, self.exponent - target);
         (self.exponent, self.is_zero) = (target, false);
 
-        // Laid out once for all blocks.
-        self.deltas.set(deltas.values);
-        if deltas.exponents.iter().any(|exponent| *exponent != target) {
-            self.deltas.change_columns(|j, column| {
-                scale_slice(column, deltas.exponents[j] - target);
-            });
-        }
+        let mut laid_out = None;
         for block in &self.blocks {
-            let values = &mut self.values[block.range.clone()];
-            let factor = match block.factor {
-                Factor::Output => crate::scaled::rows(&chunk.previous, &self.output_rows),
-                Factor::Input => chunk.inputs,
-                Factor::Constant => {
-                    self.deltas.add_columns(values);
-                    continue;
+            // Once for all blocks with the same rows.
+            if laid_out != Some(&block.rows) {
+                self.deltas.set(rows(&deltas.values, &block.rows));
+                if deltas.exponents.iter().any(|exponent| *exponent != target) {
+                    self.deltas.change_columns(|j, column| {
+                        scale_slice(column, deltas.exponents[j] - target);
+                    });
                 }
-            };
-            let sum = ViewMut::from_slice(values, self.delta_rows, block.columns);
-            self.deltas
-                .multiply_by_transpose(Start::Destination, factor, sum);
+                laid_out = Some(&block.rows);
+            }
+            let values = &mut self.values[block.range.clone()];
+            match block.factor.of(chunk) {
+                None => self.deltas.add_columns(values),
+                Some(factor) => {
+                    let sum = ViewMut::from_slice(values, block.rows.len(), block.columns);
+                    self.deltas
+                        .multiply_by_transpose(Start::Destination, factor, sum);
+                }
+            }
         }
     }
 }

@@ -152,11 +152,11 @@ impl Probe for PathSplit {
             self.gated.finish(0..1);
         }
         if step.cut {
-            // Only what the loss puts in at this very step goes on.
+            // Only what is put in at this very step goes on.
             self.direct_part.values.fill(0.0);
             self.gated_part.values.fill(0.0);
-            if let Some(injected) = step.injected {
-                self.add(Which::Direct, step, injected);
+            if let Some(kept) = step.kept {
+                self.add(Which::Direct, step, kept);
             }
         }
         if let Some(point) = step.point {
