@@ -173,7 +173,11 @@ pub fn sweep(
 }
 
 /// `f` of every item, in the order of the items, on `threads` threads.
-pub fn in_order<T: Sync, R: Send>(threads: usize, items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn in_order<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    f: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     if threads <= 1 {
         return items.iter().map(f).collect();
     }

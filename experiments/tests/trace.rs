@@ -1,5 +1,7 @@
 //! `vangrad trace` as its users have it: files in, files out, and what it says to bad ones.
 
+// What tests of experiments need beside.
+#[allow(dead_code)]
 mod common;
 
 use std::collections::{BTreeMap, HashMap};
@@ -55,7 +57,10 @@ fn input(steps: usize, batch: usize) -> Tensor {
 
 fn lab() -> Lab {
     let lab = Lab::with("");
-    lab.write("w.safetensors", torch_weights::write("rnn", &network(2, 4, 0)));
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("rnn", &network(2, 4, 0)),
+    );
     lab.write("x.safetensors", file(&[input(12, 3)]));
     lab
 }
@@ -78,7 +83,12 @@ fn trace(lab: &Lab, further: &[&str]) -> Ended {
 fn gradients(lab: &Lab, folder: &str) -> BTreeMap<(usize, String), Vec<f64>> {
     let bytes = lab.bytes(&format!("{folder}/gradients.csv"));
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let header: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
     assert_eq!(header.join(","), "layer,quantity,t,lag,log10_norm");
     let mut curves: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
     let mut lags = Vec::new();
@@ -174,14 +184,25 @@ fn a_traces_folder_is_written_again_with_the_same_bytes_and_redrawn() {
     trace(&lab, &["--no-figures"]).exits_with(0);
     let again = lab.files("out");
     assert_eq!(again["notes.txt"], b"mine");
-    assert!(!again.contains_key("figures/gradients.svg"), "of the first trace");
+    assert!(
+        !again.contains_key("figures/gradients.svg"),
+        "of the first trace"
+    );
     assert!(!again.contains_key(".vangrad-gradients.csv.tmp"));
     assert_eq!(again["gradients.csv"], files["gradients.csv"]);
     assert_eq!(again["summary.json"], files["summary.json"]);
-    lab.vangrad(&["plot", "out"]).exits_with(0).says(&["out/figures/gradients.svg"]);
+    lab.vangrad(&["plot", "out"])
+        .exits_with(0)
+        .says(&["out/figures/gradients.svg"]);
     let redrawn = lab.files("out");
-    assert_eq!(redrawn["figures/gradients.svg"], files["figures/gradients.svg"]);
-    assert_eq!(redrawn["figures/gradients.png"], files["figures/gradients.png"]);
+    assert_eq!(
+        redrawn["figures/gradients.svg"],
+        files["figures/gradients.svg"]
+    );
+    assert_eq!(
+        redrawn["figures/gradients.png"],
+        files["figures/gradients.png"]
+    );
 }
 
 #[test]
@@ -189,14 +210,20 @@ fn experiments_and_traces_keep_out_of_each_others_folders() {
     let lab = lab();
     lab.write("experiment.toml", common::TINY);
     trace(&lab, &[]).exits_with(0);
-    lab.run(&["--no-figures"]).exits_with(2).says(&["vangrad trace"]);
+    lab.run(&["--no-figures"])
+        .exits_with(2)
+        .says(&["vangrad trace"]);
     lab.run(&["--fresh"]).exits_with(2).says(&["vangrad trace"]);
-    lab.vangrad(&["verify", "out"]).exits_with(2).says(&["vangrad trace"]);
+    lab.vangrad(&["verify", "out"])
+        .exits_with(2)
+        .says(&["vangrad trace"]);
     lab.vangrad(&["run", "experiment.toml", "--no-figures", "--out", "results"])
         .exits_with(0);
     let before = lab.files("");
     let into = |folder| lab.vangrad(&[&ARGUMENTS[..6], &[folder]].concat());
-    into("results").exits_with(2).says(&["the results of an experiment"]);
+    into("results")
+        .exits_with(2)
+        .says(&["the results of an experiment"]);
     lab.write("foreign/thesis.tex", "");
     into("foreign").exits_with(2).says(&["thesis.tex"]);
     into("w.safetensors").exits_with(2).says(&["not a folder"]);
@@ -270,7 +297,10 @@ fn norms_go_far_below_what_floats_hold() {
     let mut adjoint = vec![0.0; steps * 2];
     adjoint[2 * steps - 2..].copy_from_slice(&[3.0, 4.0]);
     let lab = Lab::with("");
-    lab.write("w.safetensors", torch_weights::write("", &[layer(0.25), layer(0.5)]));
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("", &[layer(0.25), layer(0.5)]),
+    );
     lab.write(
         "x.safetensors",
         file(&[
@@ -278,7 +308,9 @@ fn norms_go_far_below_what_floats_hold() {
             doubles("grad_output", &[steps, 1, 2], &adjoint),
         ]),
     );
-    trace(&lab, &["--no-figures"]).exits_with(0).says(&["f32 would print 0 from lag 15"]);
+    trace(&lab, &["--no-figures"])
+        .exits_with(0)
+        .says(&["f32 would print 0 from lag 15"]);
     let curves = gradients(&lab, "out");
     for lag in 0..=steps {
         let t = steps - lag;
@@ -297,11 +329,16 @@ fn norms_go_far_below_what_floats_hold() {
 #[test]
 fn every_format_of_inputs_gives_the_same_bytes() {
     let lab = Lab::with("");
-    lab.write("w.safetensors", torch_weights::write("rnn", &network(1, 1, 0)));
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("rnn", &network(1, 1, 0)),
+    );
     let (_, _, _, bytes) = input(12, 1);
     let (words, _) = bytes.as_chunks::<8>();
     let values: Vec<f64> = words.iter().map(|word| f64::from_le_bytes(*word)).collect();
-    let lines = values.chunks(2).map(|row| format!("{},{}\n", row[0], row[1]));
+    let lines = values
+        .chunks(2)
+        .map(|row| format!("{},{}\n", row[0], row[1]));
     let csv: String = lines.collect();
     let npy = |shape: &str| {
         let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
@@ -323,16 +360,36 @@ fn every_format_of_inputs_gives_the_same_bytes() {
         ("header.csv", format!("a,b\n{csv}").into_bytes()),
         ("x.npy", npy("(12, 1, 2)")),
         ("flat.npy", npy("(12, 2)")),
-        ("flat.safetensors", file(&[doubles("input", &[12, 2], &values)])),
+        (
+            "flat.safetensors",
+            file(&[doubles("input", &[12, 2], &values)]),
+        ),
     ] {
         lab.write(name, contents);
-        let inputs = ["trace", "--weights", "w.safetensors", "--inputs", name, "--out", "out"];
+        let inputs = [
+            "trace",
+            "--weights",
+            "w.safetensors",
+            "--inputs",
+            name,
+            "--out",
+            "out",
+        ];
         lab.vangrad(&inputs).exits_with(0);
         assert_eq!(gradients(&lab, "out"), expected, "{name}");
     }
     lab.write("b.npy", npy("(1, 12, 2)"));
-    let inputs = ["trace", "--weights", "w.safetensors", "--inputs", "b.npy", "--out", "out"];
-    lab.vangrad(&[&inputs[..], &["--batch-first"]].concat()).exits_with(0);
+    let inputs = [
+        "trace",
+        "--weights",
+        "w.safetensors",
+        "--inputs",
+        "b.npy",
+        "--out",
+        "out",
+    ];
+    lab.vangrad(&[&inputs[..], &["--batch-first"]].concat())
+        .exits_with(0);
     assert_eq!(gradients(&lab, "out"), expected);
 }
 
@@ -342,11 +399,16 @@ fn norms_over_sequences_are_the_roots_of_sums_of_squares() {
     let (steps, batch) = (9, 21);
     let lengths: Vec<usize> = (0..batch).map(|j| 1 + (4 * j) % steps).collect();
     let all = input(steps, batch);
-    let bytes: Vec<u8> = lengths.iter().flat_map(|n| (*n as i64).to_le_bytes()).collect();
+    let bytes: Vec<u8> = lengths
+        .iter()
+        .flat_map(|n| (*n as i64).to_le_bytes())
+        .collect();
     let lengths_tensor = ("lengths".to_owned(), Dtype::I64, vec![batch], bytes);
     let lab = lab();
     lab.write("x.safetensors", file(&[all.clone(), lengths_tensor]));
-    trace(&lab, &[]).exits_with(0).says(&["21 sequences of 1 to 9 steps, aligned at their ends"]);
+    trace(&lab, &[])
+        .exits_with(0)
+        .says(&["21 sequences of 1 to 9 steps, aligned at their ends"]);
     let found = gradients(&lab, "out");
 
     let mut squares: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
@@ -356,7 +418,10 @@ fn norms_over_sequences_are_the_roots_of_sums_of_squares() {
         let values: Vec<f64> = (0..*length)
             .flat_map(|t| own(t).iter().map(|word| f64::from_le_bytes(*word)))
             .collect();
-        lab.write("x.safetensors", file(&[doubles("input", &[*length, 1, 2], &values)]));
+        lab.write(
+            "x.safetensors",
+            file(&[doubles("input", &[*length, 1, 2], &values)]),
+        );
         trace(&lab, &["--no-figures"]).exits_with(0);
         for (key, curve) in gradients(&lab, "out") {
             let sums = squares.entry(key).or_insert(vec![0.0; steps + 1]);
@@ -380,9 +445,15 @@ fn checkpoints_of_a_training_share_a_table_and_a_heat_map() {
         let name = format!("step-{step}.safetensors");
         lab.write(&name, torch_weights::write("rnn", &network(2, 4, step)));
     }
-    let weights = ["step-1.safetensors", "step-10.safetensors", "step-100.safetensors"];
+    let weights = [
+        "step-1.safetensors",
+        "step-10.safetensors",
+        "step-100.safetensors",
+    ];
     let arguments = [&["trace", "--weights"], &weights[..], &ARGUMENTS[3..]].concat();
-    lab.vangrad(&arguments).exits_with(0).says(&["figures/checkpoints.png"]);
+    lab.vangrad(&arguments)
+        .exits_with(0)
+        .says(&["figures/checkpoints.png"]);
     let table = String::from_utf8(lab.bytes("out/gradients.csv")).unwrap();
     assert!(table.starts_with("weights,layer,quantity,t,lag,log10_norm\nstep-1,0,h,0,12,"));
     let figure = lab.bytes("out/figures/checkpoints.svg");
@@ -394,23 +465,43 @@ fn checkpoints_of_a_training_share_a_table_and_a_heat_map() {
         .iter()
         .flat_map(|weights| {
             let alone = ["trace", "--weights", weights, "--inputs", "x.safetensors"];
-            lab.vangrad(&[&alone[..], &["--out", "alone", "--no-figures"]].concat()).exits_with(0);
+            lab.vangrad(&[&alone[..], &["--out", "alone", "--no-figures"]].concat())
+                .exits_with(0);
             let text = String::from_utf8(lab.bytes("alone/gradients.csv")).unwrap();
             let label = weights.strip_suffix(".safetensors").unwrap().to_owned();
-            let rows: Vec<String> = text.lines().skip(1).map(|l| format!("{label},{l}\n")).collect();
+            let rows: Vec<String> = text
+                .lines()
+                .skip(1)
+                .map(|l| format!("{label},{l}\n"))
+                .collect();
             rows
         })
         .collect();
     assert_eq!(table.split_once('\n').unwrap().1, own);
 
-    lab.write("other.safetensors", torch_weights::write("rnn", &network(1, 4, 0)));
-    let arguments = ["trace", "--weights", "step-1.safetensors", "other.safetensors"];
+    lab.write(
+        "other.safetensors",
+        torch_weights::write("rnn", &network(1, 4, 0)),
+    );
+    let arguments = [
+        "trace",
+        "--weights",
+        "step-1.safetensors",
+        "other.safetensors",
+    ];
     let further = ["--inputs", "x.safetensors", "--out", "new"];
     lab.vangrad(&[&arguments[..], &further].concat())
         .exits_with(2)
         .says(&["other.safetensors: found LSTM `rnn`, 1 layer"]);
-    let arguments = ["trace", "--weights", "step-1.safetensors", "step-1.safetensors"];
-    lab.vangrad(&[&arguments[..], &further].concat()).exits_with(2).says(&["named twice"]);
+    let arguments = [
+        "trace",
+        "--weights",
+        "step-1.safetensors",
+        "step-1.safetensors",
+    ];
+    lab.vangrad(&[&arguments[..], &further].concat())
+        .exits_with(2)
+        .says(&["named twice"]);
 }
 
 #[test]
@@ -429,9 +520,14 @@ fn a_state_that_overflows_is_said_and_nothing_is_left() {
     assert_same(&lab.files(""), &before);
 
     // Beside one that does not, it fails alone.
-    lab.write("good.safetensors", torch_weights::write("", &network(1, 1, 0)));
+    lab.write(
+        "good.safetensors",
+        torch_weights::write("", &network(1, 1, 0)),
+    );
     let arguments = [&arguments[..2], &["good.safetensors"], &arguments[2..]].concat();
-    lab.vangrad(&arguments).exits_with(1).says(&["at step 3", "figures/checkpoints.png"]);
+    lab.vangrad(&arguments)
+        .exits_with(1)
+        .says(&["at step 3", "figures/checkpoints.png"]);
     let table = String::from_utf8(lab.bytes("out/gradients.csv")).unwrap();
     assert!(table.contains("\ngood,0,h,5,0,") && !table.contains("\nw,"));
 }
@@ -470,9 +566,15 @@ fn gradients_of_runs(lab: &Lab, folder: &str) -> BTreeMap<(String, String), Vec<
 fn an_exported_network_traces_to_what_its_run_measured() {
     let lab = Lab::with(EXPERIMENT);
     lab.run(&["--no-figures"]).exits_with(0);
-    lab.vangrad(&["trace", "--export-weights", "experiment.toml", "--out", "torch"])
-        .exits_with(0)
-        .says(&["12 networks"]);
+    lab.vangrad(&[
+        "trace",
+        "--export-weights",
+        "experiment.toml",
+        "--out",
+        "torch",
+    ])
+    .exits_with(0)
+    .says(&["12 networks"]);
     let runs: Vec<HashMap<String, String>> =
         csv::Reader::from_reader(lab.bytes("torch/runs.csv").as_slice())
             .deserialize()
@@ -508,8 +610,16 @@ fn an_exported_network_traces_to_what_its_run_measured() {
         }
     }
     // Written again, with nothing left of what is no longer asked for.
-    let fewer = ["trace", "--export-weights", "experiment.toml", "--out", "torch", "--set"];
-    lab.vangrad(&[&fewer[..], &["replicates=1"]].concat()).exits_with(0);
+    let fewer = [
+        "trace",
+        "--export-weights",
+        "experiment.toml",
+        "--out",
+        "torch",
+        "--set",
+    ];
+    lab.vangrad(&[&fewer[..], &["replicates=1"]].concat())
+        .exits_with(0);
     let networks = lab.files("torch/networks");
     assert_eq!(networks.len(), 12);
 }
@@ -518,13 +628,27 @@ fn an_exported_network_traces_to_what_its_run_measured() {
 fn what_pytorch_has_no_module_for_is_not_exported() {
     for (from, to, part) in [
         (r#""relu""#, r#""logistic""#, "nn.RNN does not have"),
-        ("hidden = 6", "hidden = 6\nforget_gate = false", "no forget gate"),
-        ("[[cell]]\nkind = \"van", "[loss]\ntruncation = 3\n[[cell]]\nkind = \"van", "truncation"),
+        (
+            "hidden = 6",
+            "hidden = 6\nforget_gate = false",
+            "no forget gate",
+        ),
+        (
+            "[[cell]]\nkind = \"van",
+            "[loss]\ntruncation = 3\n[[cell]]\nkind = \"van",
+            "truncation",
+        ),
     ] {
         assert_eq!(EXPERIMENT.matches(from).count(), 1);
         let lab = Lab::with(&EXPERIMENT.replace(from, to));
         let before = lab.files("");
-        let arguments = ["trace", "--export-weights", "experiment.toml", "--out", "torch"];
+        let arguments = [
+            "trace",
+            "--export-weights",
+            "experiment.toml",
+            "--out",
+            "torch",
+        ];
         lab.vangrad(&arguments).exits_with(2).says(&[part]);
         assert_same(&lab.files(""), &before);
     }
@@ -575,7 +699,15 @@ fn refused(weights: &[u8], (name, inputs): (&str, &[u8]), further: &[&str], part
     lab.write("w.safetensors", weights);
     lab.write(name, inputs);
     let before = lab.files("");
-    let arguments = ["trace", "--weights", "w.safetensors", "--inputs", name, "--out", "out/deep"];
+    let arguments = [
+        "trace",
+        "--weights",
+        "w.safetensors",
+        "--inputs",
+        name,
+        "--out",
+        "out/deep",
+    ];
     let ended = lab.vangrad(&[&arguments, further].concat()).exits_with(2);
     assert_same(&lab.files(""), &before);
     assert_eq!(ended.stdout, "", "an error belongs on standard error");
@@ -613,7 +745,12 @@ fn bad_weights_are_refused_with_file_and_tensor() {
         values[4] = value;
         [doubles("rnn.weight_hh_l1", &[12, 3], &values)]
     };
-    let integers = ("rnn.weight_hh_l1".to_owned(), Dtype::I64, vec![12, 3], vec![0; 288]);
+    let integers = (
+        "rnn.weight_hh_l1".to_owned(),
+        Dtype::I64,
+        vec![12, 3],
+        vec![0; 288],
+    );
     let whole = file(&state_dict());
     let both = [state_dict(), {
         let rename = |(name, dtype, shape, bytes): Tensor| {
@@ -627,12 +764,27 @@ fn bad_weights_are_refused_with_file_and_tensor() {
         doubles("gru.weight_hh_l0", &[9, 3], &[0.0; 27]),
     ];
     for (weights, parts) in [
-        (with("rnn.weight_hh_l1", &one(f64::NAN)), &["NaN at [1, 1] of `rnn.weight_hh_l1`"][..]),
-        (with("rnn.weight_hh_l1", &one(f64::INFINITY)), &["inf at [1, 1]"]),
-        (with("rnn.weight_hh_l1", &[integers]), &["`rnn.weight_hh_l1` of type I64"]),
-        (with("rnn.weight_hh_l1", &[]), &["expected a tensor `rnn.weight_hh_l1`, found none"]),
         (
-            with("rnn.bias_ih_l0", &[doubles("rnn.bias_ih_l0", &[11], &[0.0; 11])]),
+            with("rnn.weight_hh_l1", &one(f64::NAN)),
+            &["NaN at [1, 1] of `rnn.weight_hh_l1`"][..],
+        ),
+        (
+            with("rnn.weight_hh_l1", &one(f64::INFINITY)),
+            &["inf at [1, 1]"],
+        ),
+        (
+            with("rnn.weight_hh_l1", &[integers]),
+            &["`rnn.weight_hh_l1` of type I64"],
+        ),
+        (
+            with("rnn.weight_hh_l1", &[]),
+            &["expected a tensor `rnn.weight_hh_l1`, found none"],
+        ),
+        (
+            with(
+                "rnn.bias_ih_l0",
+                &[doubles("rnn.bias_ih_l0", &[11], &[0.0; 11])],
+            ),
             &["`rnn.bias_ih_l0` of shape [11], expected [12]"],
         ),
         (
@@ -640,7 +792,10 @@ fn bad_weights_are_refused_with_file_and_tensor() {
             &["rnn.weight_hr_l0", "proj_size"],
         ),
         (
-            with("", &[doubles("rnn.weight_ih_l0_reverse", &[12, 2], &[0.0; 24])]),
+            with(
+                "",
+                &[doubles("rnn.weight_ih_l0_reverse", &[12, 2], &[0.0; 24])],
+            ),
             &["rnn.weight_ih_l0_reverse", "bidirectional"],
         ),
         (
@@ -648,7 +803,10 @@ fn bad_weights_are_refused_with_file_and_tensor() {
             &["`rnn.scale` inside the recurrent module"],
         ),
         (file(&gru), &["`gru.weight_hh_l0`", "GRU"]),
-        (file(&both), &["2 recurrent modules", "decoder (LSTM", "--module NAME"]),
+        (
+            file(&both),
+            &["2 recurrent modules", "decoder (LSTM", "--module NAME"],
+        ),
         (whole[..whole.len() - 1].to_vec(), &["truncated"]),
         (whole[..30].to_vec(), &["truncated"]),
         (claims(1 << 63), &["truncated"]),
@@ -661,7 +819,10 @@ fn bad_weights_are_refused_with_file_and_tensor() {
     }
     let good_weights = file(&state_dict());
     let module = ["--module", "encoder"];
-    let parts = ["no recurrent module called `encoder`", "rnn (LSTM, 2 layers"];
+    let parts = [
+        "no recurrent module called `encoder`",
+        "rnn (LSTM, 2 layers",
+    ];
     refused(&good_weights, ("x.safetensors", &good()), &module, &parts);
 }
 
@@ -686,16 +847,46 @@ fn bad_inputs_are_refused_with_file_and_tensor() {
     claims[..8].copy_from_slice(&(1_u64 << 63).to_le_bytes());
     let text = |text: &str| ("x.csv", text.as_bytes().to_vec());
     for ((name, inputs), parts) in [
-        (tensors(&[nan("input", &[4, 2, 2])]), &["NaN in `input` at step 0, sequence 1"][..]),
-        (tensors(&[input(4, 2), nan("h_0", &[2, 2, 3])]), &["NaN in `h_0`"]),
-        (tensors(&[input(4, 2), nan("grad_output", &[4, 2, 3])]), &["NaN in `grad_output`"]),
-        (tensors(&[zeros("input", &[0, 2, 2])]), &["found 0 steps, 2 sequences"]),
-        (tensors(&[zeros("input", &[4, 0, 2])]), &["found 4 steps, 0 sequences"]),
-        (tensors(&[zeros("input", &[4, 2, 3])]), &["3 features, expected 2"]),
-        (tensors(&[zeros("inputs", &[4, 2, 3])]), &["`inputs`, expected only `input`"]),
-        (tensors(&[input(4, 2), zeros("h_0", &[1, 2, 3])]), &["`h_0`", "[2, 2, 3]"]),
-        (tensors(&[input(4, 2), zeros("grad_output", &[4, 2, 5])]), &["[4, 2, 3]"]),
-        (tensors(&[input(4, 2), zeros("grad_output", &[2, 4, 3])]), &["`grad_output`", "[4, 2, H]"]),
+        (
+            tensors(&[nan("input", &[4, 2, 2])]),
+            &["NaN in `input` at step 0, sequence 1"][..],
+        ),
+        (
+            tensors(&[input(4, 2), nan("h_0", &[2, 2, 3])]),
+            &["NaN in `h_0`"],
+        ),
+        (
+            tensors(&[input(4, 2), nan("grad_output", &[4, 2, 3])]),
+            &["NaN in `grad_output`"],
+        ),
+        (
+            tensors(&[zeros("input", &[0, 2, 2])]),
+            &["found 0 steps, 2 sequences"],
+        ),
+        (
+            tensors(&[zeros("input", &[4, 0, 2])]),
+            &["found 4 steps, 0 sequences"],
+        ),
+        (
+            tensors(&[zeros("input", &[4, 2, 3])]),
+            &["3 features, expected 2"],
+        ),
+        (
+            tensors(&[zeros("inputs", &[4, 2, 3])]),
+            &["`inputs`, expected only `input`"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("h_0", &[1, 2, 3])]),
+            &["`h_0`", "[2, 2, 3]"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("grad_output", &[4, 2, 5])]),
+            &["[4, 2, 3]"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("grad_output", &[2, 4, 3])]),
+            &["`grad_output`", "[4, 2, H]"],
+        ),
         (
             tensors(&[("input".to_owned(), Dtype::I64, vec![4, 2, 2], vec![0; 128])]),
             &["`input` of type F64, F32, F16 or BF16, found I64"],
@@ -708,13 +899,19 @@ fn bad_inputs_are_refused_with_file_and_tensor() {
         (text("1,2,3\n"), &["3 features, expected 2"]),
         (text("a,b\n"), &["found 0 steps"]),
         (text(""), &["found 0 steps"]),
-        (("x.npy", b"\x93NUMPY\x01\x00\xff\xff".to_vec()), &["damaged .npy"]),
+        (
+            ("x.npy", b"\x93NUMPY\x01\x00\xff\xff".to_vec()),
+            &["damaged .npy"],
+        ),
     ] {
-        let parts = [&[format!("{name}: ").as_str()], parts].concat();
+        let place = format!("{name}: ");
+        let parts = [&[place.as_str()], parts].concat();
         refused(&weights, (name, &inputs), &[], &parts);
     }
     let lab = lab();
     let missing = [&ARGUMENTS[..4], &["nowhere.npy"], &ARGUMENTS[5..]].concat();
     lab.vangrad(&missing).exits_with(2).says(&["nowhere.npy"]);
-    lab.vangrad(&["trace", "--out", "out"]).exits_with(2).says(&["--weights"]);
+    lab.vangrad(&["trace", "--out", "out"])
+        .exits_with(2)
+        .says(&["--weights"]);
 }

@@ -19,7 +19,11 @@ pub fn widen(tensor: &TensorView<'_>) -> Option<Vec<f64>> {
 }
 
 fn words<const N: usize>(data: &[u8], number: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    data.as_chunks().0.iter().map(|word| number(*word)).collect()
+    data.as_chunks()
+        .0
+        .iter()
+        .map(|word| number(*word))
+        .collect()
 }
 
 /// The upper half of an f32.

@@ -54,5 +54,8 @@ impl View for Tensor {
 }
 
 fn bytes_of(values: &[f64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }

@@ -56,9 +56,8 @@ fn matrices_are_read_row_by_row_and_biases_added() {
     let [first, second] = module.layers.as_slice() else {
         panic!("{} layers", module.layers.len());
     };
-    let eighths = |rows, columns, values: &[f64]| {
-        DMatrix::from_row_slice(rows, columns, values) / 8.0
-    };
+    let eighths =
+        |rows, columns, values: &[f64]| DMatrix::from_row_slice(rows, columns, values) / 8.0;
     assert_eq!(first.weight_ih, eighths(3, 2, &[0., 1., 2., 3., 4., 5.]));
     assert_eq!(
         second.weight_hh,
@@ -104,9 +103,8 @@ fn of_several_modules_one_is_chosen_by_name() {
 
 #[test]
 fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
-    let doubles = |values: &[f64]| -> Vec<u8> {
-        values.iter().flat_map(|v| v.to_le_bytes()).collect()
-    };
+    let doubles =
+        |values: &[f64]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
     let with_nan = |value: f64| {
         let mut values = vec![0.5; 12];
         values[7] = value;
@@ -122,9 +120,17 @@ fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
     let mut overflowing = with("bias_ih_l1", None);
     overflowing.retain(|tensor| tensor.0 != "bias_hh_l1");
     overflowing.extend(largest());
-    let integers = ("weight_hh_l1".to_owned(), Dtype::I8, vec![12, 3], vec![0; 36]);
+    let integers = (
+        "weight_hh_l1".to_owned(),
+        Dtype::I8,
+        vec![12, 3],
+        vec![0; 36],
+    );
     for (tensors, parts) in [
-        (stack("", 3), &["`weight_hh_l0`", "[9, 3]", "GRU"] as &[&str]),
+        (
+            stack("", 3),
+            &["`weight_hh_l0`", "[9, 3]", "GRU"] as &[&str],
+        ),
         (
             with("", Some(tensor("weight_ih_l0_reverse", &[12, 2]))),
             &["`weight_ih_l0_reverse`", "bidirectional"],
@@ -141,10 +147,7 @@ fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
             with("weight_ih_l1", None),
             &["`weight_ih_l1`, found none", "`weight_hh_l1`"],
         ),
-        (
-            with("bias_hh_l0", None),
-            &["`bias_hh_l0`, found none"],
-        ),
+        (with("bias_hh_l0", None), &["`bias_hh_l0`, found none"]),
         (
             with("weight_hh_l0", None),
             &["`weight_hh_l0`, found none", "`weight_ih_l0`"],
@@ -196,7 +199,10 @@ fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
             &["weight_ih_l0", "found fc.weight"],
         ),
         (
-            vec![tensor("c.weight_ih", &[2, 2]), tensor("c.weight_hh", &[2, 2])],
+            vec![
+                tensor("c.weight_ih", &[2, 2]),
+                tensor("c.weight_hh", &[2, 2]),
+            ],
             &["append _l0"],
         ),
         (vec![], &["no tensors at all"]),

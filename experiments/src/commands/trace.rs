@@ -9,9 +9,7 @@ use vanilla_rnn::Activation;
 use crate::analysis;
 use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments};
 use crate::commands::plot::{drawn, write_figures};
-use crate::commands::{
-    CommandError, Prepared, Status, jobs_or_cores, prepare, read_config,
-};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, read_config};
 use crate::figures;
 use crate::plan::available_memory;
 use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder};
@@ -41,6 +39,8 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     let request = request(arguments, inputs, &labels, &modules, &sequences);
     let reading = clock.elapsed_seconds();
 
+    // Nothing is written before everything is computed, so there is nothing to finish.
+    ctrlc::set_handler(|| std::process::exit(130))?;
     let folder = NewFolder::for_trace(&arguments.out)?;
     let activation = match arguments.nonlinearity {
         Nonlinearity::Tanh => Activation::Tanh,
@@ -74,7 +74,9 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     } else {
         draw_trace_into(&folder, &[Format::Svg, Format::Png])?
     };
-    let found = traced.iter().map(|(label, traced)| Found::new(label, traced));
+    let found = traced
+        .iter()
+        .map(|(label, traced)| Found::new(label, traced));
     let found: Vec<Found> = found.collect();
     folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
 
@@ -84,11 +86,19 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
         request.sequences.describe(),
         request.loss
     );
-    for found in &found {
+    for (index, found) in found.iter().enumerate() {
+        // Of a long training its ends say most.
+        if found_between(index, traced.len()) {
+            continue;
+        }
         let mut networks = request.networks.iter();
         if let Some(network) = networks.find(|network| network.label == found.label) {
             print!("{}", in_words(network, request.sequences.steps, found));
         }
+    }
+    if traced.len() > MOST_PRINTED {
+        let rest = traced.len() - 2;
+        println!("… and {rest} more between them in summary.json");
     }
     println!("tables in {}", arguments.out.display());
     for figure in figures.iter().filter(|name| name.ends_with(".png")) {
@@ -103,6 +113,13 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     } else {
         Status::Failed
     })
+}
+
+/// Above this many networks only the first and the last are printed.
+const MOST_PRINTED: usize = 3;
+
+fn found_between(index: usize, count: usize) -> bool {
+    count > MOST_PRINTED && index > 0 && index + 1 < count
 }
 
 /// The modules of all files; of several they must be alike.
@@ -220,11 +237,17 @@ fn write_gradients(
     with_label: bool,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    let factors: Vec<String> = with_label.then(|| "weights".to_owned()).into_iter().collect();
+    let factors: Vec<String> = with_label
+        .then(|| "weights".to_owned())
+        .into_iter()
+        .collect();
     let header = Table::<TraceRow>::new(factors.clone()).to_csv();
     out.write_all(header.as_bytes())?;
     for (label, traced) in traced {
-        let label: Vec<String> = with_label.then(|| (*label).to_owned()).into_iter().collect();
+        let label: Vec<String> = with_label
+            .then(|| (*label).to_owned())
+            .into_iter()
+            .collect();
         for (layer, gradients) in traced.layers.iter().enumerate() {
             for quantity in &gradients.quantities {
                 let row = |(t, log10_norm): (usize, &f64)| TraceRow {
@@ -276,7 +299,10 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
         folder.write(&store::network_name(&run.id), &exported.weights)?;
         folder.write(&store::inputs_name(&run.id), &exported.inputs)?;
     }
-    folder.write("runs.csv", analysis::runs(&plan, &|_| None).to_csv().as_bytes())?;
+    folder.write(
+        "runs.csv",
+        analysis::runs(&plan, &|_| None).to_csv().as_bytes(),
+    )?;
     println!(
         "{}: {} networks and their inputs in {}; runs.csv says which is which",
         plan.config.name,

@@ -16,7 +16,8 @@ use crate::tables::{CurveRow, Key, LawRow};
 const MAX_ROWS: usize = 3;
 
 /// log₁₀ of the smallest number each precision can hold, as ln r_k would be printed.
-pub const PRECISIONS: [(&str, f64, &str); 2] = [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
+pub const PRECISIONS: [(&str, f64, &str); 2] =
+    [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
 
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;

@@ -4,7 +4,6 @@ use super::canvas::{Anchor, Canvas};
 use super::chart::{Panel, Scale, TEXT, solid, text_font};
 use super::labels;
 use super::palette::Rgb;
-use super::placement;
 use super::ticks::{self, Tick};
 
 /// Where each value of a factor stands.
@@ -109,8 +108,8 @@ impl FactorAxis {
             _ => self.marks(0..self.numbers),
         };
         let words = self.marks(self.numbers..self.values.len());
-        let written = placement::choose(words.len(), self.room.max(2));
-        marks.extend(written.into_iter().map(|index| words[index].clone()));
+        let every = words.len().div_ceil(self.room.max(1)).max(1);
+        marks.extend(words.into_iter().step_by(every));
         marks
     }
 
@@ -213,6 +212,18 @@ mod tests {
         let axis = axis(&["tanh", "relu", "logistic"]);
         assert_eq!(axis.positions(), [0.0, 1.0, 2.0]);
         assert_eq!(axis.borders(), [-0.5, 0.5, 1.5, 2.5]);
+    }
+
+    #[test]
+    fn values_side_by_side_are_words_even_if_they_are_numbers_and_evenly_written() {
+        let values = |count: usize| (0..count).map(|k| (k * k).to_string()).collect();
+        let labels = |count: usize, room: usize| {
+            let marks = FactorAxis::side_by_side(values(count), room).labels();
+            marks.into_iter().map(|mark| mark.at).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(3, 5), [0.0, 1.0, 2.0]);
+        assert_eq!(labels(6, 4), [0.0, 2.0, 4.0]);
+        assert_eq!(labels(3, 0), [0.0]);
     }
 
     #[test]

@@ -51,7 +51,9 @@ pub struct Figure {
 #[derive(Debug, Error, PartialEq)]
 pub enum FigureError {
     /// A file the figure is drawn from is not there.
-    #[error("figure `{figure}` is drawn from {file}, which is not there; the command that made the folder writes it")]
+    #[error(
+        "figure `{figure}` is drawn from {file}, which is not there; the command that made the folder writes it"
+    )]
     MissingFile {
         /// The figure's name.
         figure: String,

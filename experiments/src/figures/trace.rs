@@ -45,9 +45,10 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
         file,
     };
     let request = files("trace.json").ok_or_else(|| missing("trace.json"))?;
-    let request: Request = serde_json::from_str(&request).map_err(|error| FigureError::Request {
-        reason: error.to_string(),
-    })?;
+    let request: Request =
+        serde_json::from_str(&request).map_err(|error| FigureError::Request {
+            reason: error.to_string(),
+        })?;
     let text = files("gradients.csv").ok_or_else(|| missing("gradients.csv"))?;
     // More lags than these are not seen, and a million of them would not fit into memory.
     let lags = decay_analysis::thinned_lags(request.sequences.steps);
@@ -143,7 +144,9 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
 
     let mut notes = Vec::new();
     notes.extend(thinned_note(layers.len(), all));
-    let zeros = values().filter(|(_, norm)| *norm == f64::NEG_INFINITY).count();
+    let zeros = values()
+        .filter(|(_, norm)| *norm == f64::NEG_INFINITY)
+        .count();
     if zeros > 0 {
         notes.push(format!(
             "{} where the gradient is exactly zero have no logarithm: gaps.",
@@ -211,7 +214,12 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
             canvas.text(centre, Anchor::Middle, name, text_font(Rgb::INK));
         }
         let middle = (MARGIN + 5.0, top + 0.5 * HEIGHT);
-        canvas.text_upwards(middle, "‖∂L/∂h(T−k)‖, ‖∂L/∂c(T−k)‖", text_font(Rgb::INK));
+        let has_c = curves.iter().any(|curve| curve.quantity == "c");
+        let name = match has_c {
+            true => "‖∂L/∂h(T−k)‖, ‖∂L/∂c(T−k)‖",
+            false => "‖∂L/∂h(T−k)‖",
+        };
+        canvas.text_upwards(middle, name, text_font(Rgb::INK));
     })
 }
 
@@ -268,7 +276,6 @@ fn lines(
             let Some((lag, _)) = curve.points.iter().find(below) else {
                 continue;
             };
-            // A gradient that begins there (c_t of a state that is hardly used) passes nothing.
             let colour = colour(request, &curve.quantity);
             let x = panel.x.at(*lag as f64);
             canvas.dot((x, y), 2.6, colour.mix(Rgb::BLACK, 0.2));
@@ -349,8 +356,10 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
                 .collect(),
         })
         .collect();
-    let references: Vec<Option<f64>> =
-        networks.iter().map(|network| reference(curves, network)).collect();
+    let references: Vec<Option<f64>> = networks
+        .iter()
+        .map(|network| reference(curves, network))
+        .collect();
     let ratio = |column: usize, norm: f64| match references[column] {
         Some(reference) => norm - reference,
         None => f64::NEG_INFINITY,
@@ -389,7 +398,10 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
     }
     let subtitle = format!(
         "{}; norms over {}. Colour: ‖∂L/∂h(T−k)‖ or ‖∂L/∂c(T−k)‖ / ‖∂L/∂h(T)‖ of the top layer.",
-        request.networks.first().map_or(String::new(), |n| n.describe()),
+        request
+            .networks
+            .first()
+            .map_or(String::new(), |n| n.describe()),
         request.sequences.describe(),
     );
     let title = checkpoints_title(&networks, &maps, &ratio);
@@ -413,7 +425,7 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
     let count = maps.len() as f64;
     let plot_width = ((right - left - GAP * (count - 1.0)) / count).max(60.0);
     let (names, axis_name) = axis_labels(&networks);
-    let axis = FactorAxis::side_by_side(names, (plot_width / 42.0) as usize);
+    let axis = FactorAxis::side_by_side(names, (plot_width / 34.0) as usize);
     let borders = axis.borders();
     let x_range = (borders[0], borders[borders.len() - 1]);
     let below = axis.height(&Scale::new(x_range.0, x_range.1, 0.0, plot_width));
@@ -454,7 +466,9 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
 /// ‖∂L/∂h‖ of a network's top layer at the smallest lag where it is not zero: the denominator of
 /// its ratios.
 fn reference(curves: &[Curve], network: &str) -> Option<f64> {
-    let own = curves.iter().filter(|c| c.network == network && c.quantity == "h");
+    let own = curves
+        .iter()
+        .filter(|c| c.network == network && c.quantity == "h");
     let top = own.max_by_key(|curve| curve.layer)?;
     let norms = top.points.iter().map(|(_, norm)| *norm);
     norms.into_iter().find(|norm| norm.is_finite())
@@ -480,7 +494,10 @@ fn axis_labels(networks: &[&str]) -> (Vec<String>, String) {
     match numbers {
         Some(numbers) => {
             let name = prefix.trim_end_matches(['-', '_', '.', ' ', '=']);
-            (numbers, if name.is_empty() { "checkpoint" } else { name }.to_owned())
+            (
+                numbers,
+                if name.is_empty() { "checkpoint" } else { name }.to_owned(),
+            )
         }
         None => (
             networks.iter().map(|name| (*name).to_owned()).collect(),
@@ -511,7 +528,10 @@ impl Map<'_> {
             };
             let lags: Vec<f64> = curve.points.iter().map(|(lag, _)| *lag as f64).collect();
             let lag_borders = factor_axis::borders(&lags);
-            let colours = curve.points.iter().map(|(_, n)| scale.colour(ratio(column, *n)));
+            let colours = curve
+                .points
+                .iter()
+                .map(|(_, n)| scale.colour(ratio(column, *n)));
             let colours: Vec<Rgb> = colours.collect();
             for (from, to, colour) in runs(&colours) {
                 let y = (
@@ -546,5 +566,129 @@ fn checkpoints_title(
             labels::approximate_power(*end),
         ),
         _ => "Gradients over training".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::trace::request::{HALF_SQUARED_NORM, Network, Over};
+
+    fn request(labels: &[&str], steps: usize) -> Request {
+        let network = |label: &&str| Network {
+            label: (*label).to_owned(),
+            file: format!("{label}.safetensors"),
+            module: "rnn".to_owned(),
+            kind: "LSTM".to_owned(),
+            layers: 1,
+            input: 2,
+            hidden: 3,
+            ignored_tensors: 0,
+        };
+        Request {
+            networks: labels.iter().map(network).collect(),
+            sequences: Over {
+                file: "x.csv".to_owned(),
+                steps,
+                shortest: steps,
+                batch: 1,
+            },
+            nonlinearity: None,
+            loss: HALF_SQUARED_NORM.to_owned(),
+        }
+    }
+
+    /// The files of a trace whose h and c fall by these decades per step.
+    fn files(labels: &[&str], steps: usize, decades: [f64; 2]) -> BTreeMap<&'static str, String> {
+        let with_label = labels.len() > 1;
+        let mut rows = Vec::new();
+        for label in labels {
+            for (quantity, decades) in ["h", "c"].into_iter().zip(decades) {
+                rows.extend((0..=steps).map(|t| {
+                    TraceRow {
+                        factors: with_label
+                            .then(|| (*label).to_owned())
+                            .into_iter()
+                            .collect(),
+                        layer: 0,
+                        quantity: quantity.to_owned(),
+                        t,
+                        lag: steps - t,
+                        log10_norm: -decades * (steps - t) as f64,
+                    }
+                }));
+            }
+        }
+        let factors = with_label
+            .then(|| "weights".to_owned())
+            .into_iter()
+            .collect();
+        let request = serde_json::to_string(&request(labels, steps)).unwrap();
+        [
+            ("gradients.csv", Table { factors, rows }.to_csv()),
+            ("trace.json", request),
+        ]
+        .into()
+    }
+
+    fn draw(files: &BTreeMap<&'static str, String>) -> Result<Vec<Figure>, FigureError> {
+        draw_trace(&|name| files.get(name).cloned())
+    }
+
+    #[test]
+    fn what_each_precision_would_print_as_zero_is_marked_where_it_happens() {
+        let drawn = |decades| {
+            let mut figures = draw(&files(&["w"], 400, decades)).unwrap();
+            assert_eq!(figures.len(), 1);
+            assert_eq!(figures[0].name, "gradients");
+            figures.remove(0).svg
+        };
+        let deep = drawn([1.0, 0.1]);
+        for text in [
+            "At lag 400 the gradient of h is 10⁻⁴⁰⁰",
+            "f32 prints 0 below 10⁻⁴⁵, f64 prints 0 below 10⁻³²⁴",
+            "LSTM `rnn`, 1 layer, input 2, hidden 3",
+        ] {
+            assert!(deep.contains(text), "{text}");
+        }
+        // At lags 46 and 324; c never gets there.
+        assert!(deep.contains(">\n46\n<") && deep.contains(">\n324\n<"));
+        assert!(!drawn([0.1, 0.01]).contains("prints 0"));
+    }
+
+    #[test]
+    fn checkpoints_are_a_heat_map_named_by_what_they_share() {
+        let figures = draw(&files(&["step-000", "step-050"], 20, [1.0, 0.5])).unwrap();
+        assert_eq!(figures[0].name, "checkpoints");
+        for text in [
+            "At lag 20 the gradient of h goes from 10⁻²⁰ (step-000) to 10⁻²⁰ (step-050)",
+            ">\nstep\n<",
+            ">\n50\n<",
+        ] {
+            assert!(figures[0].svg.contains(text), "{text}");
+        }
+        let words = |names: &[&str]| axis_labels(names);
+        assert_eq!(words(&["a1", "b2"]).1, "checkpoint");
+        assert_eq!(
+            words(&["7", "12"]),
+            (vec!["7".into(), "12".into()], "checkpoint".into())
+        );
+    }
+
+    #[test]
+    fn what_is_no_folder_of_a_trace_is_said() {
+        let mut without_table = files(&["w"], 3, [1.0, 1.0]);
+        without_table.remove("gradients.csv");
+        let refusal = draw(&without_table).unwrap_err().to_string();
+        assert!(
+            refusal.contains("gradients.csv, which is not there"),
+            "{refusal}"
+        );
+        let mut damaged = files(&["w"], 3, [1.0, 1.0]);
+        damaged.insert("trace.json", "{}".to_owned());
+        let refusal = draw(&damaged).unwrap_err().to_string();
+        assert!(refusal.contains("trace.json: missing field"), "{refusal}");
     }
 }

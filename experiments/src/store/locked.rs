@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{
-    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, NETWORKS, RECORDS, REQUEST, REQUEST_TOOL, ResultsFolder,
-    SUMMARY, State, StoreError, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary, record_file, record_name,
+    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, NETWORKS, RECORDS, REQUEST, REQUEST_TOOL,
+    ResultsFolder, SUMMARY, State, StoreError, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary,
+    record_file, record_name,
 };
 use crate::record::RunRecord;
 

@@ -202,7 +202,8 @@ impl ResultsFolder {
         let mut files = self.list("")?;
         files.retain(is_output);
         let networks = self.list(NETWORKS)?.into_iter();
-        let networks = networks.filter(|name| is_record(&name.replace(INPUTS_SUFFIX, ".safetensors")));
+        let networks =
+            networks.filter(|name| is_record(&name.replace(INPUTS_SUFFIX, ".safetensors")));
         files.extend(networks.map(|name| format!("{NETWORKS}/{name}")));
         let figures = self.list(FIGURES)?.into_iter().filter(is_figure);
         files.extend(figures.map(|name| format!("{FIGURES}/{name}")));

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use gradient_tracking::probes::{BlockNorms, GateTotals, Norms, Totals};
 use gradient_tracking::{
-    AdjointSource, Horizon, Inputs, NonFinite, Probes, RecurrentCell, Tape, View, ViewMut,
+    AdjointSource, Horizon, Inputs, NonFinite, Probe, Probes, RecurrentCell, Tape, View, ViewMut,
     Workspace, segment_steps, with_checkpoints,
 };
 use lstm::Lstm;
@@ -21,7 +21,7 @@ use crate::sweep;
 use crate::trace::inputs::{Array, Sequences};
 
 /// The most sequences that are run together.
-pub const COLUMNS: usize = 16;
+pub const COLUMNS: usize = 8;
 
 /// What a network's gradients are.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,7 +130,12 @@ fn gather<'a>(
 }
 
 /// s_0 of a layer, S×B; zero where nothing is given.
-fn initial(cell: &dyn RecurrentCell, layer: usize, sequences: &Sequences, part: &Part) -> DMatrix<f64> {
+fn initial(
+    cell: &dyn RecurrentCell,
+    layer: usize,
+    sequences: &Sequences,
+    part: &Part,
+) -> DMatrix<f64> {
     let mut initial = DMatrix::zeros(cell.shape().state, part.columns.len());
     for (block, given) in cell
         .state_blocks()
@@ -218,7 +223,10 @@ fn trace_part(
     run_layers(
         cells,
         horizon,
-        View::from_slice(&input, sequences.size, steps * columns),
+        Held {
+            values: View::from_slice(&input, sequences.size, steps * columns),
+            columns,
+        },
         &initial,
         &mut loss,
         &mut norms,
@@ -297,7 +305,10 @@ fn combine(steps: usize, parts: Vec<Traced>) -> Traced {
 
 /// log₁₀ √Σ 10^(2·aₖ) without leaving the range of f64.
 fn log10_norm_of(log10_norms: &[f64]) -> f64 {
-    let largest = log10_norms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let largest = log10_norms
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
         return largest;
     }
@@ -321,33 +332,132 @@ impl Inputs for Held<'_> {
     }
 }
 
-/// Forward and back through all layers.
+/// Forward and back through all layers, each with its own probes.
 fn run_layers(
     cells: &[Box<dyn RecurrentCell>],
     horizon: Horizon,
-    inputs: View,
+    mut inputs: Held,
     initial: &[DMatrix<f64>],
     loss: &mut Loss,
     norms: &mut [BlockNorms],
     gates: &mut [GateTotals],
 ) -> Result<(), NonFinite> {
-    let columns = initial[0].ncols();
-    let mut inputs = Held {
-        values: inputs,
-        columns,
-    };
-    let (mut tape, mut workspace) = (Tape::new(), Workspace::new());
-    assert_eq!(cells.len(), 1, "stacks are to come");
+    let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| &**cell).collect();
+    let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
+    let mut tapes = vec![Tape::new(); layers.len()];
+    let mut workspaces = vec![Workspace::new(); layers.len()];
+    let mut forward: Vec<[&mut dyn Probe; 1]> = Vec::new();
+    forward.extend(gates.iter_mut().map(|probe| [probe as &mut dyn Probe]));
+    let mut backward: Vec<[&mut dyn Probe; 1]> = Vec::new();
+    backward.extend(norms.iter_mut().map(|probe| [probe as &mut dyn Probe]));
+    let mut probes: Vec<Probes> = forward
+        .iter_mut()
+        .zip(&mut backward)
+        .map(|(forward, backward)| Probes { forward, backward })
+        .collect();
     with_checkpoints(
-        &*cells[0],
+        &layers,
         horizon,
         &mut inputs,
-        initial[0].as_view(),
+        &initial,
         loss,
-        (&mut tape, &mut workspace),
-        Probes {
-            forward: &mut [&mut gates[0]],
-            backward: &mut [&mut norms[0]],
-        },
+        (&mut tapes, &mut workspaces),
+        &mut probes,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(index: usize) -> f64 {
+        0.6 * (0.7 * index as f64 + 0.3).sin()
+    }
+
+    fn module(kind: Kind, layers: usize, hidden: usize) -> Module {
+        let rows = match kind {
+            Kind::Rnn => hidden,
+            Kind::Lstm => 4 * hidden,
+        };
+        let matrix = |columns, from: usize| {
+            DMatrix::from_fn(rows, columns, |i, j| wave(from + 5 * i + 11 * j))
+        };
+        let layer = |layer: usize| Layer {
+            weight_ih: matrix(if layer == 0 { 2 } else { hidden }, layer),
+            weight_hh: matrix(hidden, 100 + layer),
+            bias: nalgebra::DVector::from_fn(rows, |i, _| wave(i)),
+        };
+        Module {
+            name: String::new(),
+            kind,
+            layers: (0..layers).map(layer).collect(),
+            ignored: 0,
+        }
+    }
+
+    fn sequences(steps: usize, batch: usize) -> Sequences {
+        Sequences {
+            steps,
+            batch,
+            size: 2,
+            input: (0..2 * steps * batch).map(|k| wave(3 * k)).collect(),
+            h_0: None,
+            c_0: None,
+            grad_output: None,
+            lengths: Some((0..batch).map(|j| steps - (j % 3) * (steps / 3)).collect()),
+        }
+    }
+
+    /// By their bits: NaN would differ from itself, −0 equal 0.
+    fn bits(traced: &Traced) -> Vec<u64> {
+        let layers = traced.layers.iter();
+        let curves = layers.flat_map(|layer| &layer.quantities);
+        let norms = curves.flat_map(|quantity| &quantity.log10_norm);
+        norms.map(|norm| norm.to_bits()).collect()
+    }
+
+    #[test]
+    fn neither_threads_nor_memory_change_a_bit() {
+        // More than one segment of more than one chunk.
+        let sequences = sequences(1200, 20);
+        for kind in [Kind::Rnn, Kind::Lstm] {
+            let cells = cells(module(kind, 2, 5), Activation::Tanh);
+            let held = segment(&cells, 1200, COLUMNS, 0);
+            assert!(held < 1200, "{held}");
+            let traced = |memory, threads| trace(&cells, &sequences, memory, threads).unwrap();
+            let expected = traced(u64::MAX, 1);
+            for (memory, threads) in [(u64::MAX, 3), (0, 1), (0, 2)] {
+                let found = traced(memory, threads);
+                assert_eq!(bits(&found), bits(&expected));
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn parts_hold_sequences_of_one_length_and_every_sequence_once() {
+        let sequences = sequences(9, 50);
+        let parts = parts(&sequences);
+        let mut seen: Vec<usize> = Vec::new();
+        for part in &parts {
+            assert!(part.columns.len() <= COLUMNS);
+            assert!(
+                part.columns
+                    .iter()
+                    .all(|j| sequences.length(*j) == part.steps)
+            );
+            seen.extend(&part.columns);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..50).collect::<Vec<_>>());
+        assert!(parts.is_sorted_by_key(|part| std::cmp::Reverse(part.steps)));
+    }
+
+    #[test]
+    fn norms_add_up_far_outside_the_range_of_floats() {
+        assert_eq!(log10_norm_of(&[f64::NEG_INFINITY; 2]), f64::NEG_INFINITY);
+        assert_eq!(log10_norm_of(&[-5000.0, f64::NEG_INFINITY]), -5000.0);
+        let sum = log10_norm_of(&[-5000.0 + 3f64.log10(), -5000.0 + 4f64.log10()]);
+        assert!((sum + 5000.0 - 5f64.log10()).abs() < 1e-11);
+    }
 }

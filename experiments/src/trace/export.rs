@@ -44,9 +44,7 @@ pub fn export(
         )
     };
     if loss.truncation.is_some() {
-        return Err(refused(
-            "a `loss.truncation`, which no inputs file can say",
-        ));
+        return Err(refused("a `loss.truncation`, which no inputs file can say"));
     }
     if let Some(other) = unknown_to_pytorch(config_of_cell) {
         return Err(refused(&other));
@@ -102,20 +100,25 @@ fn unknown_to_pytorch(cell: &crate::registry::Cell) -> Option<String> {
     }
 }
 
-/// The parameters of a cell, by their blocks.
+/// The parameters of a cell by their blocks, layer by layer if it is a stack (`1.weight_hh`).
 fn layers(cell: &dyn Trainable) -> Vec<Layer> {
     let block = |name: &str| {
-        let mut blocks = cell.parameter_blocks().iter();
-        let block = blocks.find(|block| block.name == name);
-        let block = block.expect("a cell of W_hh, W_ih and b");
+        let block = cell.parameter_blocks().iter().find(|b| b.name == name)?;
         let values = &cell.parameters()[block.range.clone()];
-        DMatrix::from_column_slice(values.len() / block.columns, block.columns, values)
+        let rows = values.len() / block.columns;
+        Some(DMatrix::from_column_slice(rows, block.columns, values))
     };
-    vec![Layer {
-        weight_ih: block("weight_ih"),
-        weight_hh: block("weight_hh"),
-        bias: DVector::from_column_slice(block("bias").as_slice()),
-    }]
+    let layer = |prefix: &str| {
+        Some(Layer {
+            weight_ih: block(&format!("{prefix}weight_ih"))?,
+            weight_hh: block(&format!("{prefix}weight_hh"))?,
+            bias: DVector::from_column_slice(block(&format!("{prefix}bias"))?.as_slice()),
+        })
+    };
+    match layer("") {
+        Some(only) => vec![only],
+        None => (0..).map_while(|k| layer(&format!("{k}."))).collect(),
+    }
 }
 
 struct Tensor {
@@ -127,7 +130,10 @@ impl Tensor {
     fn new(shape: [usize; 3], values: &[f64]) -> Self {
         Tensor {
             shape,
-            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
         }
     }
 }

@@ -82,7 +82,9 @@ impl Sequences {
 
     /// Steps of sequence `j`.
     pub fn length(&self, j: usize) -> usize {
-        self.lengths.as_ref().map_or(self.steps, |lengths| lengths[j])
+        self.lengths
+            .as_ref()
+            .map_or(self.steps, |lengths| lengths[j])
     }
 
     /// Steps of the longest sequence.
@@ -408,7 +410,10 @@ mod tests {
 
     fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
         let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-            (*name, TensorView::new(*dtype, shape.to_vec(), bytes).unwrap())
+            (
+                *name,
+                TensorView::new(*dtype, shape.to_vec(), bytes).unwrap(),
+            )
         });
         safetensors::serialize(views, None).unwrap()
     }
@@ -440,7 +445,10 @@ mod tests {
     #[test]
     fn what_is_no_table_of_numbers_is_refused_with_its_line() {
         for (text, part) in [
-            ("a,b\n1,2\n3,x\n", "line 3, column 2: expected a finite number, found `x`"),
+            (
+                "a,b\n1,2\n3,x\n",
+                "line 3, column 2: expected a finite number, found `x`",
+            ),
             ("1,b\n1,2\n", "line 1, column 2"),
             ("1,2\n3\n", "line 2: expected 2 columns"),
             ("a,b\n1,2,3\n", "line 2: expected 2 columns"),
@@ -529,13 +537,28 @@ mod tests {
 
     #[test]
     fn tensors_that_do_not_fit_are_refused_by_name() {
-        let input = || ("input", Dtype::F64, &[3, 2, 1] as &[usize], range(6));
+        let input = || ("input", Dtype::F64, &[3, 2, 1][..], range(6));
         for (tensor, part) in [
-            (("x", Dtype::F64, &[1] as &[usize], range(1)), "`x`, expected only `input`"),
-            (("h_0", Dtype::F64, &[1, 3, 4], range(12)), "`h_0` of shape [layers, 2, H]"),
-            (("grad_output", Dtype::F64, &[2, 3, 4], range(24)), "found [2, 3, 4]"),
-            (("c_0", Dtype::I64, &[1, 2, 1], range(2)), "`c_0` of type F64"),
-            (("lengths", Dtype::F64, &[2], range(2)), "integer type, found F64"),
+            (
+                ("x", Dtype::F64, &[1][..], range(1)),
+                "`x`, expected only `input`",
+            ),
+            (
+                ("h_0", Dtype::F64, &[1, 3, 4], range(12)),
+                "`h_0` of shape [layers, 2, H]",
+            ),
+            (
+                ("grad_output", Dtype::F64, &[2, 3, 4], range(24)),
+                "found [2, 3, 4]",
+            ),
+            (
+                ("c_0", Dtype::I64, &[1, 2, 1], range(2)),
+                "`c_0` of type F64",
+            ),
+            (
+                ("lengths", Dtype::F64, &[2], range(2)),
+                "integer type, found F64",
+            ),
             (("lengths", Dtype::I64, &[1, 2], range(2)), "one dimension"),
             (("lengths", Dtype::U8, &[3], vec![1; 3]), "shape [2]"),
         ] {
@@ -543,7 +566,7 @@ mod tests {
             assert!(refusal.contains(part), "{part:?} is not in {refusal:?}");
         }
         for (shape, part) in [
-            (&[0, 2, 1] as &[usize], "0 steps, 2 sequences"),
+            (&[0, 2, 1][..], "0 steps, 2 sequences"),
             (&[2, 0, 1], "2 steps, 0 sequences"),
             (&[1, 1, 1, 1], "found [1, 1, 1, 1]"),
             (&[1], "found [1]"),
@@ -554,7 +577,11 @@ mod tests {
             assert!(refusal.contains(part), "{part:?} is not in {refusal:?}");
         }
         let other = file(&[("h_0", Dtype::F64, &[1, 1, 1], range(1))]);
-        assert!(tensors(&other, false).unwrap_err().contains("`input`, found h_0"));
+        assert!(
+            tensors(&other, false)
+                .unwrap_err()
+                .contains("`input`, found h_0")
+        );
     }
 
     #[test]
@@ -568,7 +595,13 @@ mod tests {
         assert_eq!(sequences.fits(1, 1, 4, true), Ok(()));
         for (layers, input, hidden, has_cell_state, part) in [
             (1, 2, 4, true, "`input` of 1 features, expected 2"),
-            (2, 1, 4, true, "`c_0` of shape [1, 2, 4], expected [2, 2, 4]"),
+            (
+                2,
+                1,
+                4,
+                true,
+                "`c_0` of shape [1, 2, 4], expected [2, 2, 4]",
+            ),
             (1, 1, 4, false, "an RNN's"),
         ] {
             let refusal = sequences.fits(layers, input, hidden, has_cell_state);

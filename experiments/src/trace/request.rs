@@ -86,7 +86,10 @@ impl Over {
         let steps = if self.shortest == self.steps {
             plural(self.steps, "step")
         } else {
-            format!("{} to {} steps, aligned at their ends", self.shortest, self.steps)
+            format!(
+                "{} to {} steps, aligned at their ends",
+                self.shortest, self.steps
+            )
         };
         format!("{} of {steps}", plural(self.batch, "sequence"))
     }
@@ -105,7 +108,10 @@ pub fn labels(paths: &[&std::path::Path]) -> Vec<String> {
     if distinct.len() == stems.len() {
         return stems;
     }
-    paths.iter().map(|path| path.display().to_string()).collect()
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 #[cfg(test)]
@@ -117,7 +123,12 @@ mod tests {
     #[test]
     fn labels_are_as_short_as_they_can_be() {
         let labels = |paths: &[&str]| {
-            super::labels(&paths.iter().map(|path| Path::new(*path)).collect::<Vec<_>>())
+            super::labels(
+                &paths
+                    .iter()
+                    .map(|path| Path::new(*path))
+                    .collect::<Vec<_>>(),
+            )
         };
         assert_eq!(
             labels(&["a/step-1.safetensors", "a/step-2.safetensors"]),

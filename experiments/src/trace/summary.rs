@@ -125,7 +125,10 @@ impl Summary {
 impl Found {
     /// What `traced` says.
     pub fn new(label: &str, traced: &Traced) -> Self {
-        let top = traced.layers.last().and_then(|layer| layer.quantities.first());
+        let top = traced
+            .layers
+            .last()
+            .and_then(|layer| layer.quantities.first());
         let reference = top.and_then(|h| {
             let norms = h.log10_norm.iter().enumerate().rev();
             norms.into_iter().find(|(_, norm)| norm.is_finite())
@@ -293,7 +296,10 @@ mod tests {
     fn effective_memory_is_the_last_lag_within_a_factor_e_of_the_largest() {
         // t = 0…5, so lags 5…0.
         let e = LOG10_E;
-        assert_eq!(effective_memory(&[-9.0, -9.0, -e, -0.1, 0.0, -2.0]), Some(3));
+        assert_eq!(
+            effective_memory(&[-9.0, -9.0, -e, -0.1, 0.0, -2.0]),
+            Some(3)
+        );
         assert_eq!(effective_memory(&[0.0, -1.0, -2.0]), Some(2), "explodes");
         assert_eq!(effective_memory(&[0.0, -9.0, 0.0]), Some(2), "recovers");
         let zero = f64::NEG_INFINITY;
@@ -322,10 +328,16 @@ mod tests {
         let found = Found::new("x", &decaying);
         let h = &found.layers[0].quantities["h"];
         assert!((h.rate.unwrap() + LN_10).abs() < 1e-12);
-        assert_eq!((h.verdict.as_str(), h.effective_memory), ("vanishes", Some(0)));
+        assert_eq!(
+            (h.verdict.as_str(), h.effective_memory),
+            ("vanishes", Some(0))
+        );
         // 10³ at lag 0: below 10⁻⁴⁵ from lag 49 on.
         assert_eq!(h.f32_zero_lag, Some(49));
-        assert_eq!((found.reference_t, found.reference_log10_norm), (Some(50), Some(3.0)));
+        assert_eq!(
+            (found.reference_t, found.reference_log10_norm),
+            (Some(50), Some(3.0))
+        );
 
         let found = Found::new("x", &traced(vec![1.0; 5]));
         let h = &found.layers[0].quantities["h"];
@@ -336,7 +348,10 @@ mod tests {
     fn a_gradient_of_zero_has_a_verdict_and_no_reference() {
         let found = Found::new("x", &traced(vec![f64::NEG_INFINITY; 5]));
         let h = &found.layers[0].quantities["h"];
-        assert_eq!((h.rate, h.verdict.as_str(), h.exact_zeros), (None, "zero", 5));
+        assert_eq!(
+            (h.rate, h.verdict.as_str(), h.exact_zeros),
+            (None, "zero", 5)
+        );
         assert_eq!(found.reference_t, None);
     }
 }
