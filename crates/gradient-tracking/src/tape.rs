@@ -51,8 +51,8 @@ impl Tape {
         self.batch = batch;
         self.state_rows = shape.state;
         self.saved_rows = shape.saved;
-        self.states.resize((steps + 1) * batch * shape.state, 0.0);
-        self.saved.resize(steps * batch * shape.saved, 0.0);
+        make_room(&mut self.states, (steps + 1) * batch * shape.state);
+        make_room(&mut self.saved, steps * batch * shape.saved);
     }
 
     /// s_t, S×B, for t = 0…T.
@@ -142,5 +142,16 @@ impl Tape {
                 self.batch,
             ),
         )
+    }
+}
+
+/// Gives a buffer a length. What it held is not copied to a larger one, and a new one comes from
+/// the system as zeros that nobody has to write.
+fn make_room(buffer: &mut Vec<f64>, length: usize) {
+    if buffer.capacity() < length {
+        *buffer = Vec::new();
+        *buffer = vec![0.0; length];
+    } else {
+        buffer.resize(length, 0.0);
     }
 }
