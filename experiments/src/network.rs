@@ -159,7 +159,6 @@ pub fn split_layer(name: &str) -> (Option<usize>, &str) {
 #[cfg(test)]
 mod tests {
     use cell_config::Streams;
-    use gradient_tracking::{RecurrentCell, Trainable};
 
     use super::*;
 

@@ -484,7 +484,7 @@ fn an_unknown_kind_is_refused_with_the_nearest_one() {
 test.toml:22:8: `cell.kind`: unknown name `"lsmt"`
 22 | kind = "lsmt"
             ^^^^^^
-help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`)
+help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`, `stack`)
 "#,
     );
 }
@@ -699,7 +699,7 @@ fn an_axis_over_no_key_of_any_cell_is_refused() {
 test.toml:15:1: unknown key `cell.hiden`
 15 | "cell.hiden" = [1]
      ^^^^^^^^^^^^
-help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `layers`, `recurrent_weights`)
 "#,
     );
 }
@@ -874,7 +874,7 @@ fn an_unknown_key_in_set_is_refused() {
 --set, column 1: unknown key `cell.hiden`
 --set cell.hiden=3
       ^^^^^^^^^^
-help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `layers`, `recurrent_weights`)
 "#,
     );
 }

@@ -101,9 +101,7 @@ pub fn draw(
                 hidden: entry.cell.hidden(),
             };
             let sizes: Vec<usize> = entry.cell.layers().iter().map(|c| c.hidden()).collect();
-            let count = most_layers(config, entry);
-            let layers = palette::shades(colour, count).into_iter().enumerate();
-            let layers = layers.map(move |(layer, colour)| CellStyle {
+            let layers = (0..most_layers(config, entry)).map(move |layer| CellStyle {
                 label: data::layer_label(&entry.label, layer),
                 colour,
                 hidden: *sizes.get(layer).unwrap_or(&sizes[0]),
