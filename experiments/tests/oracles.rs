@@ -1058,8 +1058,16 @@ impl RecurrentCell for Leaky {
     fn pull_back_input(&self, delta: View, input: ViewMut) {
         self.affine.pull_back_input(delta, input);
     }
-    fn push_forward(&self, at: &Point, tangent: View, mut activation: ViewMut, mut next: ViewMut) {
-        self.affine.recurrent(tangent, activation.as_view_mut());
+    fn push_forward_with(
+        &self,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        mut next: ViewMut,
+    ) {
+        self.affine
+            .tangent(input, tangent, activation.as_view_mut());
         next.copy_from(&activation);
         self.multiply_by_slope(at, &mut next);
         next.zip_apply(&tangent, |n, v| *n += (1.0 - self.alpha) * v);
@@ -1701,8 +1709,8 @@ fn relabel(cell: &mut dyn Trainable, unit: &[usize], sign: &[f64]) {
     for block in cell.parameter_blocks() {
         for column in 0..block.columns {
             let (old_column, column_sign) = match block.factor {
-                Factor::Output => (unit[column], sign[column]),
-                Factor::Input | Factor::Constant => (column, 1.0),
+                Factor::Previous(_) => (unit[column], sign[column]),
+                Factor::Current(_) | Factor::Input | Factor::Constant => (column, 1.0),
             };
             for row in 0..rows {
                 let (gate, k) = (row / hidden, row % hidden);

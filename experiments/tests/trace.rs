@@ -545,6 +545,11 @@ hidden = 5
 [[cell]]
 kind = "lstm"
 hidden = 6
+[[cell]]
+kind = "lstm"
+label = "deep"
+hidden = 4
+layers = 3
 [sweep]
 "vanilla-rnn.activation" = ["tanh", "relu"]
 "loss.kind" = ["terminal", "every-step"]
@@ -574,14 +579,14 @@ fn an_exported_network_traces_to_what_its_run_measured() {
         "torch",
     ])
     .exits_with(0)
-    .says(&["12 networks"]);
+    .says(&["16 networks"]);
     let runs: Vec<HashMap<String, String>> =
         csv::Reader::from_reader(lab.bytes("torch/runs.csv").as_slice())
             .deserialize()
             .map(Result::unwrap)
             .collect();
     let expected = gradients_of_runs(&lab, "out");
-    assert_eq!(runs.len(), 12);
+    assert_eq!(runs.len(), 16);
     for run in &runs {
         let id = &run["run_id"];
         let activation = match run["vanilla-rnn.activation"].as_str() {
@@ -601,7 +606,11 @@ fn an_exported_network_traces_to_what_its_run_measured() {
             "--no-figures",
         ])
         .exits_with(0);
-        for ((_, quantity), curve) in gradients(&lab, "traced") {
+        for ((layer, quantity), curve) in gradients(&lab, "traced") {
+            let quantity = match run["cell"].as_str() {
+                "deep" => format!("{layer}.{quantity}"),
+                _ => quantity,
+            };
             let expected = &expected[&(id.clone(), quantity.clone())];
             for (found, expected) in curve.iter().zip(expected) {
                 // `run` prints 12 digits.
@@ -621,7 +630,7 @@ fn an_exported_network_traces_to_what_its_run_measured() {
     lab.vangrad(&[&fewer[..], &["replicates=1"]].concat())
         .exits_with(0);
     let networks = lab.files("torch/networks");
-    assert_eq!(networks.len(), 12);
+    assert_eq!(networks.len(), 16);
 }
 
 #[test]
@@ -632,6 +641,12 @@ fn what_pytorch_has_no_module_for_is_not_exported() {
             "hidden = 6",
             "hidden = 6\nforget_gate = false",
             "no forget gate",
+        ),
+        (
+            "kind = \"lstm\"\nlabel = \"deep\"\nhidden = 4\nlayers = 3",
+            "kind = \"stack\"\nlabel = \"deep\"\n\
+             layers = [{ kind = \"lstm\", hidden = 4 }, { kind = \"lstm\", hidden = 5 }]",
+            "different kinds or sizes",
         ),
         (
             "[[cell]]\nkind = \"van",

@@ -76,8 +76,7 @@ pub fn backpropagate_layers(
     let (steps, batch) = (tapes[0].steps(), tapes[0].batch());
     let mut way = WayBack::new(layers, steps, batch, truncation, workspaces);
     way.segment(inputs, tapes, source, probes)?;
-    let initial: Vec<View> = tapes.iter().map(|tape| tape.state(0)).collect();
-    way.finish(&initial, probes);
+    way.finish(tapes.iter().map(|tape| tape.state(0)), probes);
     Ok(())
 }
 
@@ -188,7 +187,11 @@ impl<'a> WayBack<'a> {
     }
 
     /// At t = 0, where `initial` are the states.
-    pub fn finish(self, initial: &[View], probes: &mut [ProbeList]) {
+    pub fn finish<'i>(
+        self,
+        initial: impl DoubleEndedIterator<Item = View<'i>> + ExactSizeIterator,
+        probes: &mut [ProbeList],
+    ) {
         let Run {
             steps, truncation, ..
         } = self.run;
@@ -200,7 +203,7 @@ impl<'a> WayBack<'a> {
             };
             let step = BackwardStep {
                 t: 0,
-                state: *initial,
+                state: initial,
                 point: None,
                 arrived: scaled,
                 injected: None,

@@ -120,7 +120,7 @@ pub fn with_checkpoints(
         }
         way.segment(inputs, tapes, source, &mut backward)?;
     }
-    way.finish(initial, &mut backward);
+    way.finish(initial.iter().copied(), &mut backward);
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The fits, as a table to read on a terminal.
 
 use crate::analysis::Analysis;
+use crate::network::split_layer;
 use crate::tables::FitRow;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
@@ -8,7 +9,7 @@ const MOST_ROWS: usize = 60;
 
 /// Rates and verdicts of the node gradients, one line per grid point and quantity.
 pub fn of_fits(tables: &Analysis) -> String {
-    let is_shown = |row: &&FitRow| matches!(row.quantity.as_str(), "h" | "c");
+    let is_shown = |row: &&FitRow| matches!(split_layer(&row.quantity).1, "h" | "c");
     let rows: Vec<&FitRow> = tables.fits.rows.iter().filter(is_shown).collect();
     let mut lines = vec![
         [

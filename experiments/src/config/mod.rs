@@ -36,7 +36,7 @@ pub use load::Loaded;
 pub use source::Location;
 pub use write::{difference, figure_names};
 
-use crate::registry;
+use crate::network::Network;
 
 /// An experiment: what to compute, what to record, what to draw.
 #[derive(Clone, Debug, PartialEq)]
@@ -184,7 +184,7 @@ pub struct CellEntry {
     /// Unique name; the cell's kind unless given.
     pub label: String,
     /// Its configuration.
-    pub cell: registry::Cell,
+    pub cell: Network,
 }
 
 /// One key of `[sweep]`.

@@ -31,7 +31,7 @@ mod trace;
 
 use thiserror::Error;
 
-use crate::config::{Config, FigureKind};
+use crate::config::{CellEntry, Config, FigureKind};
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
@@ -104,10 +104,19 @@ pub fn draw(
         .cells
         .iter()
         .zip(palette::cell_colours(&kinds))
-        .map(|(entry, colour)| CellStyle {
-            label: entry.label.clone(),
-            colour,
-            hidden: entry.cell.hidden(),
+        .flat_map(|(entry, colour)| {
+            let cell = CellStyle {
+                label: entry.label.clone(),
+                colour,
+                hidden: entry.cell.hidden(),
+            };
+            let sizes: Vec<usize> = entry.cell.layers().iter().map(|c| c.hidden()).collect();
+            let layers = (0..most_layers(config, entry)).map(move |layer| CellStyle {
+                label: data::layer_label(&entry.label, layer),
+                colour,
+                hidden: *sizes.get(layer).unwrap_or(&sizes[0]),
+            });
+            std::iter::once(cell).chain(layers)
         })
         .collect();
     config
@@ -126,6 +135,17 @@ pub fn draw(
             })
         })
         .collect()
+}
+
+/// The largest number of layers a cell has on the grid.
+fn most_layers(config: &Config, entry: &CellEntry) -> usize {
+    let axes = config.sweep.iter().filter(|axis| {
+        let address = axis.key.strip_suffix(".layers");
+        address.is_some_and(|address| address == "cell" || address == entry.label)
+    });
+    let swept = axes.flat_map(|axis| axis.values.iter().filter_map(toml::Value::as_integer));
+    let swept = swept.filter_map(|layers| usize::try_from(layers).ok());
+    swept.fold(entry.cell.layers().len(), usize::max)
 }
 
 type Drawing = fn(&Request<'_>) -> Result<String, FigureError>;

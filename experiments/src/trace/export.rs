@@ -4,13 +4,15 @@
 use std::borrow::Cow;
 
 use cell_config::Streams;
-use gradient_tracking::{CellShape, Inputs, Trainable};
+use gradient_tracking::{Inputs, Trainable};
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, View};
 use torch_weights::Layer;
+use vanilla_rnn::Activation;
 
 use crate::config::{Config, LossKind};
 use crate::plan::{PlannedRun, RunSpec};
+use crate::registry::Cell;
 use crate::sequences::{self, InputArray, RunInputs};
 
 /// The files of one run.
@@ -33,7 +35,7 @@ pub fn export(
     let RunSpec {
         sequence,
         loss,
-        cell: config_of_cell,
+        cell: network,
         label,
         ..
     } = &run.spec;
@@ -46,18 +48,18 @@ pub fn export(
     if loss.truncation.is_some() {
         return Err(refused("a `loss.truncation`, which no inputs file can say"));
     }
-    if let Some(other) = unknown_to_pytorch(config_of_cell) {
-        return Err(refused(&other));
+    if let Some(other) = unknown_to_pytorch(&network.layers()) {
+        return Err(refused(other));
     }
     let streams = Streams {
         seed: run.spec.seed,
         replicate: run.spec.replicate as u64,
     };
     let size = sequence.input.size();
-    let built = config_of_cell
+    let built = network
         .build(size, &streams.weights(label), false)
         .map_err(|error| refused(&format!("weights that cannot be drawn ({error})")))?;
-    let CellShape { output, .. } = built.cell.shape();
+    let output = network.hidden();
 
     let (steps, batch) = (sequence.steps, sequence.batch);
     let mut drawn = RunInputs::new(sequence, &streams, file, Vec::new());
@@ -76,48 +78,57 @@ pub fn export(
             Tensor::new([steps, batch, output], &grad_output),
         ),
     ];
+    let layers: Vec<Layer> = built.iter().map(|built| layer(&*built.cell)).collect();
     Ok(Exported {
-        weights: torch_weights::write("", &layers(&*built.cell)),
+        weights: torch_weights::write("", &layers),
         inputs: safetensors::serialize(inputs, None).expect("two names fit in a header"),
     })
 }
 
-/// What `nn.RNN` and `nn.LSTM` cannot be told, if the cell has such.
-fn unknown_to_pytorch(cell: &crate::registry::Cell) -> Option<String> {
-    use crate::registry::Cell;
-    use vanilla_rnn::Activation;
-    match cell {
+/// What `nn.RNN` and `nn.LSTM` cannot be told, if the layers have such.
+fn unknown_to_pytorch(layers: &[&Cell]) -> Option<&'static str> {
+    let of_layer = |cell: &&Cell| match cell {
         Cell::VanillaRnn(config) => match config.activation {
             Activation::Tanh | Activation::Relu => None,
             Activation::Logistic | Activation::Identity => {
-                Some("an activation that nn.RNN does not have (it has tanh and relu)".to_owned())
+                Some("an activation that nn.RNN does not have (it has tanh and relu)")
             }
         },
         Cell::Lstm(config) if !config.forget_gate => {
-            Some("no forget gate, which nn.LSTM always has".to_owned())
+            Some("no forget gate, which nn.LSTM always has")
         }
         Cell::Lstm(_) => None,
-    }
+    };
+    let alike = |pair: &[&Cell]| {
+        let same_kind = match (pair[0], pair[1]) {
+            (Cell::VanillaRnn(below), Cell::VanillaRnn(above)) => {
+                below.activation == above.activation
+            }
+            (below, above) => below.kind() == above.kind(),
+        };
+        same_kind && pair[0].hidden() == pair[1].hidden()
+    };
+    let differ = !layers.windows(2).all(alike);
+    let different = "layers of different kinds or sizes, where PyTorch's are all alike";
+    layers
+        .iter()
+        .find_map(of_layer)
+        .or(differ.then_some(different))
 }
 
-/// The parameters of a cell by their blocks, layer by layer if it is a stack (`1.weight_hh`).
-fn layers(cell: &dyn Trainable) -> Vec<Layer> {
+/// The parameters of a cell, by their blocks.
+fn layer(cell: &dyn Trainable) -> Layer {
     let block = |name: &str| {
-        let block = cell.parameter_blocks().iter().find(|b| b.name == name)?;
+        let mut blocks = cell.parameter_blocks().iter();
+        let block = blocks.find(|block| block.name == name);
+        let block = block.expect("a cell of W_hh, W_ih and b");
         let values = &cell.parameters()[block.range.clone()];
-        let rows = values.len() / block.columns;
-        Some(DMatrix::from_column_slice(rows, block.columns, values))
+        DMatrix::from_column_slice(values.len() / block.columns, block.columns, values)
     };
-    let layer = |prefix: &str| {
-        Some(Layer {
-            weight_ih: block(&format!("{prefix}weight_ih"))?,
-            weight_hh: block(&format!("{prefix}weight_hh"))?,
-            bias: DVector::from_column_slice(block(&format!("{prefix}bias"))?.as_slice()),
-        })
-    };
-    match layer("") {
-        Some(only) => vec![only],
-        None => (0..).map_while(|k| layer(&format!("{k}."))).collect(),
+    Layer {
+        weight_ih: block("weight_ih"),
+        weight_hh: block("weight_hh"),
+        bias: DVector::from_column_slice(block("bias").as_slice()),
     }
 }
 
