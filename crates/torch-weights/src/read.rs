@@ -215,7 +215,7 @@ impl Found<'_> {
         // All biases or none, in all layers: PyTorch has one switch for them.
         let is_bias = |(_, part): &(usize, Part)| matches!(part, Part::BiasIh | Part::BiasHh);
         let mut bias = DVector::zeros(rows);
-        if self.parts.keys().any(|key| is_bias(key)) {
+        if self.parts.keys().any(is_bias) {
             for part in [Part::BiasIh, Part::BiasHh] {
                 let tensor = self.tensor(part, layer)?;
                 if tensor.shape() != [rows] {

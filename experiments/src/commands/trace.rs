@@ -274,7 +274,7 @@ pub fn draw_trace_into(
     folder: &LockedFolder,
     formats: &[Format],
 ) -> Result<Vec<String>, CommandError> {
-    let figures = drawn(&folder.folder, |files| figures::draw_trace(files))?;
+    let figures = drawn(&folder.folder, figures::draw_trace)?;
     write_figures(folder, &figures, formats)
 }
 

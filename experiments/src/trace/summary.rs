@@ -75,7 +75,8 @@ pub struct QuantitySummary {
     pub early_rate: Option<f64>,
     /// Slope over the last half of the lags.
     pub late_rate: Option<f64>,
-    /// In steps: see [`EFFECTIVE_MEMORY`]. Null for a gradient that is zero throughout.
+    /// The largest lag at which the norm is at least 1/e of its largest. Null for a gradient that is
+    /// zero throughout.
     pub effective_memory: Option<usize>,
     /// The first lag at which the norm itself would have been 0 in f32.
     pub f32_zero_lag: Option<usize>,

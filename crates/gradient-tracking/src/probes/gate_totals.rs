@@ -79,18 +79,18 @@ fn of(values: &[f64]) -> Totals {
     const LANES: usize = 8;
     let (mut sums, mut low, mut high) = ([0.0; LANES], [0_u64; LANES], [0_u64; LANES]);
     let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for k in 0..LANES {
-            sums[k] += chunk[k];
-            low[k] += u64::from(chunk[k] < 0.1);
-            high[k] += u64::from(chunk[k] > 0.9);
+    let mut add = |part: &[f64]| {
+        let lanes = sums.iter_mut().zip(&mut low).zip(&mut high);
+        for (((sum, low), high), value) in lanes.zip(part) {
+            *sum += value;
+            *low += u64::from(*value < 0.1);
+            *high += u64::from(*value > 0.9);
         }
+    };
+    for chunk in chunks {
+        add(chunk);
     }
-    for (k, value) in rest.iter().enumerate() {
-        sums[k] += value;
-        low[k] += u64::from(*value < 0.1);
-        high[k] += u64::from(*value > 0.9);
-    }
+    add(rest);
     Totals {
         sum: sums.iter().sum(),
         low: low.iter().sum(),
