@@ -71,8 +71,10 @@ fn operations(plan: &Plan) -> u64 {
     plan.runs()
         .map(|run| {
             let sequence = &run.spec.sequence;
-            let shape = run.spec.cell.shape(sequence.input.size());
-            flops(shape, sequence.steps, sequence.batch, weights)
+            let layers = run.spec.shapes().into_iter();
+            layers
+                .map(|shape| flops(shape, sequence.steps, sequence.batch, weights))
+                .sum::<u64>()
         })
         .sum()
 }

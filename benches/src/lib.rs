@@ -205,7 +205,7 @@ mod tests {
         let loaded = experiments::config::Config::load(text, "count.toml", &[]).unwrap();
         let plan = experiments::plan::Plan::new(&loaded, None);
         for run in plan.runs() {
-            let shape = run.spec.cell.shape(run.spec.sequence.input.size());
+            let shape = run.spec.shapes()[0];
             let counted = flops(shape, 7, 3, true);
             assert_eq!(u128::from(counted), run.spec.estimate(&plan.config).flops);
         }

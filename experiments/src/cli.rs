@@ -133,6 +133,13 @@ Examples:
         #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
         jobs: Option<usize>,
     },
+    /// Follow the gradient through a PyTorch RNN or LSTM that you have trained
+    ///
+    /// Reads a state dict saved as safetensors and sequences of inputs, and writes the norm of the
+    /// gradient with respect to every layer's h_t and c_t at every step, without underflow, with
+    /// rates, half-lives and a figure.
+    /// Example: vangrad trace --weights model.safetensors --inputs x.safetensors --out traced
+    Trace(TraceArguments),
     /// List the experiments that come with the program
     ///
     /// Each with what it shows and the command that runs it, from the root of the repository.
@@ -208,6 +215,53 @@ pub struct RunArguments {
     /// Write the tables, draw nothing.
     #[arg(long)]
     pub no_figures: bool,
+}
+
+/// The arguments of `trace`.
+#[derive(Debug, Args)]
+pub struct TraceArguments {
+    /// State dicts of an nn.RNN or nn.LSTM, saved as safetensors; several are checkpoints of one
+    /// training, in its order.
+    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "export_weights")]
+    pub weights: Vec<PathBuf>,
+    /// The sequences: safetensors with `input` (T, B, I) and optionally `h_0`, `c_0` (layers, B,
+    /// H), `grad_output` (T, B, H) and `lengths` (B); or a .npy array (T, B, I) or (T, I); or a
+    /// .csv file with one row per step.
+    #[arg(long, value_name = "FILE", required_unless_present = "export_weights")]
+    pub inputs: Option<PathBuf>,
+    /// The recurrent module, if the state dict has several: encoder.lstm.
+    #[arg(long, value_name = "NAME")]
+    pub module: Option<String>,
+    /// What an nn.RNN was made with; ignored for an LSTM.
+    #[arg(long, value_enum, default_value_t = Nonlinearity::Tanh)]
+    pub nonlinearity: Nonlinearity,
+    /// The arrays over time are (B, T, …).
+    #[arg(long)]
+    pub batch_first: bool,
+    /// Instead, write the cells of an experiment as state dicts for PyTorch, with their inputs.
+    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["weights", "inputs", "module", "batch_first"])]
+    pub export_weights: Option<PathBuf>,
+    /// Override a key of that experiment.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "export_weights")]
+    pub sets: Vec<String>,
+    /// The folder to write to: a new one, or one that an earlier trace has written.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write the tables, draw nothing.
+    #[arg(long)]
+    pub no_figures: bool,
+    /// Say how long reading, computing and writing took.
+    #[arg(long)]
+    pub verbose: bool,
+}
+
+/// The activation of an `nn.RNN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Nonlinearity {
+    /// The default.
+    Tanh,
+    /// max(a, 0).
+    Relu,
 }
 
 /// A file format of figures.

@@ -33,9 +33,11 @@ pub fn decode(bytes: &[u8]) -> Result<InputArray, String> {
     Ok(InputArray { shape, values })
 }
 
-type Decoded = (Vec<usize>, Vec<f64>);
+/// A shape, and as many numbers, the last index fastest.
+pub type Decoded = (Vec<usize>, Vec<f64>);
 
-fn decode_npy(bytes: &[u8]) -> Result<Decoded, String> {
+/// The shape and the numbers of a `.npy` file.
+pub fn decode_npy(bytes: &[u8]) -> Result<Decoded, String> {
     let file = npyz::NpyFile::new(bytes).map_err(|error| format!("damaged .npy file: {error}"))?;
     let shape: Vec<usize> = file.shape().iter().map(|&size| size as usize).collect();
     if file.order() != npyz::Order::C {

@@ -4,7 +4,8 @@
 //! The way of the data, each step a module: [`config`] (text → checked config) → [`plan`] (grid of
 //! runs) → [`sweep`] and [`run`] (spec → [`record`]) → [`store`] (files) → [`analysis`] (records →
 //! [`tables`]) → [`figures`] (tables → drawings). [`commands`] strings them together, one file per
-//! command; [`registry`] is the only place that knows the kinds of cells.
+//! command; [`registry`] is the only place that knows the kinds of cells. [`trace`] is the way of
+//! somebody else's network instead of a config's: its files → norms → tables and figures.
 //!
 //! Invariants: only [`store`] touches files, only [`sweep`] has threads, only the manifest knows a
 //! clock; figures are functions of stored tables.
@@ -16,6 +17,7 @@ pub mod comparison;
 pub mod config;
 pub mod figures;
 pub mod input_file;
+pub mod network;
 pub mod plan;
 mod progress;
 pub mod record;
@@ -25,3 +27,4 @@ pub mod sequences;
 pub mod store;
 pub mod sweep;
 pub mod tables;
+pub mod trace;

@@ -4,15 +4,15 @@
 //! else (not what is recorded, fitted or drawn, nor how many run at once). Adding a value to an
 //! axis therefore leaves the identity, and the stored record, of every other run as it was.
 
-use gradient_tracking::chunk_steps;
+use gradient_tracking::{CellShape, chunk_steps};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::config::{
     Config, ConfigError, Loaded, Loss, LossKind, Record, Recorded, Sequence, in_units,
 };
+use crate::network::Network;
 use crate::record::series_times;
-use crate::registry;
 use crate::tables;
 
 /// Everything there is to compute, in the order of the tables.
@@ -58,7 +58,7 @@ pub struct RunSpec {
     /// The cell's label, which keys its weights' streams.
     pub label: String,
     /// The cell.
-    pub cell: registry::Cell,
+    pub cell: Network,
     /// SHA-256 of the input file, for inputs that come from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input_sha256: Option<String>,
@@ -221,46 +221,50 @@ pub struct Estimate {
 impl RunSpec {
     /// Estimates the run's cost.
     ///
-    /// Memory: the tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the states
-    /// at the segments' starts; what is recorded; the adjoints of the loss, at every step of a segment
-    /// or the last alone; the adjoints and node gradients of one chunk of steps, and its δ, twice; the
-    /// weights in four forms and their gradient.
+    /// Memory: every layer's tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the
+    /// states at the segments' starts; what is recorded; the adjoints of the loss, at every step of a
+    /// segment or the last alone; the adjoints and node gradients of one chunk of steps, and its δ,
+    /// twice; the weights in four forms and their gradient.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
     /// operations each, per step and sequence.
     pub fn estimate(&self, config: &Config) -> Estimate {
-        let shape = self.cell.shape(self.sequence.input.size());
         let steps = self.sequence.steps as u128;
         let batch = self.sequence.batch as u128;
-        let [input, state, output, saved, delta] = [
-            shape.input,
-            shape.state,
-            shape.output,
-            shape.saved,
-            shape.delta,
-        ]
-        .map(|rows| rows as u128);
         let chunk = steps.min(chunk_steps(self.sequence.batch) as u128);
         let held = config
             .memory
             .segment(self.sequence.steps, self.sequence.batch) as u128;
         let segments = steps.div_ceil(held);
+        // Every size is at most 2³² (the configuration sees to that) and there are few layers, so
+        // sums of row counts are safe; products of four sizes are not.
+        let (mut columns, mut weights, mut top) = (0_u128, 0_u128, 0);
+        let inputs = held.saturating_mul(self.sequence.input.size() as u128);
+        for (layer, shape) in self.shapes().iter().enumerate() {
+            let [input, state, output, saved, delta] = [
+                shape.input,
+                shape.state,
+                shape.output,
+                shape.saved,
+                shape.delta,
+            ]
+            .map(|rows| rows as u128);
+            // What goes down to the layer below, twice where states are detached.
+            let downward = if layer == 0 { 0 } else { 2 * input };
+            columns = columns
+                .saturating_add((held + 1 + segments).saturating_mul(state))
+                .saturating_add(held.saturating_mul(saved))
+                .saturating_add(chunk.saturating_mul(2 * (delta + state) + downward));
+            weights = weights.saturating_add(delta.saturating_mul(output + input + 1));
+            top = output;
+        }
         let adjoints = match self.loss.kind {
-            LossKind::Terminal => output,
-            LossKind::EveryStep => held.saturating_mul(output),
+            LossKind::Terminal => top,
+            LossKind::EveryStep => held.saturating_mul(top),
         };
-        // Every size is at most 2³² (the configuration sees to that), so sums of row counts are
-        // safe; products of four sizes are not.
-        let columns = [
-            (held + 1 + segments).saturating_mul(state),
-            held.saturating_mul(saved + input),
-            adjoints,
-            chunk.saturating_mul(2 * (delta + state)),
-        ];
-        let per_sequence = columns.into_iter().fold(0, u128::saturating_add);
-        let weights = delta.saturating_mul(output + input + 1);
+        let per_sequence = columns.saturating_add(inputs).saturating_add(adjoints);
         let values = batch
             .saturating_mul(per_sequence)
-            .saturating_add(5 * weights)
+            .saturating_add(weights.saturating_mul(5))
             .saturating_add(
                 self.recorded(&config.record)
                     .values
@@ -277,26 +281,29 @@ impl RunSpec {
 
     /// What a run keeps.
     fn recorded(&self, record: &Record) -> RecordedSize {
-        let shape = self.cell.shape(self.sequence.input.size());
         let batch = self.sequence.batch as u128;
         let steps = self.sequence.steps as u128 + 1;
-        let units = (shape.input + shape.state + shape.saved) as u128;
         let wanted = |quantity| record.quantities.contains(&quantity);
         let per_sequence = if wanted(Recorded::PerSequence) {
             1 + batch
         } else {
             1
         };
-        // Node and carried gradients of two blocks are always measured.
-        let always = 4 * per_sequence;
-        let more = record.quantities.iter().map(|quantity| match quantity {
-            Recorded::InputGradient => per_sequence,
-            Recorded::ParameterContributions => 3,
-            Recorded::PathSplit => 2,
-            Recorded::Gates => 3 * 8,
-            _ => 0,
-        });
-        let values = more.fold(always, u128::saturating_add);
+        let (mut values, mut units) = (0_u128, 0);
+        for (layer, shape) in self.shapes().iter().enumerate() {
+            let inputs = if layer == 0 { shape.input } else { 0 };
+            units += (inputs + shape.state + shape.saved) as u128;
+            // Node and carried gradients of two blocks are always measured.
+            let always = 4 * per_sequence;
+            let more = record.quantities.iter().map(|quantity| match quantity {
+                Recorded::InputGradient if layer == 0 => per_sequence,
+                Recorded::ParameterContributions => 3,
+                Recorded::PathSplit => 2,
+                Recorded::Gates => 3 * 8,
+                _ => 0,
+            });
+            values = values.saturating_add(more.fold(always, u128::saturating_add));
+        }
         let series_values = if wanted(Recorded::Series) {
             units.saturating_mul(series_times(self.sequence.steps).len() as u128)
         } else {
@@ -306,6 +313,11 @@ impl RunSpec {
             values: values.saturating_mul(steps).saturating_add(series_values),
             series_values,
         }
+    }
+
+    /// Row counts of every layer.
+    pub fn shapes(&self) -> Vec<CellShape> {
+        self.cell.shapes(self.sequence.input.size())
     }
 }
 

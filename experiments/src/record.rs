@@ -29,6 +29,9 @@ pub const LAW: &str = "law:";
 /// | `series.<name>` | n×units | values of the first sequence at the n steps of [`series_times`] |
 /// | `total.<parameter>` | 1 | log₁₀ norm of ∂L/∂W |
 /// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
+///
+/// Where a network has several layers, the names of quantities, gates, series and parameters begin
+/// with the layer and a dot, counted from 0 at the inputs: `0.h`, `gate.1.f`. Those of `x` do not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     /// The run's resolved spec as JSON with sorted keys.

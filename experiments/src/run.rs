@@ -10,12 +10,13 @@ use gradient_tracking::probes::{
 };
 use gradient_tracking::source::Terminal;
 use gradient_tracking::{
-    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Workspace,
-    with_checkpoints,
+    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
+    Workspace, with_checkpoints,
 };
 use nalgebra::DMatrix;
 
 use crate::config::{LossKind, Memory, Record, Recorded};
+use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
     Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, series_times,
@@ -42,8 +43,9 @@ impl From<NonFinite> for RunFailure {
 /// The memory of one worker, reused from run to run.
 #[derive(Default)]
 pub struct Worker {
-    tape: Tape,
-    workspace: Workspace,
+    /// Of each layer.
+    tapes: Vec<Tape>,
+    workspaces: Vec<Workspace>,
     inputs: DrawnInputs,
 }
 
@@ -72,14 +74,18 @@ impl Worker {
             &streams.weights(&spec.label),
             wanted(Recorded::Spectrum),
         )?;
-        let cell = &*built.cell;
-        let shape = cell.shape();
-        let initial = DMatrix::zeros(shape.state, batch);
+        let cells: Vec<&dyn Trainable> = built.iter().map(|layer| &*layer.cell).collect();
+        let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| *cell as _).collect();
+        let top = *layers.last().expect("a network has a layer");
+        let output = top.shape().output;
+        let zeros = |cell: &&dyn RecurrentCell| DMatrix::zeros(cell.shape().state, batch);
+        let initial: Vec<DMatrix<f64>> = layers.iter().map(zeros).collect();
+        let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
         let segment = memory.segment(steps, batch);
         let (adjoints, mut terminal, mut every_step);
         let source: &mut dyn AdjointSource = match spec.loss.kind {
             LossKind::Terminal => {
-                adjoints = sequences::terminal_adjoints(shape.output, batch, &streams);
+                adjoints = sequences::terminal_adjoints(output, batch, &streams);
                 terminal = Terminal {
                     steps,
                     adjoint: adjoints.as_view(),
@@ -87,96 +93,121 @@ impl Worker {
                 &mut terminal
             }
             LossKind::EveryStep => {
-                every_step = EveryStepAdjoints::new(shape.output, steps, batch, segment, &streams);
+                every_step = EveryStepAdjoints::new(output, steps, batch, segment, &streams);
                 &mut every_step
             }
         };
-        let mut gates = wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch));
-        let mut series = wanted(Recorded::Series).then(|| Series::new(cell, series_times(steps)));
-        let per_sequence = wanted(Recorded::PerSequence);
-        // Always measured: the reference of every ratio is among them.
-        let mut norms = BlockNorms::new(cell, steps, batch, per_sequence);
-        let mut input_gradient = wanted(Recorded::InputGradient)
-            .then(|| InputGradientNorms::new(cell, steps, batch, per_sequence));
-        let mut parameter_gradient =
-            wanted(Recorded::ParameterGradient).then(|| ParameterGradient::new(cell, steps, batch));
-        let mut contributions = wanted(Recorded::ParameterContributions)
-            .then(|| ContributionNorms::new(cell, steps, batch));
-        let mut path_split = wanted(Recorded::PathSplit)
-            .then(|| PathSplit::new(cell, steps, batch))
-            .flatten();
+        let mut layer_probes: Vec<LayerProbes> = cells
+            .iter()
+            .enumerate()
+            .map(|(layer, cell)| LayerProbes::new(*cell, layer, record, steps, batch))
+            .collect();
         let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
-        with_checkpoints(
-            &[cell],
-            Horizon {
-                steps,
-                segment,
-                truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
-            },
-            &mut inputs,
-            &[initial.as_view()],
-            source,
-            (
-                std::slice::from_mut(&mut self.tape),
-                std::slice::from_mut(&mut self.workspace),
-            ),
-            &mut [Probes {
-                forward: &mut probes([as_probe(&mut gates), as_probe(&mut series)]),
-                backward: &mut probes([
-                    Some(&mut norms),
-                    as_probe(&mut input_gradient),
-                    as_probe(&mut parameter_gradient),
-                    as_probe(&mut contributions),
-                    as_probe(&mut path_split),
-                ]),
-            }],
-        )?;
+        self.tapes
+            .resize_with(layers.len().max(self.tapes.len()), Tape::new);
+        self.workspaces
+            .resize_with(layers.len().max(self.workspaces.len()), Workspace::new);
+        let outcome = {
+            let (mut forward, mut backward): (Vec<_>, Vec<_>) =
+                layer_probes.iter_mut().map(LayerProbes::as_probes).unzip();
+            let mut probes: Vec<Probes> = forward
+                .iter_mut()
+                .zip(&mut backward)
+                .map(|(forward, backward)| Probes { forward, backward })
+                .collect();
+            with_checkpoints(
+                &layers,
+                Horizon {
+                    steps,
+                    segment,
+                    truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
+                },
+                &mut inputs,
+                &initial,
+                source,
+                (
+                    &mut self.tapes[..layers.len()],
+                    &mut self.workspaces[..layers.len()],
+                ),
+                &mut probes,
+            )
+        };
+        outcome?;
         self.inputs = inputs.into_drawn();
 
         let mut arrays = Arrays::default();
-        arrays.reference(cell, &norms);
-        for block in norms.blocks {
-            if wanted(Recorded::Adjoint) {
-                arrays.norms(&format!("{}_carried", block.name), block.carried);
-            }
-            if wanted(Recorded::Adjoint) || wanted(Recorded::Node) {
-                arrays.norms(&block.name, block.node);
-            }
+        let last = layers.len() - 1;
+        arrays.reference(top, &layer_probes[last].norms);
+        for (layer, probes) in layer_probes.into_iter().enumerate() {
+            arrays.layer(&layer_prefix(layer, layers.len()), probes, record);
         }
-        if let Some(probe) = input_gradient {
-            arrays.norms("x", probe.norms);
-        }
-        if let Some(probe) = parameter_gradient {
-            for (name, log10_norm) in probe.log10_norms() {
-                arrays.insert(format!("{TOTAL}{name}"), Array::line(vec![log10_norm]));
-            }
-        }
-        for (name, norms) in contributions.into_iter().flat_map(|probe| probe.blocks) {
-            arrays.norms(&name, norms);
-        }
-        if let Some(probe) = path_split {
-            arrays.norms("c_direct", probe.direct);
-            arrays.norms("c_gated", probe.gated);
-        }
-        for (name, summaries) in gates.into_iter().flat_map(|probe| probe.gates) {
-            let values = summaries.iter().flat_map(|summary| {
-                let [q10, q25, q50, q75, q90] = summary.quantiles;
-                let (low, high) = (summary.low_fraction, summary.high_fraction);
-                [summary.mean, q10, q25, q50, q75, q90, low, high]
-            });
-            arrays.insert(format!("{GATE}{name}"), Array::rows(8, values.collect()));
-        }
-        for (name, units, values) in series.into_iter().flat_map(|probe| probe.series) {
-            arrays.insert(format!("{SERIES}{name}"), Array::rows(units, values));
-        }
-        for law in &built.laws {
-            let name = format!("{LAW}{}:{}:{}", law.quantity, law.relation.name(), law.name);
+        // What theory says of a layer it says of what that layer does to a gradient; those below
+        // the top one are fed by the one above them at every step.
+        let prefix = layer_prefix(last, layers.len());
+        for law in &built[last].laws {
+            let (quantity, relation) = (law.quantity, law.relation.name());
+            let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
             arrays.insert(name, Array::line(vec![law.rate]));
         }
         Ok(RunRecord {
             spec: spec.spec_json(),
             arrays: arrays.0,
         })
+    }
+}
+
+/// The probes of one layer.
+struct LayerProbes<'a> {
+    gates: Option<GateStatistics>,
+    series: Option<Series>,
+    /// Always measured: the reference of every ratio is among them.
+    norms: BlockNorms,
+    input_gradient: Option<InputGradientNorms<'a>>,
+    parameter_gradient: Option<ParameterGradient>,
+    contributions: Option<ContributionNorms>,
+    path_split: Option<PathSplit>,
+}
+
+impl<'a> LayerProbes<'a> {
+    /// What `record` asks for of the layer with this number.
+    fn new(
+        cell: &'a dyn Trainable,
+        layer: usize,
+        record: &Record,
+        steps: usize,
+        batch: usize,
+    ) -> Self {
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        let per_sequence = wanted(Recorded::PerSequence);
+        LayerProbes {
+            gates: wanted(Recorded::Gates).then(|| GateStatistics::new(cell, steps, batch)),
+            series: wanted(Recorded::Series).then(|| Series::new(cell, series_times(steps))),
+            norms: BlockNorms::new(cell, steps, batch, per_sequence),
+            // The inputs of an upper layer are h of the one below.
+            input_gradient: (wanted(Recorded::InputGradient) && layer == 0)
+                .then(|| InputGradientNorms::new(cell, steps, batch, per_sequence)),
+            parameter_gradient: wanted(Recorded::ParameterGradient)
+                .then(|| ParameterGradient::new(cell, steps, batch)),
+            contributions: wanted(Recorded::ParameterContributions)
+                .then(|| ContributionNorms::new(cell, steps, batch)),
+            path_split: wanted(Recorded::PathSplit)
+                .then(|| PathSplit::new(cell, steps, batch))
+                .flatten(),
+        }
+    }
+
+    /// Those of the way forward and those of the way back.
+    fn as_probes(&mut self) -> (Vec<&mut dyn Probe>, Vec<&mut dyn Probe>) {
+        (
+            probes([as_probe(&mut self.gates), as_probe(&mut self.series)]),
+            probes([
+                Some(&mut self.norms),
+                as_probe(&mut self.input_gradient),
+                as_probe(&mut self.parameter_gradient),
+                as_probe(&mut self.contributions),
+                as_probe(&mut self.path_split),
+            ]),
+        )
     }
 }
 
@@ -195,6 +226,55 @@ struct Arrays(BTreeMap<String, Array>);
 impl Arrays {
     fn insert(&mut self, name: String, array: Array) {
         self.0.insert(name, array);
+    }
+
+    /// Everything measured in one layer; `prefix` begins all names.
+    fn layer(&mut self, prefix: &str, probes: LayerProbes, record: &Record) {
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        for block in probes.norms.blocks {
+            let name = format!("{prefix}{}", block.name);
+            if wanted(Recorded::Adjoint) {
+                self.norms(&format!("{name}_carried"), block.carried);
+            }
+            if wanted(Recorded::Adjoint) || wanted(Recorded::Node) {
+                self.norms(&name, block.node);
+            }
+        }
+        if let Some(probe) = probes.input_gradient {
+            self.norms("x", probe.norms);
+        }
+        if let Some(probe) = probes.parameter_gradient {
+            for (name, log10_norm) in probe.log10_norms() {
+                let name = format!("{TOTAL}{prefix}{name}");
+                self.insert(name, Array::line(vec![log10_norm]));
+            }
+        }
+        let contributions = probes.contributions.into_iter();
+        for (name, norms) in contributions.flat_map(|probe| probe.blocks) {
+            self.norms(&format!("{prefix}{name}"), norms);
+        }
+        if let Some(probe) = probes.path_split {
+            self.norms(&format!("{prefix}c_direct"), probe.direct);
+            self.norms(&format!("{prefix}c_gated"), probe.gated);
+        }
+        for (name, summaries) in probes.gates.into_iter().flat_map(|probe| probe.gates) {
+            let values = summaries.iter().flat_map(|summary| {
+                let [q10, q25, q50, q75, q90] = summary.quantiles;
+                let (low, high) = (summary.low_fraction, summary.high_fraction);
+                [summary.mean, q10, q25, q50, q75, q90, low, high]
+            });
+            let name = format!("{GATE}{prefix}{name}");
+            self.insert(name, Array::rows(8, values.collect()));
+        }
+        for (name, units, values) in probes.series.into_iter().flat_map(|probe| probe.series) {
+            let name = match (name.as_str(), prefix) {
+                // There is one input, that of the lowest layer; those above it see `h` of others.
+                ("x", "" | "0.") => format!("{SERIES}x"),
+                ("x", _) => continue,
+                _ => format!("{SERIES}{prefix}{name}"),
+            };
+            self.insert(name, Array::rows(units, values));
+        }
     }
 
     fn norms(&mut self, name: &str, norms: Norms) {
@@ -229,7 +309,7 @@ mod tests {
     use crate::config::Config;
     use crate::plan::Plan;
 
-    /// Several segments, the last of them incomplete; both cells, both losses, with and without
+    /// Several segments, the last of them incomplete; single cells and layers, both losses, with and without
     /// truncation within and beyond a segment; everything recorded.
     #[test]
     fn checkpointing_changes_no_bit() {
@@ -237,7 +317,11 @@ mod tests {
             name = "checkpoints"
             replicates = 1
             sequence = { steps = 1300, batch = 1, input = { kind = "pulse", at = 600, width = 9, std = 1.0, size = 3 } }
-            cell = [{ kind = "vanilla-rnn", hidden = 5 }, { kind = "lstm", hidden = 3 }]
+            cell = [
+                { kind = "vanilla-rnn", hidden = 5 },
+                { kind = "lstm", hidden = 3, layers = 2 },
+                { kind = "stack", layers = [{ kind = "lstm", hidden = 2 }, { kind = "vanilla-rnn", hidden = 4 }] },
+            ]
             [sweep]
             "sequence.batch" = [1, 7]
             "loss.kind" = ["terminal", "every-step"]

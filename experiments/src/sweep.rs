@@ -306,6 +306,22 @@ fn keep_freed_memory() {
     std::hint::black_box(Vec::<u8>::with_capacity(LARGEST - (64 << 10)));
 }
 
+/// `f` of every item, in the order of the items, on `threads` threads.
+pub fn in_order<T: Sync, R: Send>(
+    threads: usize,
+    items: &[T],
+    f: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    if threads <= 1 {
+        return items.iter().map(f).collect();
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .expect("threads can be started");
+    pool.install(|| items.par_iter().map(&f).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,10 @@ use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, ParameterGradient, PathSplit,
 };
 use gradient_tracking::source::{EveryStep, Readout, Target, Terminal};
-use gradient_tracking::{AdjointSource, Probe, Tape, Trainable, Workspace, backpropagate, rollout};
+use gradient_tracking::{
+    AdjointSource, Probe, RecurrentCell, Tape, Trainable, Workspace, backpropagate,
+    backpropagate_layers, rollout, rollout_layers,
+};
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
 use vanilla_rnn::{Activation, VanillaRnn};
@@ -269,6 +272,51 @@ fn after_a_warm_up_nothing_allocates() {
                     assert_eq!(found, Counts::default(), "{}, {run:?}", kind.name());
                 }
             }
+        }
+    }
+}
+
+/// Layers of both kinds, with a loss at every step and detached states.
+#[test]
+fn layers_allocate_nothing_after_a_warm_up() {
+    let [rnn, _] = Kind::both();
+    let lstm = Lstm::new(
+        filled(4 * HIDDEN, HIDDEN, 0.1),
+        filled(4 * HIDDEN, HIDDEN, 0.3),
+        DVector::zeros(4 * HIDDEN),
+        true,
+    );
+    let layers: [&dyn RecurrentCell; 2] = [rnn.cell(), &lstm];
+    let mut tapes = [Tape::new(), Tape::new()];
+    let mut workspaces = [Workspace::new(), Workspace::new()];
+    for batch in [1, 16] {
+        for (round, steps) in [LONGEST, 1, 200, LONGEST].into_iter().enumerate() {
+            let inputs = filled(INPUT, steps * batch, 1.0);
+            let initial = [HIDDEN, 2 * HIDDEN].map(|rows| filled(rows, batch, 0.5));
+            let initial = [initial[0].as_view(), initial[1].as_view()];
+            let adjoints = filled(HIDDEN, steps * batch, 1.0);
+            let mut source = EveryStep {
+                adjoints: adjoints.as_view(),
+            };
+            let mut norms = layers.map(|cell| BlockNorms::new(cell, steps, batch, true));
+            let [lower, upper] = &mut norms;
+            let mut result = Ok(());
+            let found = allocations(|| {
+                result = rollout_layers(&layers, inputs.as_view(), &initial, &mut tapes, &mut []);
+                result = result.and(backpropagate_layers(
+                    &layers,
+                    inputs.as_view(),
+                    &tapes,
+                    &mut source,
+                    NonZeroUsize::new(TRUNCATION),
+                    &mut workspaces,
+                    &mut [&mut [lower], &mut [upper]],
+                ));
+            });
+            result.unwrap();
+            assert!(norms[0].blocks[0].node.log10_norm[1].is_finite());
+            // The first run of this width makes the buffers.
+            assert_eq!(found > 0, round == 0, "B = {batch}, T = {steps}: {found}");
         }
     }
 }

@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
     ("decay-analysis", &[]),
+    ("torch-weights", &[]),
     (
         "experiments",
         &[
@@ -26,6 +27,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "kernels",
             "lstm",
+            "torch-weights",
             "vanilla-rnn",
         ],
     ),
@@ -94,6 +96,12 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "serde",
             "rayon",
         ],
+        &[],
+    ),
+    // Bytes in, layers out.
+    (
+        "crates/torch-weights/src",
+        &["std::fs", "std::io", "std::thread", "println!", "rayon"],
         &[],
     ),
     // One module touches the file system, one has threads, one knows the clock.

@@ -86,6 +86,119 @@ fn assert_close(found: f64, expected: f64, tolerance: f64) {
     );
 }
 
+// Layers.
+
+/// Two linear layers with W_hh = ½·1 and W_ih = 1: ‖∂L/∂1.h‖ falls as 2⁻ᵏ, and 0.h gets all ways of
+/// changing the layer once, (k+1)·2⁻ᵏ, of which all but the last came through a later step.
+#[test]
+fn every_layer_is_recorded_tabled_and_drawn() {
+    let config = r#"
+        name = "layers"
+        replicates = 2
+        sequence = { steps = 1500, batch = 2, input = { kind = "gaussian", size = 3 } }
+        [[cell]]
+        kind = "vanilla-rnn"
+        hidden = 3
+        layers = 2
+        activation = "identity"
+        recurrent_weights = { init = "identity", gain = 0.5 }
+        input_weights = { init = "identity" }
+        [[cell]]
+        kind = "stack"
+        layers = [
+            { kind = "lstm", hidden = 4 },
+            { kind = "vanilla-rnn", hidden = 5, activation = "relu" },
+        ]
+        [record]
+        quantities = ["adjoint", "gates", "series", "input-gradient", "path-split",
+            "parameter-gradient", "parameter-contributions", "spectrum", "per-sequence"]
+        [[figure]]
+        kind = "decay"
+        [[figure]]
+        kind = "decay"
+        name = "lowest"
+        quantity = "0.h"
+        [[figure]]
+        kind = "gates"
+    "#;
+    let lab = Lab::with(config);
+    let ended = lab.run(&[]).exits_with(0);
+    ended.says(&["4 runs computed", "0.h", "1.h"]);
+
+    let curves = table(&lab, "out/curves.csv");
+    for lag in [0_usize, 1, 10, 1500] {
+        let ratio = |quantity: &str| {
+            let lag = lag.to_string();
+            let row = [
+                ("cell", "vanilla-rnn"),
+                ("quantity", quantity),
+                ("lag", &lag),
+            ];
+            curves.number(&row, "median")
+        };
+        let halves = lag as f64 * 0.5_f64.log10();
+        // The table's digits.
+        let tolerance = 1e-8;
+        assert_close(ratio("1.h"), halves, tolerance);
+        assert_close(ratio("1.h_carried"), halves, tolerance);
+        let lowest = halves + (lag as f64).log10();
+        if lag == 1500 {
+            // At t = 0 nothing goes up within the step.
+            assert_close(ratio("0.h"), lowest, tolerance);
+        } else {
+            assert_close(ratio("0.h"), halves + (lag as f64 + 1.0).log10(), tolerance);
+        }
+        if lag == 0 {
+            assert_eq!(ratio("0.h_carried"), f64::NEG_INFINITY);
+        } else {
+            assert_close(ratio("0.h_carried"), lowest, tolerance);
+        }
+    }
+    let quantities = |cell: &str| -> BTreeSet<String> {
+        let rows = curves.with(&[("cell", cell), ("lag", "1")]).into_iter();
+        rows.map(|row| row["quantity"].clone()).collect()
+    };
+    let expected = "0.bias 0.c 0.c_carried 0.c_direct 0.c_gated 0.h 0.h_carried 0.weight_hh \
+                    0.weight_ih 1.bias 1.h 1.h_carried 1.weight_hh 1.weight_ih x";
+    let found: Vec<String> = quantities("stack").into_iter().collect();
+    assert_eq!(found.join(" "), expected);
+
+    let gates = table(&lab, "out/gates.csv");
+    assert_eq!(gates.with(&[("gate", "0.f"), ("t", "1")]).len(), 1);
+    let series = table(&lab, "out/series.csv");
+    let first = [("cell", "stack"), ("t", "1"), ("unit", "0")];
+    let names: BTreeSet<&str> = series
+        .with(&first)
+        .iter()
+        .map(|row| &*row["series"])
+        .collect();
+    assert!(names.is_superset(&BTreeSet::from(["x", "0.h", "0.c", "0.f", "1.h"])));
+    assert!(!names.contains("1.x"));
+    let parameters = table(&lab, "out/parameters.csv");
+    assert_eq!(parameters.with(&[("parameter", "1.weight_ih")]).len(), 2);
+
+    let text = |name: &str| String::from_utf8(lab.bytes(name)).unwrap();
+    let all = text("out/figures/decay.svg");
+    let lowest = text("out/figures/lowest.svg");
+    for cell in ["vanilla-rnn", "stack"] {
+        assert!(all.contains(&format!("{cell}, layer 0")));
+        assert!(all.contains(&format!("{cell}, layer 1")));
+        assert!(lowest.contains(&format!("{cell}, layer 0")));
+        assert!(!lowest.contains(&format!("{cell}, layer 1")));
+    }
+    assert!(text("out/figures/gates.svg").contains("stack, layer 0"));
+    lab.vangrad(&["verify", "out"]).exits_with(0);
+    // Checkpoints, and the resolved configuration, change nothing.
+    let before = lab.results("out");
+    let resolved = text("out/config.toml").replace("\"full\"", "\"checkpointed\"");
+    lab.write("experiment.toml", resolved);
+    lab.vangrad(&["run", "experiment.toml", "--out", "again"])
+        .exits_with(0);
+    let mut after = lab.results("again");
+    after.insert("config.toml".to_owned(), before["config.toml"].clone());
+    assert_same(&after, &before);
+}
+
 // What a run leaves behind.
 
 #[test]

@@ -1,5 +1,5 @@
-//! Both cells against PyTorch in f64: trajectories and every gradient, to 1e-10 of its norm at
-//! each step. `pytorch/README.md` says what the fixtures hold and how they were made.
+//! Both cells, alone and in layers, against PyTorch in f64: trajectories and every gradient, to 1e-10
+//! of its norm at each step. `pytorch/README.md` says what the fixtures hold and how they were made.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,8 +8,8 @@ use gradient_tracking::probes::{BlockNorms, InputGradientNorms, ParameterGradien
 use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
 use gradient_tracking::source::{EveryStep, Readout, Target, Terminal};
 use gradient_tracking::{
-    AdjointSource, BackwardChunk, BackwardStep, Probe, Tape, Trainable, View, Workspace,
-    backpropagate, rollout,
+    AdjointSource, BackwardChunk, BackwardStep, Probe, ProbeList, RecurrentCell, Tape, Trainable,
+    View, Workspace, backpropagate_layers, rollout_layers,
 };
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
@@ -70,10 +70,23 @@ impl Fixture {
         DVector::from_column_slice(self.values(name))
     }
 
-    fn cell(&self, activation: Option<Activation>) -> Box<dyn Trainable> {
-        let recurrent = self.matrix("weight_hh_l0");
-        let input = self.matrix("weight_ih_l0");
-        let bias = self.vector("bias_ih_l0") + self.vector("bias_hh_l0");
+    /// H×B of one layer, out of (layers, B, H).
+    fn initial(&self, name: &str, layer: usize) -> DMatrix<f64> {
+        let batch = self.tensors[name].0[1];
+        self.columns(name)
+            .columns(layer * batch, batch)
+            .into_owned()
+    }
+
+    fn layer(&self, layer: usize, activation: Option<Activation>) -> Box<dyn Trainable> {
+        let recurrent = self.matrix(&format!("weight_hh_l{layer}"));
+        let input = self.matrix(&format!("weight_ih_l{layer}"));
+        let bias = if self.has("bias_ih_l0") {
+            let [input, recurrent] = ["ih", "hh"].map(|name| format!("bias_{name}_l{layer}"));
+            self.vector(&input) + self.vector(&recurrent)
+        } else {
+            DVector::zeros(recurrent.nrows())
+        };
         match activation {
             Some(activation) => Box::new(VanillaRnn::new(activation, recurrent, input, bias)),
             None => Box::new(Lstm::new(recurrent, input, bias, true)),
@@ -82,17 +95,18 @@ impl Fixture {
 
     /// The blocks of the state, one under the other, for `h` and `c` of the given names.
     fn state(&self, h: &str, c: &str) -> DMatrix<f64> {
-        let h = self.columns(h);
-        if !self.has(c) {
-            return h;
-        }
-        let c = self.columns(c);
-        let (rows, columns) = h.shape();
-        let mut state = DMatrix::zeros(2 * rows, columns);
-        state.rows_mut(0, rows).copy_from(&h);
-        state.rows_mut(rows, rows).copy_from(&c);
-        state
+        stacked(self.columns(h), self.has(c).then(|| self.columns(c)))
     }
+}
+
+/// One above the other.
+fn stacked(h: DMatrix<f64>, c: Option<DMatrix<f64>>) -> DMatrix<f64> {
+    let Some(c) = c else { return h };
+    let (rows, columns) = h.shape();
+    let mut state = DMatrix::zeros(2 * rows, columns);
+    state.rows_mut(0, rows).copy_from(&h);
+    state.rows_mut(rows, rows).copy_from(&c);
+    state
 }
 
 /// Keeps the gradients themselves, of which the crate's probes keep norms.
@@ -153,50 +167,79 @@ fn assert_close_in_log10(what: &str, log10_norm: f64, expected_norm: f64) {
 struct Network {
     name: &'static str,
     fixture: Fixture,
-    cell: Box<dyn Trainable>,
+    layers: Vec<Box<dyn Trainable>>,
     inputs: DMatrix<f64>,
-    tape: Tape,
+    tapes: Vec<Tape>,
+}
+
+/// What the probes of one layer have seen.
+struct Seen<'a> {
+    gradients: Gradients<'a>,
+    norms: BlockNorms,
+    input_norms: InputGradientNorms<'a>,
+    parameters: ParameterGradient,
+    paths: Option<PathSplit>,
 }
 
 impl Network {
     /// `None` is the LSTM.
     fn roll_out(name: &'static str, activation: Option<Activation>) -> Self {
         let fixture = Fixture::load(name);
-        let cell = fixture.cell(activation);
+        let layers: Vec<_> = (0..fixture.tensors["h_0"].0[0])
+            .map(|layer| fixture.layer(layer, activation))
+            .collect();
         let inputs = fixture.columns("input");
-        let initial = fixture.state("h_0", "c_0");
-        let mut tape = Tape::new();
-        rollout(
-            &*cell,
-            inputs.as_view(),
-            initial.as_view(),
-            &mut tape,
-            &mut [],
-        )
-        .unwrap();
-        Network {
+        let initial: Vec<_> = (0..layers.len())
+            .map(|layer| {
+                let c = fixture.has("c_0").then(|| fixture.initial("c_0", layer));
+                stacked(fixture.initial("h_0", layer), c)
+            })
+            .collect();
+        let mut network = Network {
             name,
             fixture,
-            cell,
+            tapes: vec![Tape::new(); layers.len()],
+            layers,
             inputs,
-            tape,
+        };
+        let mut tapes = std::mem::take(&mut network.tapes);
+        let initial: Vec<View> = initial.iter().map(|initial| initial.as_view()).collect();
+        let (cells, inputs) = (network.cells(), network.inputs.as_view());
+        rollout_layers(&cells, inputs, &initial, &mut tapes, &mut []).unwrap();
+        network.tapes = tapes;
+        network
+    }
+
+    fn cells(&self) -> Vec<&dyn RecurrentCell> {
+        let layers = self.layers.iter();
+        layers.map(|layer| &**layer as &dyn RecurrentCell).collect()
+    }
+
+    /// The fixture's name for a quantity of one layer: a single layer goes without a suffix.
+    fn name_of(&self, quantity: &str, layer: usize) -> String {
+        match self.layers.len() {
+            1 => quantity.to_owned(),
+            _ => format!("{quantity}_l{layer}"),
         }
     }
 
     fn steps(&self) -> usize {
-        self.tape.steps()
+        self.tapes[0].steps()
     }
 
     fn batch(&self) -> usize {
-        self.tape.batch()
+        self.tapes[0].batch()
     }
 
     fn check_trajectory(&self) {
-        let states = self.fixture.state("h", "c");
-        for t in 1..=self.steps() {
-            let what = format!("{}: state at t = {t}", self.name);
-            let expected = states.columns((t - 1) * self.batch(), self.batch());
-            assert_close(&what, self.tape.state(t), expected.as_view());
+        for (layer, tape) in self.tapes.iter().enumerate() {
+            let [h, c] = ["h", "c"].map(|name| self.name_of(name, layer));
+            let states = self.fixture.state(&h, &c);
+            for t in 1..=self.steps() {
+                let what = format!("{}: state of layer {layer} at t = {t}", self.name);
+                let expected = states.columns((t - 1) * self.batch(), self.batch());
+                assert_close(&what, tape.state(t), expected.as_view());
+            }
         }
     }
 
@@ -261,54 +304,79 @@ impl Network {
     }
 
     fn check_gradients(&self, loss: &str, source: &mut dyn AdjointSource) {
-        let (cell, steps, batch) = (&*self.cell, self.steps(), self.batch());
+        let (steps, batch) = (self.steps(), self.batch());
         let unset = vec![DMatrix::zeros(0, 0); steps + 1];
-        let mut gradients = Gradients {
-            cell,
-            node: unset.clone(),
-            carried: unset,
-            input: DMatrix::zeros(self.inputs.nrows(), self.inputs.ncols()),
-        };
-        let mut norms = BlockNorms::new(cell, steps, batch, false);
-        let mut input_norms = InputGradientNorms::new(cell, steps, batch, false);
-        let mut parameters = ParameterGradient::new(cell, steps, batch);
-        let mut paths = PathSplit::new(cell, steps, batch);
-        let mut probes: Vec<&mut dyn Probe> = vec![
-            &mut gradients,
-            &mut norms,
-            &mut input_norms,
-            &mut parameters,
-        ];
-        if let Some(paths) = &mut paths {
-            probes.push(paths);
-        }
-        backpropagate(
-            cell,
+        let mut seen: Vec<Seen> = self
+            .layers
+            .iter()
+            .map(|cell| Seen {
+                gradients: Gradients {
+                    cell: &**cell,
+                    node: unset.clone(),
+                    carried: unset.clone(),
+                    input: DMatrix::zeros(cell.shape().input, steps * batch),
+                },
+                norms: BlockNorms::new(&**cell, steps, batch, false),
+                input_norms: InputGradientNorms::new(&**cell, steps, batch, false),
+                parameters: ParameterGradient::new(&**cell, steps, batch),
+                paths: PathSplit::new(&**cell, steps, batch),
+            })
+            .collect();
+        let mut lists: Vec<Vec<&mut dyn Probe>> = seen
+            .iter_mut()
+            .map(|seen| {
+                let mut probes: Vec<&mut dyn Probe> = vec![
+                    &mut seen.gradients,
+                    &mut seen.norms,
+                    &mut seen.input_norms,
+                    &mut seen.parameters,
+                ];
+                if let Some(paths) = &mut seen.paths {
+                    probes.push(paths);
+                }
+                probes
+            })
+            .collect();
+        let mut lists: Vec<ProbeList> = lists.iter_mut().map(|list| &mut list[..]).collect();
+        backpropagate_layers(
+            &self.cells(),
             self.inputs.as_view(),
-            &self.tape,
+            &self.tapes,
             source,
             None,
-            &mut Workspace::new(),
-            &mut probes,
+            &mut vec![Workspace::new(); self.layers.len()],
+            &mut lists,
         )
         .unwrap();
-        self.check_states(loss, &gradients, &norms);
-        self.check_inputs(loss, &gradients, &input_norms);
-        self.check_parameters(loss, &parameters);
-        assert_eq!(paths.is_some(), self.fixture.has("c_0"));
-        if let Some(paths) = paths {
-            self.check_paths(loss, &paths);
+        for (layer, seen) in seen.iter().enumerate() {
+            self.check_states(loss, layer, seen);
+            self.check_parameters(loss, layer, &seen.parameters);
+            assert_eq!(seen.paths.is_some(), self.fixture.has("c_0"));
+            if let Some(paths) = &seen.paths {
+                self.check_paths(loss, layer, paths);
+            }
         }
+        self.check_inputs(loss, &seen[0]);
     }
 
-    fn check_states(&self, loss: &str, gradients: &Gradients, norms: &BlockNorms) {
-        let tensor = |quantity| format!("{loss}.grad.{quantity}");
+    fn check_states(&self, loss: &str, layer: usize, seen: &Seen) {
+        let tensor = |quantity| format!("{loss}.grad.{}", self.name_of(quantity, layer));
         let node = self.fixture.state(&tensor("h"), &tensor("c"));
-        let carried = self.fixture.state(&tensor("h"), &tensor("c_carried"));
+        // Of the top layer h_carried is h.
+        let h_carried = match self.fixture.has(&tensor("h_carried")) {
+            true => tensor("h_carried"),
+            false => tensor("h"),
+        };
+        assert_eq!(h_carried == tensor("h"), layer + 1 == self.layers.len());
+        let carried = self.fixture.state(&h_carried, &tensor("c_carried"));
+        let blocks = self.layers[layer].state_blocks();
         for t in 0..=self.steps() {
-            for (block, norms) in self.cell.state_blocks().iter().zip(&norms.blocks) {
+            for (block, norms) in blocks.iter().zip(&seen.norms.blocks) {
                 let check = |kind, found: &DMatrix<f64>, log10_norm, expected: &DMatrix<f64>| {
-                    let what = format!("{}, {loss}: {kind} {} at t = {t}", self.name, block.name);
+                    let what = format!(
+                        "{}, {loss}: {kind} {} of layer {layer} at t = {t}",
+                        self.name, block.name
+                    );
                     let found = found.rows_range(block.rows.clone()).into_owned();
                     let expected = expected
                         .columns(t * self.batch(), self.batch())
@@ -319,44 +387,56 @@ impl Network {
                 };
                 let (node_norm, carried_norm) =
                     (norms.node.log10_norm[t], norms.carried.log10_norm[t]);
-                check("node", &gradients.node[t], node_norm, &node);
-                check("carried", &gradients.carried[t], carried_norm, &carried);
+                check("node", &seen.gradients.node[t], node_norm, &node);
+                check(
+                    "carried",
+                    &seen.gradients.carried[t],
+                    carried_norm,
+                    &carried,
+                );
             }
         }
     }
 
-    fn check_inputs(&self, loss: &str, gradients: &Gradients, norms: &InputGradientNorms) {
+    fn check_inputs(&self, loss: &str, bottom: &Seen) {
         let all = self.fixture.columns(&format!("{loss}.grad.input"));
+        let log10_norm = &bottom.input_norms.norms.log10_norm;
         for t in 1..=self.steps() {
             let what = format!("{}, {loss}: x at t = {t}", self.name);
             let first = (t - 1) * self.batch();
-            let found = gradients.input.columns(first, self.batch());
+            let found = bottom.gradients.input.columns(first, self.batch());
             let expected = all.columns(first, self.batch());
             assert_close(&what, found.as_view(), expected.as_view());
-            assert_close_in_log10(&what, norms.norms.log10_norm[t - 1], expected.norm());
+            assert_close_in_log10(&what, log10_norm[t - 1], expected.norm());
         }
     }
 
-    fn check_parameters(&self, loss: &str, gradient: &ParameterGradient) {
+    fn check_parameters(&self, loss: &str, layer: usize, gradient: &ParameterGradient) {
         let found = gradient.to_f64();
-        for block in self.cell.parameter_blocks() {
+        for block in self.layers[layer].parameter_blocks() {
+            let name = |name: &str| format!("{loss}.grad.{name}_l{layer}");
             let expected = match block.name.as_str() {
-                "bias" => self.fixture.columns(&format!("{loss}.grad.bias_ih_l0")),
-                weights => self.fixture.matrix(&format!("{loss}.grad.{weights}_l0")),
+                "bias" if !self.fixture.has("bias_ih_l0") => continue,
+                "bias" => self.fixture.columns(&name("bias_ih")),
+                weights => self.fixture.matrix(&name(weights)),
             };
             assert_close(
-                &format!("{}, {loss}: {}", self.name, block.name),
+                &format!("{}, {loss}: {} of layer {layer}", self.name, block.name),
                 View::from_slice(&found[block.range.clone()], expected.nrows(), block.columns),
                 expected.as_view(),
             );
         }
     }
 
-    fn check_paths(&self, loss: &str, paths: &PathSplit) {
-        let all = self.fixture.columns(&format!("{loss}.grad.c"));
-        let direct = self.fixture.columns(&format!("{loss}.grad.c_direct"));
+    fn check_paths(&self, loss: &str, layer: usize, paths: &PathSplit) {
+        let tensor = |quantity| format!("{loss}.grad.{}", self.name_of(quantity, layer));
+        let all = self.fixture.columns(&tensor("c"));
+        let direct = self.fixture.columns(&tensor("c_direct"));
         for t in 0..=self.steps() {
-            let what = format!("{}, {loss}: paths to c at t = {t}", self.name);
+            let what = format!(
+                "{}, {loss}: paths to c of layer {layer} at t = {t}",
+                self.name
+            );
             let first = t * self.batch();
             let all = all.columns(first, self.batch());
             let direct = direct.columns(first, self.batch());
@@ -399,4 +479,24 @@ fn wide_networks_agree_with_pytorch() {
 #[test]
 fn lstm_over_several_chunks_of_steps_agrees_with_pytorch() {
     check("lstm-long", None);
+}
+
+#[test]
+fn layers_of_tanh_networks_agree_with_pytorch() {
+    check("tanh-2-layers", Some(Activation::Tanh));
+    check("tanh-3-layers-no-bias", Some(Activation::Tanh));
+}
+
+#[test]
+fn layers_of_relu_networks_agree_with_pytorch() {
+    check("relu-2-layers-no-bias", Some(Activation::Relu));
+    check("relu-3-layers", Some(Activation::Relu));
+}
+
+#[test]
+fn layers_of_lstms_agree_with_pytorch() {
+    check("lstm-2-layers", None);
+    check("lstm-2-layers-no-bias", None);
+    check("lstm-3-layers", None);
+    check("lstm-3-layers-no-bias", None);
 }

@@ -45,6 +45,7 @@ impl Streams {
         WeightStreams {
             streams: *self,
             label,
+            layer: 0,
         }
     }
 }
@@ -56,13 +57,29 @@ pub struct WeightStreams<'a> {
     pub streams: Streams,
     /// The cell's label, unique in an experiment.
     pub label: &'a str,
+    /// The layer within the cell, from 0.
+    pub layer: usize,
 }
 
 impl WeightStreams<'_> {
+    /// Those of another layer. The lowest has the streams of a cell of a single layer.
+    pub fn of_layer(self, layer: usize) -> Self {
+        WeightStreams { layer, ..self }
+    }
+
     /// The stream of the matrix called `matrix`, such as `weight_hh`, of shape (rows, columns).
     pub fn stream(&self, matrix: &str, shape: (usize, usize)) -> ChaCha8Rng {
-        self.streams
-            .stream(&["weights", self.label, matrix], &[shape.0, shape.1])
+        let shape = [shape.0, shape.1];
+        match self.layer {
+            0 => self
+                .streams
+                .stream(&["weights", self.label, matrix], &shape),
+            layer => {
+                let layer = layer.to_string();
+                let name = ["weights", self.label, matrix, &layer];
+                self.streams.stream(&name, &shape)
+            }
+        }
     }
 }
 
@@ -126,5 +143,22 @@ mod tests {
         let mut weights = STREAMS.weights("a").stream("weight_hh", (2, 3));
         let mut named = STREAMS.stream(&["weights", "a", "weight_hh"], &[2, 3]);
         assert_eq!(weights.next_u64(), named.next_u64());
+    }
+
+    /// Changing these numbers changes every published result of more than one layer.
+    #[test]
+    fn first_draws_of_a_second_layer_are_pinned() {
+        let lowest = STREAMS.weights("a");
+        let draw = |layer| {
+            lowest
+                .of_layer(layer)
+                .stream("weight_hh", (2, 3))
+                .next_u64()
+        };
+        assert_eq!(draw(0), lowest.stream("weight_hh", (2, 3)).next_u64());
+        assert_eq!(
+            [draw(1), draw(2)],
+            [10226817028055815457, 12706542564675897288]
+        );
     }
 }

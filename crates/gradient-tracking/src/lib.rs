@@ -17,12 +17,17 @@
 //! * **No I/O, randomness, clock, threads or serialisation** in this crate: the same call gives
 //!   the same bits.
 //!
+//! * **Layers run one after the other**, chunk of steps by chunk ([`rollout_layers`],
+//!   [`backpropagate_layers`]), each with its own tape, exponents and probes: what is written for a
+//!   cell holds for every layer, and a layer that forgets fast keeps its norms beside one that
+//!   remembers. A [`Stack`] is the same network as one cell, for whatever takes a cell.
+//!
 //! # Two gradients per block
 //!
 //! *Node* gradients are total derivatives with respect to h_t or c_t as nodes of the computation
 //! graph, as PyTorch's `retain_grad` reports. *Carried* adjoints are ∂L/∂s_t with the coordinates
 //! of s_t independent: what arrives from step t+1 and from the loss. They differ for c_t, which
-//! also acts through h_t within step t.
+//! also acts through h_t within step t, and for h_t below another layer, which sees it at step t.
 //!
 //! # Notation
 //!
@@ -30,7 +35,7 @@
 //! |---|---|---|
 //! | I, H, B, T | input size, hidden size, batch (columns), steps | |
 //! | x_t, h_t, c_t | input, hidden state, cell state; t = 1…T, h_0 and c_0 initial | I×B, H×B, H×B |
-//! | s_t | the whole state, `[h]` or `[h; c]` | S×B |
+//! | s_t | the whole state, `[h]` or `[h; c]`, of a stack `[0.h; 0.c; 1.h; …]` | S×B |
 //! | a_t, δ_t | pre-activations and their adjoint ∂L/∂a_t | P×B |
 //! | k = T − t | lag in steps | |
 //!

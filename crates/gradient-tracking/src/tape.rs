@@ -51,8 +51,8 @@ impl Tape {
         self.batch = batch;
         self.state_rows = shape.state;
         self.saved_rows = shape.saved;
-        self.states.resize((steps + 1) * batch * shape.state);
-        self.saved.resize(steps * batch * shape.saved);
+        self.states.renew((steps + 1) * batch * shape.state);
+        self.saved.renew(steps * batch * shape.saved);
     }
 
     /// s_t, S×B, for t = 0…T.

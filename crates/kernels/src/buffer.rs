@@ -1,6 +1,7 @@
 //! Numbers that begin where a cache line begins.
 #![allow(unsafe_code)]
 
+use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 
 use crate::simd::LANES;
@@ -41,6 +42,34 @@ impl Buffer {
     pub fn resize(&mut self, length: usize) {
         self.lines.resize(length.div_ceil(LANES), Line::default());
         self.length = length;
+    }
+
+    /// Changes the length; what the numbers are is not said. They are not copied to a larger place,
+    /// and new ones come from the system as zeros that nobody has to write.
+    pub fn renew(&mut self, length: usize) {
+        let lines = length.div_ceil(LANES);
+        if self.lines.capacity() < lines {
+            self.lines = Vec::new();
+            self.lines = zeros(lines);
+        }
+        self.resize(length);
+    }
+}
+
+/// `vec![Line::default(); lines]`, which would write every one of them.
+fn zeros(lines: usize) -> Vec<Line> {
+    let layout = Layout::array::<Line>(lines).expect("a buffer fits the address space");
+    if layout.size() == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the layout is that of a vector of so many lines, its size is not 0, and a line of zero
+    // bytes is eight zeros.
+    unsafe {
+        let first = alloc_zeroed(layout).cast::<Line>();
+        if first.is_null() {
+            handle_alloc_error(layout);
+        }
+        Vec::from_raw_parts(first, lines, lines)
     }
 }
 
@@ -91,6 +120,12 @@ mod tests {
                 *last += 1.0;
                 assert_ne!(copy, buffer);
             }
+            let mut renewed = Buffer::new();
+            renewed.renew(length);
+            assert_eq!((renewed.len(), renewed.as_ptr().addr() % 64), (length, 0));
+            assert!(renewed.iter().all(|v| *v == 0.0));
+            renewed.renew(length / 2);
+            assert_eq!(renewed.len(), length / 2);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the arrays of a record are, by their names.
 
+use crate::network::split_layer;
 use crate::record::{Array, REFERENCE, RunRecord, is_quantity};
 
 /// Quantities in the order of the tables; others follow by name.
@@ -20,12 +21,11 @@ const ORDER: [&str; 10] = [
 pub(super) fn quantities(record: &RunRecord) -> Vec<&str> {
     let names = record.arrays.keys().map(String::as_str);
     let mut names: Vec<&str> = names.filter(|name| is_quantity(name)).collect();
-    // Stable, so that a new cell's quantities keep the record's order, which is by name.
+    // Layer by layer. Stable, so that a new cell's quantities keep the record's order, by name.
     names.sort_by_key(|name| {
-        ORDER
-            .iter()
-            .position(|known| known == name)
-            .unwrap_or(ORDER.len())
+        let (layer, quantity) = split_layer(name);
+        let place = ORDER.iter().position(|known| *known == quantity);
+        (layer, place.unwrap_or(ORDER.len()))
     });
     names
 }

@@ -7,7 +7,10 @@ mod plot;
 mod run;
 mod schema;
 mod summary;
+mod trace;
 mod verify;
+
+pub(crate) use summary::aligned;
 
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -83,6 +86,17 @@ pub enum CommandError {
     /// What a command prints.
     #[error("the standard output cannot be written: {0}")]
     Output(#[from] io::Error),
+    /// A state dict.
+    #[error("{path}: {problem}", path = path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, what was expected.
+        problem: String,
+    },
+    /// A request that cannot be met.
+    #[error("{0}")]
+    Usage(String),
     /// The signal handler.
     #[error("Ctrl-C cannot be handled: {0}")]
     Signal(#[from] ctrlc::Error),
@@ -98,6 +112,7 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Plan { experiment } => plan::plan(&experiment),
         Command::Plot { results, format } => plot::plot(&results, &format),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
+        Command::Trace(arguments) => trace::trace(&arguments),
         Command::List => list::list(),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => completions::completions(shell),

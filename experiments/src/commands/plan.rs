@@ -1,5 +1,7 @@
 //! `plan`: what `run` would do.
 
+use gradient_tracking::CellShape;
+
 use crate::cli::Experiment;
 use crate::commands::{CommandError, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::in_units;
@@ -46,8 +48,9 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     ));
     if let Some(spec) = plan.largest() {
         let (steps, batch) = (spec.sequence.steps, spec.sequence.batch);
-        let shape = spec.cell.shape(spec.sequence.input.size());
-        let (state, saved) = (shape.state as u128, shape.saved as u128);
+        let shapes = spec.shapes();
+        let rows = |of: fn(&CellShape) -> usize| shapes.iter().map(|s| of(s) as u128).sum::<u128>();
+        let (state, saved) = (rows(|shape| shape.state), rows(|shape| shape.saved));
         let held = config.memory.segment(steps, batch).min(steps) as u128;
         let bytes = 8 * batch as u128 * ((held + 1) * state + held * saved);
         line(format!(

@@ -4,12 +4,20 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use crate::cli::Format;
+use crate::commands::trace::draw_trace_into;
 use crate::commands::{CommandError, Status, print};
 use crate::config::Config;
-use crate::figures::{self, Figure};
+use crate::figures::{self, Figure, FigureError};
 use crate::store::{self, LockedFolder, ResultsFolder};
 
 pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> {
+    if ResultsFolder::is_of_trace(results)? {
+        let folder = LockedFolder::existing_trace(results)?;
+        for figure in draw_trace_into(&folder, formats)? {
+            println!("{}", results.join(figure).display());
+        }
+        return Ok(Status::Done);
+    }
     let folder = LockedFolder::existing(results)?;
     let text = folder.folder.config()?;
     let file = results.join(store::CONFIG);
@@ -25,10 +33,19 @@ pub fn draw_into(
     folder: &LockedFolder,
     formats: &[Format],
 ) -> Result<Vec<String>, CommandError> {
+    write_figures(folder, &drawn_from(config, &folder.folder)?, formats)
+}
+
+/// Writes figures and returns the names of the files.
+pub fn write_figures(
+    folder: &LockedFolder,
+    figures: &[Figure],
+    formats: &[Format],
+) -> Result<Vec<String>, CommandError> {
     let mut written = Vec::new();
-    for figure in drawn_from(config, &folder.folder)? {
+    for figure in figures {
         for format in formats {
-            let (name, bytes) = format.file(&figure);
+            let (name, bytes) = format.file(figure);
             folder.write(&name, &bytes)?;
             written.push(name);
         }
@@ -38,8 +55,16 @@ pub fn draw_into(
 
 /// Every figure of `config`, drawn from the tables that `folder` holds.
 pub fn drawn_from(config: &Config, folder: &ResultsFolder) -> Result<Vec<Figure>, CommandError> {
+    drawn(folder, |files| figures::draw(config, files))
+}
+
+/// What `draw` makes of the files of `folder`.
+pub fn drawn(
+    folder: &ResultsFolder,
+    draw: impl FnOnce(&dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>, FigureError>,
+) -> Result<Vec<Figure>, CommandError> {
     let unreadable = RefCell::new(None);
-    let drawn = figures::draw(config, &|name| {
+    let drawn = draw(&|name| {
         folder.text(name).unwrap_or_else(|error| {
             unreadable.replace(Some(error));
             None

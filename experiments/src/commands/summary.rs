@@ -1,6 +1,7 @@
 //! The fits, as a table to read on a terminal.
 
 use crate::commands::run::Fits;
+use crate::network::split_layer;
 use crate::tables::FitRow;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
@@ -8,7 +9,7 @@ const MOST_ROWS: usize = 60;
 
 /// Rates and verdicts of the node gradients, one line per grid point and quantity.
 pub fn of_fits(fits: &Fits) -> String {
-    let is_shown = |row: &&FitRow| matches!(row.quantity.as_str(), "h" | "c");
+    let is_shown = |row: &&FitRow| matches!(split_layer(&row.quantity).1, "h" | "c");
     let rows: Vec<&FitRow> = fits.table.rows.iter().filter(is_shown).collect();
     let mut lines = vec![
         [
@@ -78,7 +79,7 @@ fn short(key: &str) -> &str {
 }
 
 /// Columns padded to their widest entry, two spaces apart.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let widths: Vec<usize> = (0..columns)
         .map(|k| {

@@ -4,6 +4,7 @@ use super::ConfigError;
 use super::load::TOP_KEYS;
 use super::reader::{NAME, Reader, SIZE, is_name, is_size, join};
 use super::tree::{Node, Value};
+use crate::network::{MAX_LAYERS, Network, STACK};
 use crate::registry::{self, Cell};
 
 /// A `[[cell]]` whose keys are not read yet, because `--set` and axes still change them.
@@ -11,6 +12,8 @@ use crate::registry::{self, Cell};
 pub(super) struct CellDraft {
     pub label: String,
     pub kind: &'static str,
+    /// Of a stack: the kind of each layer.
+    pub layer_kinds: Vec<&'static str>,
     pub keys: Node,
 }
 
@@ -58,57 +61,155 @@ impl Reader {
 
     /// Splits `kind` and `label` from a cell's own keys.
     fn draft(&self, table: &Node) -> Result<CellDraft, ConfigError> {
-        let string = |node: &Node, key: &str| match &node.value {
-            Value::String(string) => Ok(string.clone()),
-            _ => Err(self.invalid(table, "cell", key, "a string", None)),
-        };
         let mut keys = table.clone();
-        let Some(kind) = keys.take("kind") else {
-            return Err(ConfigError::MissingKey {
-                at: self.source.locate(&table.span),
-                key: "cell.kind".to_owned(),
-                remedy: format!("add `kind = …`, one of {}", registry::KINDS.join(", ")),
-            });
-        };
-        let name = string(&kind.node, "kind")?;
-        let Some(kind) = registry::KINDS.iter().find(|known| **known == name) else {
-            let key = "cell.kind".to_owned();
-            return Err(self.unknown_name(&kind.node.span, key, registry::KINDS));
-        };
+        let kinds = [registry::KINDS, &[STACK]].concat();
+        let kind = self.kind(&mut keys, table, "cell", &kinds)?;
         let label = match keys.take("label") {
-            Some(label) => string(&label.node, "label")?,
-            None => (*kind).to_owned(),
+            Some(label) => match label.node.value {
+                Value::String(label) => label,
+                _ => return Err(self.invalid(table, "cell", "label", "a string", None)),
+            },
+            None => kind.to_owned(),
         };
         self.require(is_name(&label), table, "cell", "label", NAME)?;
         let free = !TOP_KEYS.contains(&label.as_str());
         let expected = "a label that is no table or key of the top level";
         self.require(free, table, "cell", "label", expected)?;
-        Ok(CellDraft { label, kind, keys })
+        let mut layer_kinds = Vec::new();
+        if kind == STACK {
+            for (layer, table) in self.layers(&keys, &label)?.iter().enumerate() {
+                let prefix = format!("{label}.{layer}");
+                layer_kinds.push(self.kind(&mut table.clone(), table, &prefix, registry::KINDS)?);
+            }
+        }
+        Ok(CellDraft {
+            label,
+            kind,
+            layer_kinds,
+            keys,
+        })
+    }
+
+    /// Takes `kind` out of the keys of a cell or layer.
+    fn kind(
+        &self,
+        keys: &mut Node,
+        table: &Node,
+        prefix: &str,
+        kinds: &[&'static str],
+    ) -> Result<&'static str, ConfigError> {
+        let key = join(prefix, "kind");
+        let Some(kind) = keys.take("kind") else {
+            return Err(ConfigError::MissingKey {
+                at: self.source.locate(&table.span),
+                key,
+                remedy: format!("add `kind = …`, one of {}", kinds.join(", ")),
+            });
+        };
+        let Value::String(name) = &kind.node.value else {
+            return Err(self.invalid(table, prefix, "kind", "a string", None));
+        };
+        match kinds.iter().find(|known| *known == name) {
+            Some(kind) => Ok(kind),
+            None => Err(self.unknown_name(&kind.node.span, key, kinds)),
+        }
+    }
+
+    /// The tables of the layers of a stack.
+    fn layers<'n>(&self, keys: &'n Node, label: &str) -> Result<&'n [Node], ConfigError> {
+        let example =
+            "layers = [{ kind = \"lstm\", hidden = 64 }, { kind = \"vanilla-rnn\", hidden = 32 }]";
+        if let Some(other) = keys.entries().iter().find(|entry| entry.key != "layers") {
+            return Err(self.unknown_key(
+                &other.key_span,
+                label,
+                &other.key,
+                &["kind", "label", "layers"],
+            ));
+        }
+        match keys.get("layers") {
+            None => Err(ConfigError::MissingKey {
+                at: self.source.locate(&keys.span),
+                key: join(label, "layers"),
+                remedy: format!("add `{example}`, the layer that sees the inputs first"),
+            }),
+            Some(Node {
+                value: Value::Array(layers),
+                ..
+            }) if (1..=MAX_LAYERS).contains(&layers.len()) => Ok(layers),
+            Some(_) => Err(self.invalid(
+                keys,
+                label,
+                "layers",
+                format!("a list of 1 to {MAX_LAYERS} cells, each a table"),
+                Some(format!(
+                    "write `{example}`, or set `layers = 2` in a cell for equal ones"
+                )),
+            )),
+        }
     }
 
     /// Reads and checks a cell that sees inputs of this size.
-    pub fn cell(&self, draft: &CellDraft, input: usize) -> Result<Cell, ConfigError> {
-        let taken = ["kind", "label"];
-        let read = |keys| Cell::deserialize(draft.kind, keys);
-        let cell = self.read_with(&draft.keys, &draft.label, &taken, read)?;
-        self.require(
-            is_size(cell.hidden()),
-            &draft.keys,
-            &draft.label,
-            "hidden",
-            SIZE,
-        )?;
-        cell.validate(input).map_err(|invalid| {
+    pub fn cell(&self, draft: &CellDraft, input: usize) -> Result<Network, ConfigError> {
+        let label = &draft.label;
+        let network = if draft.kind == STACK {
+            let tables = self.layers(&draft.keys, label)?;
+            let layers = tables.iter().zip(&draft.layer_kinds).enumerate();
+            let cells = layers.map(|(layer, (table, kind))| {
+                let mut keys = table.clone();
+                keys.take("kind");
+                self.layer(kind, &keys, &format!("{label}.{layer}"), &["kind"])
+            });
+            Network::Stack(cells.collect::<Result<_, _>>()?)
+        } else {
+            let mut keys = draft.keys.clone();
+            let layers = match keys.take("layers") {
+                None => 1,
+                Some(layers) => {
+                    let number: usize = self.read(&layers.node, &join(label, "layers"), &[])?;
+                    let expected = format!("a whole number from 1 to {MAX_LAYERS}");
+                    let holds = (1..=MAX_LAYERS).contains(&number);
+                    self.require(holds, &draft.keys, label, "layers", expected)?;
+                    number
+                }
+            };
+            let cell = self.layer(draft.kind, &keys, label, &["kind", "label", "layers"])?;
+            Network::Equal { cell, layers }
+        };
+        network.validate(input).map_err(|(layer, invalid)| {
+            let (table, prefix) = match draft.kind {
+                STACK => (
+                    self.layers(&draft.keys, label)
+                        .ok()
+                        .and_then(|layers| layers.get(layer)),
+                    format!("{label}.{layer}"),
+                ),
+                _ => (None, label.clone()),
+            };
             let keys: Vec<&str> = invalid.key.split('.').collect();
-            let (place, _) = draft.keys.nearest(&keys);
+            let (place, _) = table.unwrap_or(&draft.keys).nearest(&keys);
             ConfigError::Invalid {
                 at: self.source.locate(&place.span),
-                key: join(&draft.label, &invalid.key),
+                key: join(&prefix, &invalid.key),
                 expected: invalid.expected,
                 found: invalid.found,
                 remedy: None,
             }
         })?;
+        Ok(network)
+    }
+
+    /// Reads one layer. `also` are keys of it that have been taken out before.
+    fn layer(
+        &self,
+        kind: &str,
+        keys: &Node,
+        prefix: &str,
+        also: &[&str],
+    ) -> Result<Cell, ConfigError> {
+        let read = |keys| Cell::deserialize(kind, keys);
+        let cell = self.read_with(keys, prefix, also, read)?;
+        self.require(is_size(cell.hidden()), keys, prefix, "hidden", SIZE)?;
         Ok(cell)
     }
 }

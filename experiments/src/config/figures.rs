@@ -10,6 +10,7 @@ use super::grid::{self, AxisDraft};
 use super::reader::{NAME, Reader, is_name};
 use super::tree::{Entry, Node, Value};
 use super::{ConfigError, FigureKind, FigureSpec, QUANTITIES, Record, Recorded, write};
+use crate::network::split_layer;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,7 +128,9 @@ impl Reader {
 
         let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
         let quantity = keys.quantity.as_deref().unwrap_or(FigureSpec::QUANTITY);
-        let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == quantity) else {
+        // `0.h` is that of the lowest layer.
+        let (_, of_layer) = split_layer(quantity);
+        let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == of_layer) else {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
         };

@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::top::Top;
 use super::tree::{Entry, Node, Value};
 use super::{Axis, ConfigError, Loss, Recorded, Sequence, schema};
+use crate::network::{Network, STACK};
 use crate::registry::Cell;
 
 /// One grid point: a cell with one value of every axis that applies to it.
@@ -25,7 +26,7 @@ pub struct Point {
     /// Where the gradient starts.
     pub loss: Loss,
     /// The cell.
-    pub cell: Cell,
+    pub cell: Network,
 }
 
 /// More runs than this are a slip of the pen, not an experiment.
@@ -65,8 +66,8 @@ impl AxisDraft {
 
 /// What a key of `[sweep]` or `--set` addresses.
 pub(super) enum Target {
-    /// A path within these cells.
-    Cells(Vec<usize>, Vec<String>),
+    /// Paths within cells: in a stack there may be one for each layer.
+    Cells(Vec<(usize, Vec<String>)>),
     /// A path within the top level; never empty.
     Top(Vec<String>),
 }
@@ -111,15 +112,17 @@ impl Target {
             });
         }
         // A cell without the key is passed over; the rest of the path is checked with its value.
-        let has_key = |cell: &usize| {
-            let keys = Cell::keys(cells[*cell].kind);
-            path.first().is_some_and(|key| keys.contains(&key.as_str()))
-        };
-        let with_key: Vec<usize> = addressed.iter().copied().filter(has_key).collect();
+        let with_key: Vec<(usize, Vec<String>)> = addressed
+            .iter()
+            .flat_map(|&cell| {
+                let paths = cells[cell].paths(path);
+                paths.into_iter().map(move |path| (cell, path))
+            })
+            .collect();
         if with_key.is_empty() {
             let mut known: Vec<&str> = addressed
                 .iter()
-                .flat_map(|&cell| Cell::keys(cells[cell].kind).iter().copied())
+                .flat_map(|&cell| cells[cell].known_keys())
                 .collect();
             known.sort_unstable();
             known.dedup();
@@ -147,16 +150,17 @@ impl Target {
             }
             return Err(reader.unknown_key(key_span, first, &path.join("."), &known));
         }
-        Ok(Self::Cells(with_key, path.to_vec()))
+        Ok(Self::Cells(with_key))
     }
 
     /// Whether both set the same value, or one a part of the other's.
     pub fn overlaps(&self, other: &Self) -> bool {
         let nested = |a: &[String], b: &[String]| a.iter().zip(b).all(|(a, b)| a == b);
         match (self, other) {
-            (Self::Cells(cells, a), Self::Cells(others, b)) => {
-                nested(a, b) && cells.iter().any(|cell| others.contains(cell))
-            }
+            (Self::Cells(paths), Self::Cells(others)) => paths.iter().any(|(cell, a)| {
+                let mut others = others.iter();
+                others.any(|(other, b)| cell == other && nested(a, b))
+            }),
             (Self::Top(a), Self::Top(b)) => nested(a, b),
             _ => false,
         }
@@ -171,12 +175,53 @@ impl Target {
     ) {
         match self {
             Self::Top(path) => root.assign(path, key_span, value),
-            Self::Cells(addressed, path) => {
-                for &cell in addressed {
-                    cells[cell].keys.assign(path, key_span, value);
+            Self::Cells(paths) => {
+                for (cell, path) in paths {
+                    cells[*cell].keys.assign(path, key_span, value);
                 }
             }
         }
+    }
+}
+
+impl CellDraft {
+    /// Where the key at `path` stands in this cell; nowhere if it has none. In a stack `hidden` is
+    /// that of every layer that has it, `0.hidden` that of the lowest.
+    fn paths(&self, path: &[String]) -> Vec<Vec<String>> {
+        let Some((first, rest)) = path.split_first() else {
+            return Vec::new();
+        };
+        if self.kind != STACK {
+            let has_key = self.known_keys().contains(&first.as_str());
+            return if has_key {
+                vec![path.to_vec()]
+            } else {
+                Vec::new()
+            };
+        }
+        let one: Option<usize> = first.parse().ok();
+        let path = if one.is_some() { rest } else { path };
+        let layers = self.layer_kinds.iter().enumerate();
+        layers
+            .filter(|(layer, _)| one.is_none_or(|one| one == *layer))
+            .filter(|(_, kind)| {
+                let keys = Cell::keys(kind);
+                path.first().is_some_and(|key| keys.contains(&key.as_str()))
+            })
+            .map(|(layer, _)| {
+                let start = ["layers".to_owned(), layer.to_string()];
+                start.into_iter().chain(path.iter().cloned()).collect()
+            })
+            .collect()
+    }
+
+    /// The keys that [`paths`](Self::paths) finds.
+    fn known_keys(&self) -> Vec<&'static str> {
+        if self.kind == STACK {
+            let kinds = self.layer_kinds.iter();
+            return kinds.flat_map(|kind| Cell::keys(kind)).copied().collect();
+        }
+        [Cell::keys(self.kind), &["layers"]].concat()
     }
 }
 
@@ -315,7 +360,7 @@ pub(super) fn expand(
     base: &Top,
 ) -> Result<Vec<Point>, ConfigError> {
     let applies = |axis: &AxisDraft, cell: usize| match &axis.target {
-        Target::Cells(cells, _) => cells.contains(&cell),
+        Target::Cells(paths) => paths.iter().any(|(other, _)| *other == cell),
         Target::Top(_) => true,
     };
     let grid_points = |cell: usize| {
@@ -350,13 +395,19 @@ pub(super) fn expand(
                 *factor = value.factor();
                 match &axis.target {
                     Target::Top(path) => root.assign(path, &axis.key_span, value),
-                    Target::Cells(_, path) => draft.keys.assign(path, &axis.key_span, value),
+                    Target::Cells(paths) => {
+                        for (_, path) in paths.iter().filter(|(other, _)| *other == cell) {
+                            draft.keys.assign(path, &axis.key_span, value);
+                        }
+                    }
                 }
             }
             let top = reader.top(&root)?;
-            rows = rows.saturating_add(curve_rows(&top));
+            let network = reader.cell(&draft, top.sequence.input.size())?;
+            let layers = network.layers().len() as u128;
+            rows = rows.saturating_add(layers * curve_rows(&top));
             grid.push(Point {
-                cell: reader.cell(&draft, top.sequence.input.size())?,
+                cell: network,
                 label: draft.label,
                 factors,
                 seed: top.seed,
@@ -376,7 +427,7 @@ fn refuse_more(what: &'static str, found: u128, limit: u128) -> Result<(), Confi
     Ok(())
 }
 
-/// At most this many rows of `curves.csv` for one grid point: lags are thinned beyond 1,000.
+/// At most this many rows of `curves.csv` for one layer of a grid point: lags are thinned beyond 1,000.
 fn curve_rows(top: &Top) -> u128 {
     let lags = (top.sequence.steps as u128).min(3_000);
     let quantities: u128 = top

@@ -38,7 +38,7 @@ pub use load::Loaded;
 pub use source::Location;
 pub use write::{difference, figure_names};
 
-use crate::registry;
+use crate::network::Network;
 
 /// An experiment: what to compute, what to record, what to draw.
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
@@ -229,7 +229,7 @@ pub struct CellEntry {
     pub label: String,
     /// Its configuration.
     #[schemars(skip)]
-    pub cell: registry::Cell,
+    pub cell: Network,
 }
 
 /// One key of `[sweep]`.

@@ -78,10 +78,25 @@ fn cells() -> impl Strategy<Value = String> {
         (3..1000).prop_map(|t_max| format!("forget_bias = {{ chrono = {t_max}.5 }}\n")),
     ];
     (
-        (cell("a", "vanilla-rnn"), line("activation", activation)),
+        (
+            cell("a", "vanilla-rnn"),
+            line("activation", activation),
+            line("layers", 1..5),
+        ),
         (cell("b", "lstm"), forget),
+        prop::option::of((size(), size(), number())),
     )
-        .prop_map(|(rnn, lstm)| [rnn.0, rnn.1, lstm.0, lstm.1].concat())
+        .prop_map(|(rnn, lstm, stack)| {
+            let stack = stack.map(|(lower, upper, bias)| {
+                format!(
+                    "[[cell]]\nkind = \"stack\"\nlabel = \"s\"\nlayers = [\n\
+                     {{ kind = \"lstm\", hidden = {lower} }},\n\
+                     {{ kind = \"vanilla-rnn\", hidden = {upper}, bias = {bias} }}]\n"
+                )
+            });
+            let stack = stack.unwrap_or_default();
+            [rnn.0, rnn.1, rnn.2, lstm.0, lstm.1, stack].concat()
+        })
 }
 
 fn input() -> impl Strategy<Value = String> {

@@ -484,7 +484,7 @@ fn an_unknown_kind_is_refused_with_the_nearest_one() {
 test.toml:22:8: `cell.kind`: unknown name `"lsmt"`
 22 | kind = "lsmt"
             ^^^^^^
-help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`)
+help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`, `stack`)
 "#,
     );
 }
@@ -699,7 +699,7 @@ fn an_axis_over_no_key_of_any_cell_is_refused() {
 test.toml:15:1: unknown key `cell.hiden`
 15 | "cell.hiden" = [1]
      ^^^^^^^^^^^^
-help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `layers`, `recurrent_weights`)
 "#,
     );
 }
@@ -874,7 +874,7 @@ fn an_unknown_key_in_set_is_refused() {
 --set, column 1: unknown key `cell.hiden`
 --set cell.hiden=3
       ^^^^^^^^^^
-help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `recurrent_weights`)
+help: did you mean `hidden`? (keys here: `activation`, `bias`, `forget_bias`, `forget_gate`, `hidden`, `input_weights`, `layers`, `recurrent_weights`)
 "#,
     );
 }
@@ -1309,5 +1309,146 @@ fn no_damage_to_a_file_or_an_argument_makes_the_program_panic() {
                 let _ = load_with(DECAY, &[&damaged, "cell.hidden=[é]"]);
             }
         }
+    }
+}
+
+const STACKS: &str = r#"
+name = "stacks"
+sequence.steps = 20
+
+[[cell]]
+kind = "lstm"
+hidden = 4
+layers = 2
+
+[[cell]]
+kind = "stack"
+label = "mixed"
+layers = [
+    { kind = "lstm", hidden = 6, forget_bias = 2.0 },
+    { kind = "vanilla-rnn", hidden = 5, activation = "relu" },
+]
+"#;
+
+fn stacks(sets: &[&str]) -> Result<Loaded, String> {
+    let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+    Config::load(STACKS, "test.toml", &sets).map_err(|error| error.to_string())
+}
+
+/// Kind and hidden size of every layer, cell by cell of the grid.
+fn layers(loaded: &Loaded) -> Vec<Vec<(&'static str, usize)>> {
+    let cells = loaded.grid.iter().map(|point| point.cell.layers());
+    cells
+        .map(|layers| {
+            layers
+                .iter()
+                .map(|cell| (cell.kind(), cell.hidden()))
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_cell_may_have_equal_layers_or_list_them() {
+    let loaded = stacks(&[]).unwrap();
+    assert_eq!(
+        layers(&loaded),
+        [
+            vec![("lstm", 4), ("lstm", 4)],
+            vec![("lstm", 6), ("vanilla-rnn", 5)]
+        ]
+    );
+    let written = loaded.config.to_toml();
+    let again = Config::load(&written, "test.toml", &[]).unwrap();
+    assert_eq!(again.config, loaded.config, "{written}");
+    // The identity of a single cell does not know of layers.
+    let single = stacks(&["lstm.layers=1"]).unwrap().config.to_toml();
+    assert_eq!(single.matches("layers").count(), 1, "{single}");
+}
+
+#[test]
+fn an_axis_sets_a_key_of_every_layer_or_of_one() {
+    let all = stacks(&["cell.hidden=[3]"]).unwrap();
+    assert_eq!(
+        layers(&all),
+        [
+            vec![("lstm", 3), ("lstm", 3)],
+            vec![("lstm", 3), ("vanilla-rnn", 3)]
+        ]
+    );
+    let one = stacks(&["mixed.1.hidden=[7]", "lstm.layers=[1, 3]"]).unwrap();
+    let mixed = vec![("lstm", 6), ("vanilla-rnn", 7)];
+    assert_eq!(
+        layers(&one),
+        [vec![("lstm", 4)], vec![("lstm", 4); 3], mixed]
+    );
+    // Only the LSTM has one.
+    let bias = stacks(&["mixed.forget_bias=[0, 1]"]).unwrap();
+    assert_eq!(bias.grid.len(), 3);
+    let error = stacks(&["mixed.hidden=[3]", "mixed.0.hidden=[4]"]).unwrap_err();
+    assert!(
+        error.contains("`mixed.0.hidden`: expected a key that no other axis sets"),
+        "{error}"
+    );
+}
+
+#[test]
+fn mistakes_in_layers_are_named_with_their_layer() {
+    for (sets, expected) in [
+        (
+            &["mixed.0.hidden=0"][..],
+            "`mixed.0.hidden`: expected a whole number from 1",
+        ),
+        (&["mixed.2.hidden=3"], "unknown key `mixed.2.hidden`"),
+        (
+            &["mixed.0.activation=relu"],
+            "unknown key `mixed.0.activation`",
+        ),
+        (&["mixed.layers=2"], "unknown key `mixed.layers`"),
+        (
+            &["lstm.layers=0"],
+            "`lstm.layers`: expected a whole number from 1 to 1000",
+        ),
+        (&["lstm.layers=two"], "`lstm.layers`"),
+        (
+            &["mixed.1.recurrent_weights.gain=-1", "mixed.1.hidden=2"],
+            "`mixed.1.recurrent_weights.gain`",
+        ),
+    ] {
+        let error = stacks(sets).unwrap_err();
+        assert!(error.contains(expected), "{sets:?}: {error}");
+    }
+    for (layers, expected) in [
+        ("", "`mixed.layers`"),
+        (
+            "layers = []",
+            "`mixed.layers`: expected a list of 1 to 1000 cells",
+        ),
+        (
+            "layers = 2",
+            "`mixed.layers`: expected a list of 1 to 1000 cells",
+        ),
+        ("layers = [{ hidden = 2 }]", "`mixed.0.kind`"),
+        (
+            "layers = [{ kind = \"lstn\", hidden = 2 }]",
+            "`mixed.0.kind`",
+        ),
+        ("layers = [{ kind = \"lstm\" }]", "`mixed.0.hidden`"),
+        (
+            "layers = [{ kind = \"lstm\", hiden = 2 }]",
+            "`mixed.0.hiden`",
+        ),
+        (
+            "hidden = 2\nlayers = [{ kind = \"lstm\", hidden = 2 }]",
+            "`mixed.hidden`",
+        ),
+    ] {
+        let text = format!(
+            "name = \"a\"\nsequence.steps = 3\n[[cell]]\nkind = \"stack\"\nlabel = \"mixed\"\n{layers}\n"
+        );
+        let error = Config::load(&text, "test.toml", &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{layers}: {error}");
     }
 }

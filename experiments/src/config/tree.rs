@@ -148,12 +148,18 @@ impl Node {
     }
 
     /// Puts `value` at a path, making the tables on the way. A value in the way that is no table
-    /// is replaced: `forget_bias.chrono` after `forget_bias = 1.0` means the table.
+    /// is replaced: `forget_bias.chrono` after `forget_bias = 1.0` means the table. A number is a
+    /// place in a list.
     pub fn assign(&mut self, path: &[String], key_span: &Range<usize>, value: &Node) {
         let [key, rest @ ..] = path else {
             *self = value.clone();
             return;
         };
+        if let Value::Array(items) = &mut self.value
+            && let Some(item) = key.parse().ok().and_then(|at: usize| items.get_mut(at))
+        {
+            return item.assign(rest, key_span, value);
+        }
         if !matches!(self.value, Value::Table(_)) {
             *self = Self {
                 span: key_span.clone(),

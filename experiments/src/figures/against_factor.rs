@@ -92,14 +92,15 @@ struct Line<'a> {
 
 /// Draws the figure.
 pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError> {
-    let table = request.table(|row: &FitRow| &row.key)?;
-    let laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    let mut table = request.table(|row: &FitRow| &row.key)?;
+    request.keep_quantity(&mut table, |row| (&mut row.key, &mut row.quantity));
+    let mut laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    if let Some(laws) = &mut laws {
+        request.keep_quantity(laws, |row| (&mut row.key, &mut row.quantity));
+    }
     let quantity = request.quantity();
     let (x, x_key) = request.x(&table)?;
-    let groups = data::by_point(
-        table.rows.iter().filter(|row| row.quantity == quantity),
-        |row: &FitRow| &row.key,
-    );
+    let groups = data::by_point(&table.rows, |row: &FitRow| &row.key);
     let panels: Vec<CellPanel<'_>> = request
         .cells
         .iter()
@@ -112,8 +113,7 @@ pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError>
     }
     let is_shown = |law: &&LawRow| {
         let mut lines = panels.iter().flat_map(|panel| &panel.lines);
-        law.quantity == quantity
-            && lines.any(|line| line.fits.iter().any(|(_, fit)| fit.key == law.key))
+        lines.any(|line| line.fits.iter().any(|(_, fit)| fit.key == law.key))
     };
     let laws: Vec<&LawRow> = laws
         .iter()

@@ -6,9 +6,15 @@ use super::FigureError;
 use super::labels;
 use super::palette::Rgb;
 use crate::config::{FigureSpec, Sequence};
+use crate::network::split_layer;
 use crate::tables::{Key, LawRow, Row, Table};
 
-/// How a cell appears in figures.
+/// What a layer is called beside other cells.
+pub fn layer_label(cell: &str, layer: usize) -> String {
+    format!("{cell}, layer {layer}")
+}
+
+/// How a cell, or one of its layers, appears in figures.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CellStyle {
     /// Its label in the tables.
@@ -21,7 +27,7 @@ pub struct CellStyle {
 /// All that a figure is drawn from.
 pub struct Request<'a> {
     pub spec: &'a FigureSpec,
-    /// In the config's order.
+    /// In the config's order, each followed by its layers if it has more than one.
     pub cells: &'a [CellStyle],
     /// T and B where no factor changes them.
     pub sequence: &'a Sequence,
@@ -29,12 +35,35 @@ pub struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The quantity to be drawn.
+    /// The quantity to be drawn, without its layer.
     pub fn quantity(&self) -> &str {
-        self.spec
-            .quantity
-            .as_deref()
-            .unwrap_or(FigureSpec::QUANTITY)
+        let quantity = self.spec.quantity.as_deref();
+        split_layer(quantity.unwrap_or(FigureSpec::QUANTITY)).1
+    }
+
+    /// The layer to be drawn; all of them if there is none.
+    pub fn layer(&self) -> Option<usize> {
+        split_layer(self.spec.quantity.as_deref()?).0
+    }
+
+    /// Keeps the rows of the quantity to be drawn. Each of several layers becomes a cell of its own,
+    /// see [`layer_label`].
+    pub fn keep_quantity<R>(
+        &self,
+        table: &mut Table<R>,
+        parts: impl Fn(&mut R) -> (&mut Key, &mut String),
+    ) {
+        table.rows.retain_mut(|row| {
+            let (key, name) = parts(row);
+            let (layer, quantity) = split_layer(name);
+            let is_drawn = quantity == self.quantity()
+                && self.layer().is_none_or(|wanted| layer == Some(wanted));
+            if is_drawn && let Some(layer) = layer {
+                key.cell = layer_label(&key.cell, layer);
+                *name = quantity.to_owned();
+            }
+            is_drawn
+        });
     }
 
     /// The title the config gives, or else the figure's own.

@@ -16,7 +16,8 @@ use crate::tables::{CurveRow, Key, LawRow};
 const MAX_ROWS: usize = 3;
 
 /// log₁₀ of the smallest number each precision can hold, as ln r_k would be printed.
-const PRECISIONS: [(&str, f64, &str); 2] = [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
+pub const PRECISIONS: [(&str, f64, &str); 2] =
+    [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
 
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;
@@ -138,13 +139,14 @@ impl<'a> Column<'a> {
 }
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
-    let table = request.table(|row: &CurveRow| &row.key)?;
-    let laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    let mut table = request.table(|row: &CurveRow| &row.key)?;
+    request.keep_quantity(&mut table, |row| (&mut row.key, &mut row.quantity));
+    let mut laws = request.table_if_stored(|row: &LawRow| &row.key)?;
+    if let Some(laws) = &mut laws {
+        request.keep_quantity(laws, |row| (&mut row.key, &mut row.quantity));
+    }
     let quantity = request.quantity();
-    let groups = data::by_point(
-        table.rows.iter().filter(|row| row.quantity == quantity),
-        |row: &CurveRow| &row.key,
-    );
+    let groups = data::by_point(&table.rows, |row: &CurveRow| &row.key);
     let columns: Vec<Column<'_>> = request
         .cells
         .iter()
@@ -155,11 +157,7 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         let reason = format!("curves.csv has no rows of the quantity {quantity} for this figure.");
         return Ok(chart::empty_figure(&title, &reason));
     }
-    let laws: Vec<&LawRow> = laws
-        .iter()
-        .flat_map(|laws| &laws.rows)
-        .filter(|law| law.quantity == quantity)
-        .collect();
+    let laws: Vec<&LawRow> = laws.iter().flat_map(|laws| &laws.rows).collect();
     let all = Decay {
         names: &table.factors,
         columns,
@@ -516,7 +514,7 @@ impl Decay<'_> {
 }
 
 /// Writes a text at the candidate where it covers least, and makes it an obstacle for later ones.
-fn annotate(
+pub fn annotate(
     canvas: &mut Canvas<'_>,
     panel: &Panel,
     obstacles: &mut Vec<Pixel>,

@@ -13,6 +13,8 @@ pub struct FactorAxis {
     pub values: Vec<String>,
     positions: Vec<f64>,
     numbers: usize,
+    /// The most words that are written below it.
+    room: usize,
 }
 
 impl FactorAxis {
@@ -34,6 +36,18 @@ impl FactorAxis {
             values,
             positions,
             numbers,
+            room: usize::MAX,
+        }
+    }
+
+    /// An axis on which all values are words, evenly spaced in the given order; of more than
+    /// `room` not all are written.
+    pub fn side_by_side(values: Vec<String>, room: usize) -> Self {
+        Self {
+            positions: (0..values.len()).map(|index| index as f64).collect(),
+            values,
+            numbers: 0,
+            room,
         }
     }
 
@@ -93,7 +107,9 @@ impl FactorAxis {
             [first, .., last] if self.numbers > 7 => ticks::linear(*first, *last, 6),
             _ => self.marks(0..self.numbers),
         };
-        marks.extend(self.marks(self.numbers..self.values.len()));
+        let words = self.marks(self.numbers..self.values.len());
+        let every = words.len().div_ceil(self.room.max(1)).max(1);
+        marks.extend(words.into_iter().step_by(every));
         marks
     }
 
@@ -196,6 +212,18 @@ mod tests {
         let axis = axis(&["tanh", "relu", "logistic"]);
         assert_eq!(axis.positions(), [0.0, 1.0, 2.0]);
         assert_eq!(axis.borders(), [-0.5, 0.5, 1.5, 2.5]);
+    }
+
+    #[test]
+    fn values_side_by_side_are_words_even_if_they_are_numbers_and_evenly_written() {
+        let values = |count: usize| (0..count).map(|k| (k * k).to_string()).collect();
+        let labels = |count: usize, room: usize| {
+            let marks = FactorAxis::side_by_side(values(count), room).labels();
+            marks.into_iter().map(|mark| mark.at).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(3, 5), [0.0, 1.0, 2.0]);
+        assert_eq!(labels(6, 4), [0.0, 2.0, 4.0]);
+        assert_eq!(labels(3, 0), [0.0]);
     }
 
     #[test]

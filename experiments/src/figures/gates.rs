@@ -1,6 +1,8 @@
 //! `gates`: a walk through one cell in the order of its equations (what is erased, what is written,
 //! the cell state, what leaves), over time for one sequence, and the gradient on the same time axis.
 
+use std::collections::HashSet;
+
 use super::FigureError;
 use super::canvas::{Anchor, Canvas, Stroke, draw_svg};
 use super::chart::{
@@ -10,7 +12,8 @@ use super::chart::{
 use super::data::{self, Group, Request};
 use super::palette::{ColourMap, Rgb};
 use super::{labels, placement, ticks};
-use crate::tables::{CurveRow, Key, SeriesRow};
+use crate::network::split_layer;
+use crate::tables::{CurveRow, Key, SeriesRow, Table};
 
 /// Rows of a heat map; more units than these are thinned evenly.
 const MAX_UNITS: usize = 32;
@@ -55,8 +58,10 @@ const GRADIENTS: [(&str, &str); 4] = [
 ];
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
-    let series = request.table(|row: &SeriesRow| &row.key)?;
-    let curves = request.table(|row: &CurveRow| &row.key)?;
+    let mut series = request.table(|row: &SeriesRow| &row.key)?;
+    let mut curves = request.table(|row: &CurveRow| &row.key)?;
+    let number_of_points = data::by_point(&series.rows, |row: &SeriesRow| &row.key).len();
+    by_layer(request, &mut series, &mut curves);
     let points = data::by_point(&series.rows, |row: &SeriesRow| &row.key);
     // The walk is one through a cell with gates, if there is such a cell.
     let has_gates = |(_, rows): &&Group<'_, SeriesRow>| rows.iter().any(|row| row.series == "f");
@@ -92,7 +97,33 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         &factors,
         &data::combination(point, &factors),
     );
-    Ok(walk.draw(request, &described, points.len()))
+    Ok(walk.draw(request, &described, number_of_points))
+}
+
+/// Makes each of several layers a cell of its own, the lowest with the input, and keeps the one to be
+/// drawn.
+fn by_layer(request: &Request<'_>, series: &mut Table<SeriesRow>, curves: &mut Table<CurveRow>) {
+    let layers = |row: &SeriesRow| split_layer(&row.series).0.map(|_| row.key.clone());
+    let with_layers: HashSet<Key> = series.rows.iter().filter_map(layers).collect();
+    let wanted = |layer| request.layer().is_none_or(|wanted| layer == Some(wanted));
+    series.rows.retain_mut(|row| {
+        let (layer, name) = split_layer(&row.series);
+        let is_input = layer.is_none() && with_layers.contains(&row.key);
+        let layer = if is_input { Some(0) } else { layer };
+        row.series = name.to_owned();
+        if let Some(layer) = layer {
+            row.key.cell = data::layer_label(&row.key.cell, layer);
+        }
+        wanted(layer)
+    });
+    curves.rows.retain_mut(|row| {
+        let (layer, name) = split_layer(&row.quantity);
+        row.quantity = name.to_owned();
+        if let Some(layer) = layer {
+            row.key.cell = data::layer_label(&row.key.cell, layer);
+        }
+        wanted(layer)
+    });
 }
 
 struct Walk<'a> {

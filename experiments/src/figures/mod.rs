@@ -27,14 +27,16 @@ mod rate;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod trace;
 
 use thiserror::Error;
 
-use crate::config::{Config, FigureKind};
+use crate::config::{CellEntry, Config, FigureKind};
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
 pub use png::render_png;
+pub use trace::{TRACE_FIGURES, draw_trace};
 
 /// A drawn figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +51,9 @@ pub struct Figure {
 #[derive(Debug, Error, PartialEq)]
 pub enum FigureError {
     /// A file the figure is drawn from is not there.
-    #[error("figure `{figure}` is drawn from {file}, which is not there; `vangrad run` writes it")]
+    #[error(
+        "figure `{figure}` is drawn from {file}, which is not there; the command that made the folder writes it"
+    )]
     MissingFile {
         /// The figure's name.
         figure: String,
@@ -59,6 +63,12 @@ pub enum FigureError {
     /// A file is not what it should be.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// `trace.json` is not what `trace` writes.
+    #[error("trace.json: {reason}; the same `vangrad trace` writes it again")]
+    Request {
+        /// What the JSON parser says.
+        reason: String,
+    },
     /// A figure needs a sweep key on its x-axis.
     #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
     NoFactor {
@@ -94,10 +104,19 @@ pub fn draw(
         .cells
         .iter()
         .zip(palette::cell_colours(&kinds))
-        .map(|(entry, colour)| CellStyle {
-            label: entry.label.clone(),
-            colour,
-            hidden: entry.cell.hidden(),
+        .flat_map(|(entry, colour)| {
+            let cell = CellStyle {
+                label: entry.label.clone(),
+                colour,
+                hidden: entry.cell.hidden(),
+            };
+            let sizes: Vec<usize> = entry.cell.layers().iter().map(|c| c.hidden()).collect();
+            let layers = (0..most_layers(config, entry)).map(move |layer| CellStyle {
+                label: data::layer_label(&entry.label, layer),
+                colour,
+                hidden: *sizes.get(layer).unwrap_or(&sizes[0]),
+            });
+            std::iter::once(cell).chain(layers)
         })
         .collect();
     config
@@ -116,6 +135,17 @@ pub fn draw(
             })
         })
         .collect()
+}
+
+/// The largest number of layers a cell has on the grid.
+fn most_layers(config: &Config, entry: &CellEntry) -> usize {
+    let axes = config.sweep.iter().filter(|axis| {
+        let address = axis.key.strip_suffix(".layers");
+        address.is_some_and(|address| address == "cell" || address == entry.label)
+    });
+    let swept = axes.flat_map(|axis| axis.values.iter().filter_map(toml::Value::as_integer));
+    let swept = swept.filter_map(|layers| usize::try_from(layers).ok());
+    swept.fold(entry.cell.layers().len(), usize::max)
 }
 
 type Drawing = fn(&Request<'_>) -> Result<String, FigureError>;

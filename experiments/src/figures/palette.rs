@@ -33,7 +33,7 @@ impl Rgb {
 const BLUE: Rgb = Rgb(0, 114, 178);
 const VERMILLION: Rgb = Rgb(213, 94, 0);
 /// For further cells: bluish green, reddish purple, orange, sky blue.
-const FURTHER: [Rgb; 4] = [
+pub const FURTHER: [Rgb; 4] = [
     Rgb(0, 158, 115),
     Rgb(204, 121, 167),
     Rgb(230, 159, 0),

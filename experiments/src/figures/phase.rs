@@ -30,13 +30,11 @@ struct Map<'a> {
 }
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
-    let table = request.table(|row: &CurveRow| &row.key)?;
+    let mut table = request.table(|row: &CurveRow| &row.key)?;
+    request.keep_quantity(&mut table, |row| (&mut row.key, &mut row.quantity));
     let quantity = request.quantity();
     let (x, x_key) = request.x(&table)?;
-    let groups = data::by_point(
-        table.rows.iter().filter(|row| row.quantity == quantity),
-        |row: &CurveRow| &row.key,
-    );
+    let groups = data::by_point(&table.rows, |row: &CurveRow| &row.key);
     let all: Vec<Map<'_>> = request
         .cells
         .iter()
@@ -322,7 +320,7 @@ impl Map<'_> {
 }
 
 /// Round powers, and both ends where these have room for them.
-fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
+pub fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
     let mut marks = ticks::powers(low, high, 7);
     let room = 0.045 * (high - low);
     for end in [low, high] {

@@ -42,6 +42,18 @@ pub enum StoreError {
         /// The first of its entries.
         entry: String,
     },
+    /// A folder that `trace` made, where an experiment's is wanted.
+    #[error("{} holds what `vangrad trace` wrote: name the folder of an experiment, or a new or empty one to run into; `vangrad plot` draws it, and the same `vangrad trace` writes it again", .path.display())]
+    OfTrace {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that `run` made, where `trace` would write.
+    #[error("{} holds the results of an experiment: give another folder with --out", .path.display())]
+    OfRun {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The results of another experiment.
     #[error("{} holds the results of another config: {difference}; give another folder with --out, or recompute everything with --fresh", .path.display())]
     OtherConfig {

@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{
-    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, RECORDS, ResultsFolder, State, StoreError,
-    TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary, record_file, record_name,
+    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, NETWORKS, RECORDS, REQUEST, REQUEST_TOOL,
+    ResultsFolder, SUMMARY, State, StoreError, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary,
+    record_file, record_name,
 };
 use crate::record::RunRecord;
 
@@ -71,6 +72,28 @@ impl LockedFolder {
         Ok(locked)
     }
 
+    /// Locks a folder that `trace` made, to add to it.
+    pub fn existing_trace(path: &Path) -> Result<Self, StoreError> {
+        let locked = Self::lock(ResultsFolder::at(path))?;
+        locked.clear_temporary_files()?;
+        Ok(locked)
+    }
+
+    /// Stores what ends a `trace`; everything written so far then survives a power cut.
+    pub fn write_summary(&self, json: &str) -> Result<(), StoreError> {
+        self.write(SUMMARY, json.as_bytes())?;
+        self.sync()
+    }
+
+    /// Makes the names of all files durable.
+    fn sync(&self) -> Result<(), StoreError> {
+        for below in [RECORDS, FIGURES, ""] {
+            let path = self.folder.path.join(below);
+            sync_folder(&path).map_err(|error| StoreError::write(&path, error))?;
+        }
+        Ok(())
+    }
+
     fn lock(folder: ResultsFolder) -> Result<Self, StoreError> {
         let path = folder.path.join(LOCK);
         let open = File::options().create(true).append(true).open(&path);
@@ -116,11 +139,7 @@ impl LockedFolder {
         let mut json = serde_json::to_string_pretty(manifest).expect("a manifest is plain data");
         json.push('\n');
         self.write(MANIFEST, json.as_bytes())?;
-        for below in [RECORDS, FIGURES, ""] {
-            let path = self.folder.path.join(below);
-            sync_folder(&path).map_err(|error| StoreError::write(&path, error))?;
-        }
-        Ok(())
+        self.sync()
     }
 
     /// Removes a file of this folder, if it is there.
@@ -137,7 +156,7 @@ impl LockedFolder {
     /// Removes what killed processes left. Whoever writes holds the lock, so nobody is writing
     /// them.
     fn clear_temporary_files(&self) -> Result<(), StoreError> {
-        for below in ["", RECORDS, FIGURES] {
+        for below in ["", RECORDS, FIGURES, NETWORKS] {
             for name in self.folder.list(below)? {
                 if is_temporary(&name) {
                     self.remove(&Path::new(below).join(name).to_string_lossy())?;
@@ -150,18 +169,82 @@ impl LockedFolder {
 
 /// Whether a run may use the folder.
 fn check(folder: &ResultsFolder, reuse: Reuse) -> Result<(), StoreError> {
-    if let (State::Ours, Reuse::Unless(differs)) = (folder.state()?, reuse)
-        && let Some(difference) = differs(&folder.config()?)
-    {
-        return Err(StoreError::OtherConfig {
-            path: folder.path.clone(),
-            difference,
-        });
+    let path = || folder.path.clone();
+    match (folder.state()?, reuse) {
+        (State::Trace, _) => Err(StoreError::OfTrace { path: path() }),
+        (State::Ours, Reuse::Unless(differs)) => match differs(&folder.config()?) {
+            Some(difference) => Err(StoreError::OtherConfig {
+                path: path(),
+                difference,
+            }),
+            None => Ok(()),
+        },
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// The folder of a `trace` that has nothing to write yet: locked and known to be writable, with
+/// whatever it held before. Dropped, it is gone again if it was not there.
+#[derive(Debug)]
+pub struct NewFolder {
+    /// Until it is begun.
+    held: Option<(LockedFolder, CreatedFolders)>,
+}
+
+impl NewFolder {
+    /// Locks the folder, and makes it if need be.
+    ///
+    /// Refuses a folder that holds anything but what `trace` writes, and one in use. Then nothing
+    /// has been created or changed.
+    pub fn for_trace(path: &Path) -> Result<Self, StoreError> {
+        let folder = ResultsFolder::at(path);
+        check_for_trace(&folder)?;
+        let created = CreatedFolders::create(&folder.path)?;
+        let locked = LockedFolder::lock(folder.clone())?;
+        let new = Self {
+            held: Some((locked, created)),
+        };
+        // Again, now that nobody else can change it.
+        check_for_trace(&folder)?;
+        Ok(new)
+    }
+
+    /// Replaces what an earlier trace left by the request of this one.
+    pub fn begin(mut self, request: &serde_json::Value) -> Result<LockedFolder, StoreError> {
+        if let Some((locked, _)) = &self.held {
+            locked.clear_temporary_files()?;
+            for name in locked.folder.files_of_trace()? {
+                locked.remove(&name)?;
+            }
+            let mut request = request.clone();
+            request["tool"] = REQUEST_TOOL.into();
+            locked.write(REQUEST, format!("{request:#}\n").as_bytes())?;
+        }
+        let (locked, created) = self.held.take().expect("held until now");
+        created.keep();
+        Ok(locked)
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        if let Some((locked, created)) = self.held.take() {
+            created.remove_lock(&locked);
+        }
+    }
+}
+
+fn check_for_trace(folder: &ResultsFolder) -> Result<(), StoreError> {
+    match folder.state()? {
+        State::Ours => Err(StoreError::OfRun {
+            path: folder.path.clone(),
+        }),
+        State::Absent | State::Empty | State::Trace => Ok(()),
+    }
 }
 
 /// The folders made on the way to a results folder; unless kept, removed again when dropped.
+#[derive(Debug)]
 struct CreatedFolders {
     /// From the outermost to the results folder.
     paths: Vec<PathBuf>,

@@ -97,6 +97,11 @@ impl Clock {
         }
     }
 
+    /// Seconds since it was started.
+    pub fn elapsed_seconds(&self) -> f64 {
+        self.since.elapsed().as_secs_f64()
+    }
+
     /// The manifest of a command that finishes now. `reused` runs came from earlier records,
     /// `done` were computed.
     pub fn finish(

@@ -23,14 +23,23 @@ use std::path::{Path, PathBuf};
 
 pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
-pub use locked::{LockedFolder, Reuse};
+pub use locked::{LockedFolder, NewFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
 
 use crate::config::figure_names;
+use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
+/// What `trace` was asked for. A folder with one, and without a config, is a trace's.
+pub const REQUEST: &str = "trace.json";
+/// What the request must say for the folder to be ours.
+const REQUEST_TOOL: &str = "vangrad trace";
+/// What `trace` finds, written last: a folder without one is not complete.
+pub const SUMMARY: &str = "summary.json";
+/// Every norm.
+pub const GRADIENTS: &str = "gradients.csv";
 /// The file whose lock is the folder's.
 const LOCK: &str = ".lock";
 /// Temporary names are `.vangrad-<name>.tmp`.
@@ -39,18 +48,22 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
+const RUNS: &str = "runs.csv";
+/// Of an export.
+const NETWORKS: &str = "networks";
+const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
 const TOP_LEVEL_OUTPUTS: [&str; 9] = [
     MANIFEST,
-    "runs.csv",
+    RUNS,
     "curves.csv",
     "fits.csv",
     "laws.csv",
     "gates.csv",
     "series.csv",
     "parameters.csv",
-    "gradients.csv",
+    GRADIENTS,
 ];
 /// The extensions of the figures that this program draws.
 const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
@@ -73,8 +86,14 @@ impl ResultsFolder {
         let folder = Self::at(path);
         match folder.state()? {
             State::Ours => Ok(folder),
+            State::Trace => Err(StoreError::OfTrace { path: folder.path }),
             State::Absent | State::Empty => Err(StoreError::Missing { path: folder.path }),
         }
+    }
+
+    /// Whether `trace` made the folder.
+    pub fn is_of_trace(path: &Path) -> Result<bool, StoreError> {
+        Ok(Self::at(path).state()? == State::Trace)
     }
 
     /// The folder at a path, whatever is there. The empty path is the current directory, as
@@ -174,6 +193,25 @@ impl ResultsFolder {
         Ok(files)
     }
 
+    /// The names of the files that `trace` wrote here, except its request.
+    fn files_of_trace(&self) -> Result<Vec<String>, StoreError> {
+        let is_figure = |name: &String| {
+            name.rsplit_once('.').is_some_and(|(stem, extension)| {
+                FIGURE_EXTENSIONS.contains(&extension) && TRACE_FIGURES.contains(&stem)
+            })
+        };
+        let is_output = |name: &String| [SUMMARY, GRADIENTS, RUNS].contains(&name.as_str());
+        let mut files = self.list("")?;
+        files.retain(is_output);
+        let networks = self.list(NETWORKS)?.into_iter();
+        let networks =
+            networks.filter(|name| is_record(&name.replace(INPUTS_SUFFIX, ".safetensors")));
+        files.extend(networks.map(|name| format!("{NETWORKS}/{name}")));
+        let figures = self.list(FIGURES)?.into_iter().filter(is_figure);
+        files.extend(figures.map(|name| format!("{FIGURES}/{name}")));
+        Ok(files)
+    }
+
     /// The names in this folder (`""`) or a folder below it, sorted. A folder that does not exist
     /// is empty. Names that are not UTF-8 are not ours.
     fn list(&self, below: &str) -> Result<Vec<String>, StoreError> {
@@ -214,6 +252,17 @@ impl ResultsFolder {
                 None => Err(StoreError::ForeignConfig { path: path.into() }),
             };
         }
+        if path.join(REQUEST).is_file() {
+            let request = serde_json::from_str(&read_text(&path.join(REQUEST))?);
+            let is_ours = |request: serde_json::Value| request["tool"] == REQUEST_TOOL;
+            return match request.is_ok_and(is_ours) {
+                true => Ok(State::Trace),
+                false => Err(StoreError::Foreign {
+                    path: path.into(),
+                    entry: REQUEST.to_owned(),
+                }),
+            };
+        }
         // What a process leaves behind that is killed before it has written its config.
         let is_harmless = |name: &str| name == LOCK || is_temporary(name);
         match self.list("")?.into_iter().find(|name| !is_harmless(name)) {
@@ -249,12 +298,25 @@ impl Scratch {
 enum State {
     Absent,
     Empty,
+    /// The results of an experiment.
     Ours,
+    /// Those of `trace`.
+    Trace,
 }
 
 /// The name, within the results folder, of the record of a run.
 pub fn record_name(run_id: &str) -> String {
     format!("{RECORDS}/{run_id}.safetensors")
+}
+
+/// The name, within the folder of a trace, of an exported network.
+pub fn network_name(run_id: &str) -> String {
+    format!("{NETWORKS}/{run_id}.safetensors")
+}
+
+/// The name, within the folder of a trace, of an exported network's inputs.
+pub fn inputs_name(run_id: &str) -> String {
+    format!("{NETWORKS}/{run_id}{INPUTS_SUFFIX}")
 }
 
 /// The name, within the results folder, of a figure; `extension` is `svg` or `png`.

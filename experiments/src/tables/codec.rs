@@ -5,7 +5,7 @@ use std::fmt::Write;
 use thiserror::Error;
 
 use super::Key;
-use super::number::write_number;
+use super::number::{format_digits, write_number};
 
 /// The rows of one CSV file, with the names of the factor columns they share.
 #[derive(Clone, Debug, PartialEq)]
@@ -140,6 +140,15 @@ impl<R: Row> Table<R> {
     ///
     /// A [`TableError`] for the first place where the text is not such a file.
     pub fn from_csv(text: &str) -> Result<Self, TableError> {
+        Self::from_csv_where(text, |_| true)
+    }
+
+    /// Reads the text of the file and keeps some of its rows.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_csv`](Self::from_csv), for rows that are not kept too.
+    pub fn from_csv_where(text: &str, keep: impl Fn(&R) -> bool) -> Result<Self, TableError> {
         let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
         let record_error = |error: &csv::Error| TableError::Record {
             file: R::FILE,
@@ -156,13 +165,16 @@ impl<R: Row> Table<R> {
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| record_error(&error))?;
-            rows.push(R::read(&mut FieldReader {
+            let row = R::read(&mut FieldReader {
                 file: R::FILE,
                 header: &header,
                 factors: factors.len(),
                 record: &record,
                 next: 0,
-            })?);
+            })?;
+            if keep(&row) {
+                rows.push(row);
+            }
         }
         Ok(Self { factors, rows })
     }
@@ -245,6 +257,23 @@ impl Field for f64 {
 
     fn from_field(text: &str) -> Option<Self> {
         text.parse().ok().filter(|number: &f64| !number.is_nan())
+    }
+}
+
+/// A number written with 15 significant digits, which keeps nine decimals of a logarithm in the
+/// hundred thousands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Precise(pub f64);
+
+impl Field for Precise {
+    const EXPECTED: &'static str = f64::EXPECTED;
+
+    fn write(&self, text: &mut String) {
+        text.push_str(&format_digits(self.0, 15));
+    }
+
+    fn from_field(text: &str) -> Option<Self> {
+        f64::from_field(text).map(Precise)
     }
 }
 
@@ -359,10 +388,17 @@ impl FieldReader<'_> {
     pub fn read_key(&mut self) -> Result<Key, TableError> {
         Ok(Key {
             cell: self.read()?,
-            factors: (0..self.factors)
-                .map(|_| self.read())
-                .collect::<Result<_, _>>()?,
+            factors: self.read_factors()?,
         })
+    }
+
+    /// The next fields as one value per factor.
+    ///
+    /// # Errors
+    ///
+    /// Never: factor values are text.
+    pub fn read_factors(&mut self) -> Result<Vec<String>, TableError> {
+        (0..self.factors).map(|_| self.read()).collect()
     }
 }
 

@@ -11,8 +11,8 @@ mod codec;
 mod number;
 mod rows;
 
-pub use codec::{Field, FieldReader, FieldWriter, Row, Table, TableError};
+pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError};
 pub use number::format_number;
 pub use rows::{
-    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow,
+    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, TraceRow,
 };

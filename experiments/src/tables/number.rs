@@ -32,19 +32,20 @@ pub(super) fn write_number(number: f64, text: &mut String) {
             }
             write_digits(digits, exponent, text);
         }
-        None => text.push_str(&format_any(number)),
+        None => text.push_str(&format_digits(number, DIGITS)),
     }
 }
 
-/// The same by the standard library's formatting, which takes any number but ten times as long.
-fn format_any(number: f64) -> String {
+/// A number with so many significant digits by the standard library's formatting, which takes any
+/// number but ten times as long.
+pub(super) fn format_digits(number: f64, digits: usize) -> String {
     if number == 0.0 {
         return "0".to_owned(); // also for −0
     }
     if !number.is_finite() {
         return number.to_string();
     }
-    let rounded: f64 = format!("{number:.11e}")
+    let rounded: f64 = format!("{number:.*e}", digits - 1)
         .parse()
         .expect("a formatted float is a float");
     if (1e-5..1e15).contains(&rounded.abs()) {
@@ -141,7 +142,11 @@ mod tests {
     #[track_caller]
     fn assert_as_by_the_standard_library(number: f64) {
         for number in [number, -number] {
-            assert_eq!(format_number(number), format_any(number), "{number:e}");
+            assert_eq!(
+                format_number(number),
+                format_digits(number, DIGITS),
+                "{number:e}"
+            );
         }
     }
 
@@ -182,7 +187,7 @@ mod tests {
         ) {
             // Few digits too, so that zeros at the end and ties occur.
             let number: f64 = format!("{mantissa:.kept$}e{exponent}").parse().unwrap();
-            prop_assert_eq!(format_number(number), format_any(number));
+            prop_assert_eq!(format_number(number), format_digits(number, DIGITS));
         }
     }
 }

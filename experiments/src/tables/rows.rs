@@ -1,6 +1,6 @@
 //! One struct per CSV file; the fields are named as the columns.
 
-use super::codec::{FieldReader, FieldWriter, Row, TableError};
+use super::codec::{FieldReader, FieldWriter, Precise, Row, TableError};
 
 /// A grid point: a cell and the values of the sweep's factors.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -290,6 +290,53 @@ impl Row for GradientRow {
     }
 }
 
+/// A row of the `gradients.csv` of a trace: one norm of one layer. Its only factor, where several
+/// networks were traced, is `weights`, the network's name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceRow {
+    /// The network's name, or nothing.
+    pub factors: Vec<String>,
+    /// The layer, counted from 0.
+    pub layer: usize,
+    /// `h`, `h_carried`, `c` or `c_carried`.
+    pub quantity: String,
+    /// The step.
+    pub t: usize,
+    /// The lag k = T − t in steps.
+    pub lag: usize,
+    /// log₁₀ of the norm itself, not of a ratio.
+    pub log10_norm: f64,
+}
+
+impl Row for TraceRow {
+    const FILE: &'static str = "gradients.csv";
+    const BEFORE: &'static [&'static str] = &[];
+    const AFTER: &'static [&'static str] = &["layer", "quantity", "t", "lag", "log10_norm"];
+    const HAS_FACTORS: bool = true;
+
+    fn write(&self, fields: &mut FieldWriter) {
+        for value in &self.factors {
+            fields.write(value);
+        }
+        fields.write(&self.layer);
+        fields.write(&self.quantity);
+        fields.write(&self.t);
+        fields.write(&self.lag);
+        fields.write(&Precise(self.log10_norm));
+    }
+
+    fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
+        Ok(Self {
+            factors: fields.read_factors()?,
+            layer: fields.read()?,
+            quantity: fields.read()?,
+            t: fields.read()?,
+            lag: fields.read()?,
+            log10_norm: fields.read::<Precise>()?.0,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Table;
@@ -525,6 +572,33 @@ mod tests {
         assert_written_as(
             &table,
             "run_id,quantity,t,lag,log10_norm\nlstm-00112233aabbccdd,c_carried,200,0,-inf\n",
+        );
+    }
+
+    #[test]
+    fn traces_are_written_as_documented() {
+        let row = |factors: &[&str], log10_norm| TraceRow {
+            factors: factors.iter().map(|&value| value.into()).collect(),
+            layer: 1,
+            quantity: "c_carried".into(),
+            t: 198,
+            lag: 2,
+            log10_norm,
+        };
+        assert_written_as(
+            &Table {
+                factors: vec![],
+                rows: vec![row(&[], -1170.12345678901), row(&[], f64::NEG_INFINITY)],
+            },
+            "layer,quantity,t,lag,log10_norm\n\
+             1,c_carried,198,2,-1170.12345678901\n1,c_carried,198,2,-inf\n",
+        );
+        assert_written_as(
+            &Table {
+                factors: vec!["weights".into()],
+                rows: vec![row(&["step-100"], 0.5)],
+            },
+            "weights,layer,quantity,t,lag,log10_norm\nstep-100,1,c_carried,198,2,0.5\n",
         );
     }
 }

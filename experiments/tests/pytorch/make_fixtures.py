@@ -1,4 +1,4 @@
-"""Makes the PyTorch fixtures beside this script: gradients of single-layer networks in f64.
+"""Makes the PyTorch fixtures beside this script: gradients of recurrent networks in f64.
 
     pip install torch numpy safetensors
     python make_fixtures.py
@@ -11,8 +11,8 @@ A step is written out by hand, so that each h_t and c_t is a tensor that can ret
 * the *node* gradient of h_t and c_t is what `retain_grad` reports on that very tensor: every path,
   c_t -> h_t inside step t included;
 * the *carried* gradient is that of a copy of it: step t+1 reads the copies of h_t and c_t, the loss
-  reads the copy of h_t, and only h_t = o_t * tanh(c_t) reads the original c_t. So it has what
-  arrives through step t+1, plus the loss's own direct use.
+  reads the copy of h_t, and only h_t = o_t * tanh(c_t) and the layer above read the originals. So
+  it has what arrives through step t+1, plus the loss's own direct use.
 
 The loop is checked against torch.nn.RNN and torch.nn.LSTM: outputs and all gradients.
 """
@@ -27,7 +27,6 @@ from torch.nn.functional import cross_entropy
 FOLDER = Path(__file__).parent
 CLASSES = 3  # outputs of the readout
 LOSSES = ("terminal", "every-step", "cross-entropy", "squared-error")
-PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
 @dataclass
@@ -42,6 +41,16 @@ class Case:
     hidden: int
     inputs: int
     losses: tuple
+    layers: int = 1
+    bias: bool = True
+
+    def parameters(self, layer):
+        names = ("weight_ih", "weight_hh") + (("bias_ih", "bias_hh") if self.bias else ())
+        return [f"{name}_l{layer}" for name in names]
+
+    def name_of(self, quantity, layer):
+        """Of a tensor of one layer; a single layer goes without a suffix."""
+        return quantity if self.layers == 1 else f"{quantity}_l{layer}"
 
 
 CASES = (
@@ -53,6 +62,34 @@ CASES = (
     Case("lstm-wide", 5, "lstm", steps=10, batch=5, hidden=33, inputs=6, losses=("cross-entropy",)),
     # Long enough for several chunks of steps.
     Case("lstm-long", 6, "lstm", steps=200, batch=3, hidden=2, inputs=1, losses=("every-step",)),
+    # Layers one above the other.
+    *(
+        Case(
+            f"{kind}-{layers}-layers{'' if bias else '-no-bias'}",
+            seed,
+            kind,
+            steps=20,
+            batch=3,
+            hidden=5,
+            inputs=2,
+            losses=LOSSES[:2],
+            layers=layers,
+            bias=bias,
+        )
+        for seed, (kind, layers, bias) in enumerate(
+            (
+                ("tanh", 2, True),
+                ("tanh", 3, False),
+                ("relu", 2, False),
+                ("relu", 3, True),
+                ("lstm", 2, True),
+                ("lstm", 2, False),
+                ("lstm", 3, True),
+                ("lstm", 3, False),
+            ),
+            start=7,
+        )
+    ),
 )
 
 
@@ -62,17 +99,20 @@ def draw(case):
     rows = 4 * H if case.kind == "lstm" else H
     # A recurrent gain around 1, so that gradients at all lags are far from 0 and from overflow.
     gain = {"tanh": 1.2, "relu": 1.3, "lstm": 1.0}[case.kind]
-    tensors = {
-        "weight_ih_l0": torch.randn(rows, I) / I**0.5,
-        "weight_hh_l0": torch.randn(rows, H) * gain / H**0.5,
-        "bias_ih_l0": torch.randn(rows) * 0.2,
-        "bias_hh_l0": torch.randn(rows) * 0.2,
-        "input": torch.randn(T, B, I),
-        "h_0": torch.randn(1, B, H) * 0.5,
-    }
+    tensors = {}
+    for layer in range(case.layers):
+        below = I if layer == 0 else H
+        tensors[f"weight_ih_l{layer}"] = torch.randn(rows, below) / below**0.5
+        tensors[f"weight_hh_l{layer}"] = torch.randn(rows, H) * gain / H**0.5
+        if case.bias:
+            tensors[f"bias_ih_l{layer}"] = torch.randn(rows) * 0.2
+            tensors[f"bias_hh_l{layer}"] = torch.randn(rows) * 0.2
+            if case.kind == "lstm":
+                tensors[f"bias_ih_l{layer}"][H : 2 * H] += 1.0
+    tensors["input"] = torch.randn(T, B, I)
+    tensors["h_0"] = torch.randn(case.layers, B, H) * 0.5
     if case.kind == "lstm":
-        tensors["bias_ih_l0"][H : 2 * H] += 1.0
-        tensors["c_0"] = torch.randn(1, B, H)
+        tensors["c_0"] = torch.randn(case.layers, B, H)
     needed = {
         "terminal.adjoint": torch.randn(B, H),
         "every-step.adjoint": torch.randn(T, B, H),
@@ -103,14 +143,14 @@ def leaves(tensors):
     return {k: v.clone().requires_grad_(v.is_floating_point()) for k, v in tensors.items()}
 
 
-def loop(case, given, direct_only=False):
-    """The network written out. Lists over t = 0…T of the nodes and of their copies.
+def run_layer(case, given, layer, inputs, direct_only):
+    """One layer over the outputs of the one below. Lists over t = 0…T of the nodes and their copies.
 
     With `direct_only` step t+1 reads h_t detached: what is left of the cell's gradient is the
-    direct path c_T -> c_{T-1} -> …, fed by the loss through each h_t.
+    direct path c_T -> c_{T-1} -> …, fed through each h_t by the loss or the layer above.
     """
     lstm = case.kind == "lstm"
-    h, c = [given["h_0"][0]], [given["c_0"][0] if lstm else None]
+    h, c = [given["h_0"][layer]], [given["c_0"][layer] if lstm else None]
     h_copy, c_copy = [], []
 
     def copy():
@@ -121,14 +161,14 @@ def loop(case, given, direct_only=False):
                 tensor.retain_grad()
 
     copy()
-    for x in given["input"]:
+    for x in inputs:
         h_read = h_copy[-1].detach() if direct_only else h_copy[-1]
-        a = (
-            x @ given["weight_ih_l0"].T
-            + given["bias_ih_l0"]
-            + h_read @ given["weight_hh_l0"].T
-            + given["bias_hh_l0"]
-        )
+        a = x @ given[f"weight_ih_l{layer}"].T
+        if case.bias:
+            a = a + given[f"bias_ih_l{layer}"]
+        a = a + h_read @ given[f"weight_hh_l{layer}"].T
+        if case.bias:
+            a = a + given[f"bias_hh_l{layer}"]
         if lstm:
             i, f, g, o = a.chunk(4, dim=1)
             c.append(f.sigmoid() * c_copy[-1] + i.sigmoid() * g.tanh())
@@ -137,6 +177,18 @@ def loop(case, given, direct_only=False):
             h.append(a.tanh() if case.kind == "tanh" else a.relu())
         copy()
     return h, c, h_copy, c_copy
+
+
+def loop(case, given, direct_layer=None):
+    """The network written out: what `run_layer` gives, for each layer.
+
+    `direct_layer` is the layer of which only the direct path is kept.
+    """
+    inputs, layers = given["input"], []
+    for layer in range(case.layers):
+        layers.append(run_layer(case, given, layer, inputs, direct_only=layer == direct_layer))
+        inputs = layers[-1][0][1:]
+    return layers
 
 
 def stack_gradients(tensors):
@@ -154,54 +206,65 @@ def check_against_module(case, tensors, name, outputs, gradients):
     """The same network and loss through torch.nn."""
     given = leaves(tensors)
     if case.kind == "lstm":
-        module = torch.nn.LSTM(case.inputs, case.hidden)
+        module = torch.nn.LSTM(case.inputs, case.hidden, case.layers, bias=case.bias)
         state = (given["h_0"], given["c_0"])
     else:
-        module = torch.nn.RNN(case.inputs, case.hidden, nonlinearity=case.kind)
+        module = torch.nn.RNN(
+            case.inputs, case.hidden, case.layers, nonlinearity=case.kind, bias=case.bias
+        )
         state = given["h_0"]
+    parameters = [name for layer in range(case.layers) for name in case.parameters(layer)]
     with torch.no_grad():
-        for parameter in PARAMETERS:
+        for parameter in parameters:
             getattr(module, parameter).copy_(tensors[parameter])
     module_outputs, _ = module(given["input"], state)
     loss_of(name, module_outputs, given).backward()
     assert_close("outputs", outputs, module_outputs)
-    for parameter in PARAMETERS:
+    for parameter in parameters:
         # Both biases have the same gradient, stored once.
         stored = parameter.replace("_hh", "_ih") if "bias" in parameter else parameter
         assert_close(parameter, gradients[stored], getattr(module, parameter).grad)
     assert_close("input", gradients["input"], given["input"].grad)
-    assert_close("h_0", gradients["h"][0], given["h_0"].grad[0])
-    if case.kind == "lstm":
-        assert_close("c_0", gradients["c"][0], given["c_0"].grad[0])
+    for layer in range(case.layers):
+        for state in ("h", "c") if case.kind == "lstm" else ("h",):
+            gradient = gradients[case.name_of(state, layer)][0]
+            assert_close(f"{state}_0", gradient, given[f"{state}_0"].grad[layer])
 
 
 def gradients_of(case, tensors, name):
     """All gradients of one loss, and the trajectory."""
     given = leaves(tensors)
-    h, c, h_copy, c_copy = loop(case, given)
-    loss = loss_of(name, torch.stack(h_copy[1:]), given)
+    layers = loop(case, given)
+    loss = loss_of(name, torch.stack(layers[-1][2][1:]), given)
     loss.backward()
 
-    gradients = {"h": stack_gradients(h)}
-    # Nothing inside step t reads h_t in a single layer, so h has no carried gradient of its own.
-    assert torch.equal(gradients["h"], stack_gradients(h_copy))
-    if case.kind == "lstm":
-        gradients["c"] = stack_gradients(c)
-        gradients["c_carried"] = stack_gradients(c_copy)
-        direct = leaves(tensors)
-        h_direct, c_direct, _, _ = loop(case, direct, direct_only=True)
-        loss_of(name, torch.stack(h_direct[1:]), direct).backward()
-        gradients["c_direct"] = stack_gradients(c_direct)
-    for parameter in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "input"):
-        gradients[parameter] = given[parameter].grad
+    gradients, trajectory = {}, {}
+    for layer, (h, c, h_copy, c_copy) in enumerate(layers):
+        states = {"h": (h, h_copy)} | ({"c": (c, c_copy)} if case.kind == "lstm" else {})
+        for state, (nodes, copies) in states.items():
+            gradients[case.name_of(state, layer)] = stack_gradients(nodes)
+            gradients[case.name_of(f"{state}_carried", layer)] = stack_gradients(copies)
+            trajectory[case.name_of(state, layer)] = torch.stack(nodes[1:]).detach()
+        if layer == case.layers - 1:
+            # Nothing inside step t reads h_t, so h has no carried gradient of its own.
+            carried = gradients.pop(case.name_of("h_carried", layer))
+            assert torch.equal(gradients[case.name_of("h", layer)], carried)
+        if case.kind == "lstm":
+            direct = leaves(tensors)
+            direct_layers = loop(case, direct, direct_layer=layer)
+            loss_of(name, torch.stack(direct_layers[-1][0][1:]), direct).backward()
+            c_direct = stack_gradients(direct_layers[layer][1])
+            gradients[case.name_of("c_direct", layer)] = c_direct
+        for parameter in case.parameters(layer):
+            if not parameter.startswith("bias_hh"):
+                gradients[parameter] = given[parameter].grad
+    gradients["input"] = given["input"].grad
     if name in LOSSES[2:]:
         gradients["readout.weight"] = given["readout.weight"].grad
         gradients["readout.bias"] = given["readout.bias"].grad
 
-    trajectory = {"h": torch.stack(h[1:]).detach()}
-    if case.kind == "lstm":
-        trajectory["c"] = torch.stack(c[1:]).detach()
-    check_against_module(case, tensors, name, trajectory["h"], gradients)
+    outputs = trajectory[case.name_of("h", case.layers - 1)]
+    check_against_module(case, tensors, name, outputs, gradients)
     return trajectory, {"loss": loss.detach()} | {f"grad.{k}": v for k, v in gradients.items()}
 
 

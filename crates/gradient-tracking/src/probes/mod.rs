@@ -1,6 +1,7 @@
 //! The quantities that can be recorded, one file each.
 
 mod contributions;
+mod gate_totals;
 mod gates;
 mod input_gradient;
 mod norms;
@@ -9,6 +10,7 @@ mod path_split;
 mod series;
 
 pub use contributions::ContributionNorms;
+pub use gate_totals::{GateTotals, Totals};
 pub use gates::{GateStatistics, Summary};
 pub use input_gradient::InputGradientNorms;
 pub use norms::{BlockGradients, BlockNorms, Norms};

@@ -1,0 +1,313 @@
+//! `trace`: gradients through somebody else's trained network, and ours as somebody else's.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use torch_weights::{Module, WeightsError};
+use vanilla_rnn::Activation;
+
+use crate::analysis;
+use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments};
+use crate::commands::plot::{drawn, write_figures};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, read_config};
+use crate::figures;
+use crate::plan::available_memory;
+use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder};
+use crate::tables::{Table, TraceRow};
+use crate::trace::compute::{self, Traced};
+use crate::trace::export::export;
+use crate::trace::inputs::{self, Sequences};
+use crate::trace::request::{GIVEN, HALF_SQUARED_NORM, Network, Over, Request, labels};
+use crate::trace::summary::{Found, Summary, in_words};
+
+pub fn trace(arguments: &TraceArguments) -> Result<Status, CommandError> {
+    match (&arguments.export_weights, &arguments.inputs) {
+        (Some(config), _) => export_weights(config, arguments),
+        (None, Some(inputs)) => trace_weights(inputs, arguments),
+        (None, None) => Err(CommandError::Usage(
+            "expected --inputs FILE, or --export-weights CONFIG".to_owned(),
+        )),
+    }
+}
+
+fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, CommandError> {
+    let clock = Clock::start();
+    let paths: Vec<&Path> = arguments.weights.iter().map(PathBuf::as_path).collect();
+    let labels = labels(&paths);
+    let modules = read_modules(&paths, arguments.module.as_deref())?;
+    let sequences = read_sequences(inputs, arguments.batch_first, &modules[0])?;
+    let request = request(arguments, inputs, &labels, &modules, &sequences);
+    let reading = clock.elapsed_seconds();
+
+    // Nothing is written before everything is computed, so there is nothing to finish.
+    ctrlc::set_handler(|| std::process::exit(130))?;
+    let folder = NewFolder::for_trace(&arguments.out)?;
+    let activation = match arguments.nonlinearity {
+        Nonlinearity::Tanh => Activation::Tanh,
+        Nonlinearity::Relu => Activation::Relu,
+    };
+    // Beside the trajectory there are the inputs, the weights, and other programs.
+    let memory = available_memory() / 4;
+    let mut traced = Vec::new();
+    let mut failed = 0;
+    for ((module, label), path) in modules.into_iter().zip(&labels).zip(&paths) {
+        let cells = compute::cells(module, activation);
+        match compute::trace(&cells, &sequences, memory, jobs_or_cores(None)) {
+            Ok(found) => traced.push((label.as_str(), found)),
+            Err(error) => {
+                failed += 1;
+                eprintln!("{}: {error}", path.display());
+            }
+        }
+    }
+    let computing = clock.elapsed_seconds() - reading;
+    if traced.is_empty() {
+        return Ok(Status::Failed);
+    }
+
+    let request_json = serde_json::to_value(&request).expect("a request is plain data");
+    let folder = folder.begin(&request_json)?;
+    let with_label = labels.len() > 1;
+    folder.write_with(GRADIENTS, |out| write_gradients(&traced, with_label, out))?;
+    let figures = if arguments.no_figures {
+        Vec::new()
+    } else {
+        draw_trace_into(&folder, &[Format::Svg, Format::Png])?
+    };
+    let found = traced
+        .iter()
+        .map(|(label, traced)| Found::new(label, traced));
+    let found: Vec<Found> = found.collect();
+    folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
+
+    println!(
+        "{}: {}; loss: {}",
+        inputs.display(),
+        request.sequences.describe(),
+        request.loss
+    );
+    for (index, found) in found.iter().enumerate() {
+        // Of a long training its ends say most.
+        if found_between(index, traced.len()) {
+            continue;
+        }
+        let mut networks = request.networks.iter();
+        if let Some(network) = networks.find(|network| network.label == found.label) {
+            print!("{}", in_words(network, request.sequences.steps, found));
+        }
+    }
+    if traced.len() > MOST_PRINTED {
+        let rest = traced.len() - 2;
+        println!("… and {rest} more between them in summary.json");
+    }
+    println!("tables in {}", arguments.out.display());
+    for figure in figures.iter().filter(|name| name.ends_with(".png")) {
+        println!("figure {}", arguments.out.join(figure).display());
+    }
+    if arguments.verbose {
+        let writing = clock.elapsed_seconds() - computing - reading;
+        println!("reading {reading:.3} s, computing {computing:.3} s, writing {writing:.3} s");
+    }
+    Ok(if failed == 0 {
+        Status::Done
+    } else {
+        Status::Failed
+    })
+}
+
+/// Above this many networks only the first and the last are printed.
+const MOST_PRINTED: usize = 3;
+
+fn found_between(index: usize, count: usize) -> bool {
+    count > MOST_PRINTED && index > 0 && index + 1 < count
+}
+
+/// The modules of all files; of several they must be alike.
+fn read_modules(paths: &[&Path], name: Option<&str>) -> Result<Vec<Module>, CommandError> {
+    let mut modules: Vec<Module> = Vec::new();
+    for (index, path) in paths.iter().enumerate() {
+        let problem = |problem: String| CommandError::Weights {
+            path: (*path).to_owned(),
+            problem,
+        };
+        if paths[..index].contains(path) {
+            return Err(problem("named twice in --weights".to_owned()));
+        }
+        let bytes = store::read_bytes(path)?;
+        let module = torch_weights::read(&bytes, name).map_err(|error| {
+            let remedy = match &error {
+                WeightsError::SeveralModules { .. } => "; choose one with --module NAME",
+                WeightsError::UnknownModule { .. } => "; choose it with --module NAME",
+                _ => "",
+            };
+            problem(format!("{error}{remedy}"))
+        })?;
+        let kind = |module: &Module| {
+            let (layers, input) = (module.layers.len(), module.input());
+            (module.kind, layers, input, module.hidden())
+        };
+        if let Some(first) = modules.first()
+            && kind(first) != kind(&module)
+        {
+            let describe = |module: &Module| network("", path, module).describe();
+            return Err(problem(format!(
+                "found {}, expected {} as in {}: several --weights are checkpoints of one network",
+                describe(&module),
+                describe(first),
+                paths[0].display()
+            )));
+        }
+        modules.push(module);
+    }
+    Ok(modules)
+}
+
+fn read_sequences(
+    path: &Path,
+    batch_first: bool,
+    module: &Module,
+) -> Result<Sequences, CommandError> {
+    let bytes = store::read_bytes(path)?;
+    let problem = |problem: String| CommandError::Inputs {
+        path: path.to_owned(),
+        problem,
+    };
+    let sequences = inputs::decode(path, &bytes, batch_first).map_err(problem)?;
+    let has_cell_state = module.kind == torch_weights::Kind::Lstm;
+    sequences
+        .fits(
+            module.layers.len(),
+            module.input(),
+            module.hidden(),
+            has_cell_state,
+        )
+        .map_err(problem)?;
+    Ok(sequences)
+}
+
+fn network(label: &str, path: &Path, module: &Module) -> Network {
+    Network {
+        label: label.to_owned(),
+        file: path.display().to_string(),
+        module: module.name.clone(),
+        kind: module.kind.to_string(),
+        layers: module.layers.len(),
+        input: module.input(),
+        hidden: module.hidden(),
+        ignored_tensors: module.ignored,
+    }
+}
+
+fn request(
+    arguments: &TraceArguments,
+    inputs: &Path,
+    labels: &[String],
+    modules: &[Module],
+    sequences: &Sequences,
+) -> Request {
+    let networks = labels.iter().zip(&arguments.weights).zip(modules);
+    let is_rnn = modules[0].kind == torch_weights::Kind::Rnn;
+    let nonlinearity = match arguments.nonlinearity {
+        Nonlinearity::Tanh => "tanh",
+        Nonlinearity::Relu => "relu",
+    };
+    let shortest = (0..sequences.batch).map(|j| sequences.length(j)).min();
+    Request {
+        networks: networks
+            .map(|((label, path), module)| network(label, path, module))
+            .collect(),
+        sequences: Over {
+            file: inputs.display().to_string(),
+            steps: sequences.longest(),
+            shortest: shortest.unwrap_or(sequences.steps),
+            batch: sequences.batch,
+        },
+        nonlinearity: is_rnn.then(|| nonlinearity.to_owned()),
+        loss: match sequences.grad_output {
+            Some(_) => GIVEN,
+            None => HALF_SQUARED_NORM,
+        }
+        .to_owned(),
+    }
+}
+
+/// Curve by curve, each from t = 0 to T.
+fn write_gradients(
+    traced: &[(&str, Traced)],
+    with_label: bool,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let factors: Vec<String> = with_label
+        .then(|| "weights".to_owned())
+        .into_iter()
+        .collect();
+    let header = Table::<TraceRow>::new(factors.clone()).to_csv();
+    out.write_all(header.as_bytes())?;
+    for (label, traced) in traced {
+        let label: Vec<String> = with_label
+            .then(|| (*label).to_owned())
+            .into_iter()
+            .collect();
+        for (layer, gradients) in traced.layers.iter().enumerate() {
+            for quantity in &gradients.quantities {
+                let row = |(t, log10_norm): (usize, &f64)| TraceRow {
+                    factors: label.clone(),
+                    layer,
+                    quantity: quantity.name.clone(),
+                    t,
+                    lag: traced.steps - t,
+                    log10_norm: *log10_norm,
+                };
+                let table = Table {
+                    factors: factors.clone(),
+                    rows: quantity.log10_norm.iter().enumerate().map(row).collect(),
+                };
+                out.write_all(&table.to_csv().as_bytes()[header.len()..])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Draws the figures of a trace into its folder and returns the names of the files.
+pub fn draw_trace_into(
+    folder: &LockedFolder,
+    formats: &[Format],
+) -> Result<Vec<String>, CommandError> {
+    let figures = drawn(&folder.folder, figures::draw_trace)?;
+    write_figures(folder, &figures, formats)
+}
+
+/// Writes every run's network and inputs.
+fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, CommandError> {
+    let experiment = Experiment {
+        config: config.to_owned(),
+        sets: arguments.sets.clone(),
+    };
+    let text = read_config(&experiment.config)?;
+    let Prepared { plan, inputs } = prepare(&text, &experiment.config, &experiment.sets)?;
+    let folder = NewFolder::for_trace(&arguments.out)?;
+    // The first run of each kind says whether it can be exported at all, before anything is written.
+    for point in &plan.points {
+        if let Some(run) = point.runs.first() {
+            export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+        }
+    }
+    let folder = folder.begin(&serde_json::json!({ "export": config.display().to_string() }))?;
+    for run in plan.runs() {
+        let exported = export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+        folder.write(&store::network_name(&run.id), &exported.weights)?;
+        folder.write(&store::inputs_name(&run.id), &exported.inputs)?;
+    }
+    folder.write(
+        "runs.csv",
+        analysis::runs(&plan, &|_| None).to_csv().as_bytes(),
+    )?;
+    println!(
+        "{}: {} networks and their inputs in {}; runs.csv says which is which",
+        plan.config.name,
+        plan.runs().count(),
+        arguments.out.display()
+    );
+    Ok(Status::Done)
+}

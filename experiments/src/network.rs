@@ -1,0 +1,217 @@
+//! What stands under a `[[cell]]`: one cell, n equal layers of it, or a stack of different ones.
+
+use cell_config::{InvalidConfig, WeightStreams};
+use gradient_tracking::CellShape;
+use serde::{Serialize, Serializer};
+
+use crate::registry::{Built, Cell};
+
+/// The kind of a `[[cell]]` that lists its layers.
+pub const STACK: &str = "stack";
+
+/// More layers than this are a slip of the pen.
+pub const MAX_LAYERS: usize = 1000;
+
+/// The configuration of a network, one layer above the other.
+///
+/// A single cell serialises as itself, equal layers as their cell with their number, a stack as the
+/// list of its layers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Network {
+    /// `layers` cells of one configuration.
+    Equal {
+        /// The configuration of each.
+        cell: Cell,
+        /// How many, at least 1.
+        layers: usize,
+    },
+    /// Cells of any configuration, the one that sees the inputs first; at least one.
+    Stack(Vec<Cell>),
+}
+
+impl Network {
+    /// The layers, the one that sees the inputs first.
+    pub fn layers(&self) -> Vec<&Cell> {
+        match self {
+            Network::Equal { cell, layers } => vec![cell; *layers],
+            Network::Stack(cells) => cells.iter().collect(),
+        }
+    }
+
+    /// The layers with the sizes of their inputs, where the network's are of size `input`.
+    fn with_inputs(&self, input: usize) -> impl Iterator<Item = (&Cell, usize)> {
+        self.layers().into_iter().scan(input, |below, cell| {
+            let input = std::mem::replace(below, cell.hidden());
+            Some((cell, input))
+        })
+    }
+
+    /// The kind, as written in the configuration.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Network::Equal { cell, .. } => cell.kind(),
+            Network::Stack(_) => STACK,
+        }
+    }
+
+    /// Number of hidden units H of the top layer, which the loss sees.
+    pub fn hidden(&self) -> usize {
+        self.layers().last().map_or(0, |cell| cell.hidden())
+    }
+
+    /// The same network with a single hidden unit in each layer.
+    pub fn with_one_unit(&self) -> Self {
+        match self {
+            Network::Equal { cell, layers } => Network::Equal {
+                cell: cell.with_one_unit(),
+                layers: *layers,
+            },
+            Network::Stack(cells) => {
+                Network::Stack(cells.iter().map(Cell::with_one_unit).collect())
+            }
+        }
+    }
+
+    /// Checks every layer for inputs of this size; an error comes with its layer.
+    pub fn validate(&self, input: usize) -> Result<(), (usize, InvalidConfig)> {
+        let layers = self.with_inputs(input).enumerate();
+        // Equal layers above the second see the same inputs as that one.
+        for (layer, (cell, input)) in layers.take(match self {
+            Network::Equal { .. } => 2,
+            Network::Stack(cells) => cells.len(),
+        }) {
+            cell.validate(input).map_err(|error| (layer, error))?;
+        }
+        Ok(())
+    }
+
+    /// Row counts of every layer for inputs of this size, without drawing any weight.
+    pub fn shapes(&self, input: usize) -> Vec<CellShape> {
+        let layers = self.with_inputs(input);
+        layers.map(|(cell, input)| cell.shape(input)).collect()
+    }
+
+    /// Draws the weights of every layer. `with_spectrum` also computes the laws that take an
+    /// eigenvalue or singular value decomposition.
+    pub fn build(
+        &self,
+        input: usize,
+        streams: &WeightStreams,
+        with_spectrum: bool,
+    ) -> Result<Vec<Built>, InvalidConfig> {
+        let layers = self.with_inputs(input).enumerate();
+        layers
+            .map(|(layer, (cell, input))| {
+                cell.build(input, &streams.of_layer(layer), with_spectrum)
+            })
+            .collect()
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Equal<'a> {
+            #[serde(flatten)]
+            cell: &'a Cell,
+            layers: usize,
+        }
+        #[derive(Serialize)]
+        struct Stack<'a> {
+            kind: &'static str,
+            layers: &'a [Cell],
+        }
+        match self {
+            Network::Equal { cell, layers: 1 } => cell.serialize(serializer),
+            Network::Equal { cell, layers } => Equal {
+                cell,
+                layers: *layers,
+            }
+            .serialize(serializer),
+            Network::Stack(cells) => Stack {
+                kind: STACK,
+                layers: cells,
+            }
+            .serialize(serializer),
+        }
+    }
+}
+
+/// The beginning of the names of what is recorded of one layer of several: `0.` of the lowest.
+pub fn layer_prefix(layer: usize, layers: usize) -> String {
+    match layers {
+        1 => String::new(),
+        _ => format!("{layer}."),
+    }
+}
+
+/// The layer and the quantity of a name such as `0.h`; no layer in the name of a single one's.
+pub fn split_layer(name: &str) -> (Option<usize>, &str) {
+    match name.split_once('.') {
+        Some((layer, quantity)) => match layer.parse() {
+            Ok(layer) => (Some(layer), quantity),
+            Err(_) => (None, name),
+        },
+        None => (None, name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cell_config::Streams;
+
+    use super::*;
+
+    fn cell(kind: &str, hidden: usize) -> Cell {
+        Cell::deserialize(kind, serde_json::json!({ "hidden": hidden })).unwrap()
+    }
+
+    fn parameters(built: &[Built]) -> Vec<&[f64]> {
+        built.iter().map(|built| built.cell.parameters()).collect()
+    }
+
+    /// Adding a layer on top changes none below, and the lowest is the single cell.
+    #[test]
+    fn the_lowest_layer_has_the_weights_of_the_single_cell() {
+        let streams = Streams {
+            seed: 20,
+            replicate: 1,
+        };
+        let build = |layers| {
+            let cell = cell("lstm", 3);
+            let network = Network::Equal { cell, layers };
+            network.build(3, &streams.weights("lstm"), false).unwrap()
+        };
+        let (one, three) = (build(1), build(3));
+        assert_eq!(parameters(&one)[0], parameters(&three)[0]);
+        // With as many inputs as units all matrices have the same shape, but not the same numbers.
+        assert_ne!(parameters(&three)[0], parameters(&three)[1]);
+        assert_ne!(parameters(&three)[1], parameters(&three)[2]);
+    }
+
+    #[test]
+    fn layers_see_the_outputs_of_those_below() {
+        let network = Network::Stack(vec![cell("lstm", 3), cell("vanilla-rnn", 5)]);
+        let shapes = network.shapes(2);
+        let inputs: Vec<usize> = shapes.iter().map(|shape| shape.input).collect();
+        assert_eq!(inputs, [2, 3]);
+        assert_eq!(network.hidden(), 5);
+        let streams = Streams {
+            seed: 20,
+            replicate: 1,
+        };
+        let built = network.build(2, &streams.weights("s"), false).unwrap();
+        for (built, shape) in built.iter().zip(shapes) {
+            assert_eq!(built.cell.shape(), shape);
+        }
+    }
+
+    #[test]
+    fn names_split_into_layer_and_quantity() {
+        assert_eq!(split_layer("h"), (None, "h"));
+        assert_eq!(split_layer("12.c_carried"), (Some(12), "c_carried"));
+        assert_eq!(split_layer("weight.hh"), (None, "weight.hh"));
+        assert_eq!(layer_prefix(0, 1), "");
+        assert_eq!(layer_prefix(1, 2), "1.");
+    }
+}

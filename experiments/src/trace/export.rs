@@ -1,0 +1,175 @@
+//! The other way round: the cells of an experiment as state dicts, with the inputs and adjoints of
+//! their runs, so that PyTorch and `trace` compute what `run` did.
+
+use std::borrow::Cow;
+
+use cell_config::Streams;
+use gradient_tracking::{AdjointSource, Inputs, Trainable, ViewMut};
+use nalgebra::{DMatrix, DVector};
+use safetensors::tensor::{Dtype, View};
+use torch_weights::Layer;
+use vanilla_rnn::Activation;
+
+use crate::config::{Config, LossKind};
+use crate::plan::{PlannedRun, RunSpec};
+use crate::registry::Cell;
+use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
+
+/// The files of one run.
+pub struct Exported {
+    /// A state dict, with names as of an `nn.RNN` or `nn.LSTM` itself.
+    pub weights: Vec<u8>,
+    /// `input` (T, B, I) and `grad_output` (T, B, H).
+    pub inputs: Vec<u8>,
+}
+
+/// The network of a run, its inputs, and the adjoint it was differentiated with.
+///
+/// # Errors
+/// What PyTorch has no module for, in words.
+pub fn export(
+    config: &Config,
+    run: &PlannedRun,
+    file: Option<&InputArray>,
+) -> Result<Exported, String> {
+    let RunSpec {
+        sequence,
+        loss,
+        cell: network,
+        label,
+        ..
+    } = &run.spec;
+    let refused = |what: &str| {
+        format!(
+            "cell `{label}` of {} has {what}: change it with --set or in the config",
+            config.name
+        )
+    };
+    if loss.truncation.is_some() {
+        return Err(refused("a `loss.truncation`, which no inputs file can say"));
+    }
+    if let Some(other) = unknown_to_pytorch(&network.layers()) {
+        return Err(refused(other));
+    }
+    let streams = Streams {
+        seed: run.spec.seed,
+        replicate: run.spec.replicate as u64,
+    };
+    let size = sequence.input.size();
+    let built = network
+        .build(size, &streams.weights(label), false)
+        .map_err(|error| refused(&format!("weights that cannot be drawn ({error})")))?;
+    let output = network.hidden();
+
+    let (steps, batch) = (sequence.steps, sequence.batch);
+    let mut drawn = RunInputs::new(sequence, &streams, file, DrawnInputs::default());
+    let input: Vec<f64> = drawn.segment(1..steps + 1).iter().copied().collect();
+    let size_of_step = batch * output;
+    let mut grad_output = vec![0.0; steps * size_of_step];
+    match loss.kind {
+        LossKind::Terminal => {
+            let adjoints = sequences::terminal_adjoints(output, batch, &streams);
+            grad_output[(steps - 1) * size_of_step..].copy_from_slice(adjoints.as_slice());
+        }
+        LossKind::EveryStep => {
+            let mut drawn = EveryStepAdjoints::new(output, steps, batch, steps, &streams);
+            // Independent of what the network does.
+            let unread = DMatrix::zeros(output, batch);
+            for (k, adjoint) in grad_output.chunks_exact_mut(size_of_step).enumerate() {
+                let adjoint = ViewMut::from_slice(adjoint, output, batch);
+                drawn.inject(k + 1, unread.as_view(), adjoint);
+            }
+        }
+    }
+    let inputs = [
+        ("input", Tensor::new([steps, batch, size], &input)),
+        (
+            "grad_output",
+            Tensor::new([steps, batch, output], &grad_output),
+        ),
+    ];
+    let layers: Vec<Layer> = built.iter().map(|built| layer(&*built.cell)).collect();
+    Ok(Exported {
+        weights: torch_weights::write("", &layers),
+        inputs: safetensors::serialize(inputs, None).expect("two names fit in a header"),
+    })
+}
+
+/// What `nn.RNN` and `nn.LSTM` cannot be told, if the layers have such.
+fn unknown_to_pytorch(layers: &[&Cell]) -> Option<&'static str> {
+    let of_layer = |cell: &&Cell| match cell {
+        Cell::VanillaRnn(config) => match config.activation {
+            Activation::Tanh | Activation::Relu => None,
+            Activation::Logistic | Activation::Identity => {
+                Some("an activation that nn.RNN does not have (it has tanh and relu)")
+            }
+        },
+        Cell::Lstm(config) if !config.forget_gate => {
+            Some("no forget gate, which nn.LSTM always has")
+        }
+        Cell::Lstm(_) => None,
+    };
+    let alike = |pair: &[&Cell]| {
+        let same_kind = match (pair[0], pair[1]) {
+            (Cell::VanillaRnn(below), Cell::VanillaRnn(above)) => {
+                below.activation == above.activation
+            }
+            (below, above) => below.kind() == above.kind(),
+        };
+        same_kind && pair[0].hidden() == pair[1].hidden()
+    };
+    let differ = !layers.windows(2).all(alike);
+    let different = "layers of different kinds or sizes, where PyTorch's are all alike";
+    layers
+        .iter()
+        .find_map(of_layer)
+        .or(differ.then_some(different))
+}
+
+/// The parameters of a cell, by their blocks.
+fn layer(cell: &dyn Trainable) -> Layer {
+    let block = |name: &str| {
+        let mut blocks = cell.parameter_blocks().iter();
+        let block = blocks.find(|block| block.name == name);
+        let block = block.expect("a cell of W_hh, W_ih and b");
+        let values = &cell.parameters()[block.range.clone()];
+        DMatrix::from_column_slice(values.len() / block.columns, block.columns, values)
+    };
+    Layer {
+        weight_ih: block("weight_ih"),
+        weight_hh: block("weight_hh"),
+        bias: DVector::from_column_slice(block("bias").as_slice()),
+    }
+}
+
+struct Tensor {
+    shape: [usize; 3],
+    bytes: Vec<u8>,
+}
+
+impl Tensor {
+    fn new(shape: [usize; 3], values: &[f64]) -> Self {
+        Tensor {
+            shape,
+            bytes: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        }
+    }
+}
+
+impl View for Tensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F64
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}

@@ -1,0 +1,358 @@
+//! What the norms say: rates, half-lives, effective memory, verdicts, and the gates' state.
+
+use std::collections::BTreeMap;
+use std::f64::consts::{LN_10, LOG10_E};
+
+use decay_analysis::{DecayFit, Verdict, Window, f32_zero_lag};
+use serde::Serialize;
+
+use crate::trace::compute::{LayerGradients, Quantity, Traced};
+use crate::trace::request::{Network, Request};
+
+/// How [`QuantitySummary::effective_memory`] is defined, as stored beside it.
+const EFFECTIVE_MEMORY: &str = "the largest lag at which the norm is at least 1/e of its largest \
+                                over all lags";
+/// What the verdicts' words mean.
+const VERDICT: &str = "the fitted line over all lags from 1 on falls (vanishes) or rises \
+                       (explodes) by a decade or more, or changes by less (stable); zero: fewer \
+                       than three norms are not exactly zero";
+
+/// `summary.json`. With several networks it has one of `Found` for each in `networks`, with one
+/// its entries stand at the top.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    version: &'static str,
+    #[serde(flatten)]
+    request: Request,
+    effective_memory: &'static str,
+    verdict: &'static str,
+    #[serde(flatten)]
+    found: OneOrMore,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(Found),
+    More { found: Vec<Found> },
+}
+
+/// What one network's norms say.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// The network's name in tables and figures.
+    pub label: String,
+    /// The t whose ‖∂L/∂h_t‖ of the top layer is the denominator of all ratios: T, or the largest
+    /// at which it is not zero. Absent if there is none.
+    pub reference_t: Option<usize>,
+    /// log₁₀ of that norm.
+    pub reference_log10_norm: Option<f64>,
+    /// Bottom first.
+    pub layers: Vec<LayerSummary>,
+}
+
+/// One layer.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerSummary {
+    /// Counted from 0, as in PyTorch's names.
+    pub layer: usize,
+    /// By name: `h`, `h_carried`, `c`, `c_carried`.
+    pub quantities: BTreeMap<String, QuantitySummary>,
+    /// By name: `i`, `f`, `o`.
+    pub gates: BTreeMap<String, Gate>,
+}
+
+/// One gradient.
+#[derive(Clone, Debug, Serialize)]
+pub struct QuantitySummary {
+    /// Least-squares slope of ln r_k over lags 1…T, nats per step.
+    pub rate: Option<f64>,
+    /// ln 2 / −rate in steps; null if it does not decay.
+    pub half_life: Option<f64>,
+    /// Explained variance of that line.
+    pub r_squared: Option<f64>,
+    /// Slope over lags 1…10.
+    pub early_rate: Option<f64>,
+    /// Slope over the last half of the lags.
+    pub late_rate: Option<f64>,
+    /// The largest lag at which the norm is at least 1/e of its largest. Null for a gradient that is
+    /// zero throughout.
+    pub effective_memory: Option<usize>,
+    /// The first lag at which the norm itself would have been 0 in f32.
+    pub f32_zero_lag: Option<usize>,
+    /// `vanishes`, `stable`, `explodes` or `zero`.
+    pub verdict: String,
+    /// How many of the T + 1 norms are exactly zero.
+    pub exact_zeros: usize,
+}
+
+/// A gate over all steps, units and sequences.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Gate {
+    /// Mean.
+    pub mean: f64,
+    /// Share below 0.1.
+    pub low_fraction: f64,
+    /// Share above 0.9.
+    pub high_fraction: f64,
+}
+
+impl Summary {
+    /// Of all networks of a request, in its order; those that failed have nothing.
+    pub fn new(request: &Request, mut found: Vec<Found>) -> Self {
+        let found = match (request.networks.len(), found.pop()) {
+            (1, Some(only)) => OneOrMore::One(only),
+            (_, last) => {
+                found.extend(last);
+                OneOrMore::More { found }
+            }
+        };
+        Summary {
+            version: env!("CARGO_PKG_VERSION"),
+            request: request.clone(),
+            effective_memory: EFFECTIVE_MEMORY,
+            verdict: VERDICT,
+            found,
+        }
+    }
+
+    /// The text of the file. Infinite half-lives are null: JSON has no infinity.
+    pub fn to_json(&self) -> String {
+        let json = serde_json::to_string_pretty(self).expect("a summary is plain data");
+        json + "\n"
+    }
+}
+
+impl Found {
+    /// What `traced` says.
+    pub fn new(label: &str, traced: &Traced) -> Self {
+        let top = traced
+            .layers
+            .last()
+            .and_then(|layer| layer.quantities.first());
+        let reference = top.and_then(|h| {
+            let norms = h.log10_norm.iter().enumerate().rev();
+            norms.into_iter().find(|(_, norm)| norm.is_finite())
+        });
+        let log10_reference = reference.map_or(0.0, |(_, norm)| *norm);
+        let layer = |(layer, gradients): (usize, &LayerGradients)| LayerSummary {
+            layer,
+            quantities: gradients
+                .quantities
+                .iter()
+                .map(|quantity| {
+                    let summary = QuantitySummary::new(quantity, log10_reference);
+                    (quantity.name.clone(), summary)
+                })
+                .collect(),
+            gates: gradients
+                .gates
+                .iter()
+                .filter_map(|(name, totals)| {
+                    let [mean, low_fraction, high_fraction] = totals.fractions()?;
+                    let gate = Gate {
+                        mean,
+                        low_fraction,
+                        high_fraction,
+                    };
+                    Some((name.clone(), gate))
+                })
+                .collect(),
+        };
+        Found {
+            label: label.to_owned(),
+            reference_t: reference.map(|(t, _)| t),
+            reference_log10_norm: reference.map(|(_, norm)| *norm),
+            layers: traced.layers.iter().enumerate().map(layer).collect(),
+        }
+    }
+}
+
+impl QuantitySummary {
+    fn new(quantity: &Quantity, log10_reference: f64) -> Self {
+        let by_lag = || quantity.log10_norm.iter().rev();
+        let ratios: Vec<f64> = by_lag()
+            .map(|norm| (norm - log10_reference) * LN_10)
+            .collect();
+        let window = Window {
+            from: 1,
+            to: ratios.len() - 1,
+        };
+        // The seed is that of an interval, which one curve has none of.
+        let fit = DecayFit::new(&[&ratios], window, 0);
+        let norms: Vec<f64> = by_lag().map(|norm| norm * LN_10).collect();
+        QuantitySummary {
+            rate: fit.rate,
+            half_life: fit.half_life.filter(|steps| steps.is_finite()),
+            r_squared: fit.r_squared,
+            early_rate: fit.early_rate,
+            late_rate: fit.late_rate,
+            effective_memory: effective_memory(&quantity.log10_norm),
+            f32_zero_lag: f32_zero_lag(&[&norms]),
+            verdict: fit.verdict.to_string(),
+            exact_zeros: by_lag().filter(|norm| **norm == f64::NEG_INFINITY).count(),
+        }
+    }
+
+    /// What happens to it, in words.
+    fn in_words(&self) -> String {
+        let verdict = if self.verdict == Verdict::Zero.to_string() {
+            "exactly zero".to_owned()
+        } else {
+            self.verdict.clone()
+        };
+        match self.f32_zero_lag {
+            Some(lag) if self.verdict == Verdict::Vanishes.to_string() => {
+                format!("{verdict}; f32 would print 0 from lag {lag}")
+            }
+            _ => verdict,
+        }
+    }
+}
+
+/// The largest lag at which a curve (t = 0…T) is at least 1/e of its largest: the e-folding
+/// convention of relaxation times, asked of the last lag, so that a gradient that dips and recovers
+/// is not forgotten early. `None` for a curve that is zero throughout.
+fn effective_memory(log10_norm: &[f64]) -> Option<usize> {
+    let largest = log10_norm.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let steps = log10_norm.len() - 1;
+    let first = log10_norm
+        .iter()
+        .position(|norm| *norm >= largest - LOG10_E)?;
+    (largest > f64::NEG_INFINITY).then_some(steps - first)
+}
+
+/// A few lines to read on a terminal.
+pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
+    let mut lines = vec![
+        [
+            "layer",
+            "gradient",
+            "rate (nats/step)",
+            "half-life (steps)",
+            "effective memory (steps)",
+            "verdict",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for layer in &found.layers {
+        for name in ["h", "c"] {
+            let Some(quantity) = layer.quantities.get(name) else {
+                continue;
+            };
+            let memory = match quantity.effective_memory {
+                Some(lag) if lag == steps => format!("≥ {lag}, all of the sequence"),
+                Some(lag) => lag.to_string(),
+                None => "—".to_owned(),
+            };
+            let half_life = match (quantity.half_life, quantity.rate) {
+                (Some(half_life), _) => format!("{half_life:.3}"),
+                (None, Some(_)) => "∞".to_owned(),
+                (None, None) => "—".to_owned(),
+            };
+            lines.push(vec![
+                layer.layer.to_string(),
+                name.to_owned(),
+                quantity.rate.map_or("—".to_owned(), |v| format!("{v:.5}")),
+                half_life,
+                memory,
+                quantity.in_words(),
+            ]);
+        }
+    }
+    let ignored = match network.ignored_tensors {
+        0 => String::new(),
+        1 => "; 1 other tensor of the file ignored".to_owned(),
+        n => format!("; {n} other tensors of the file ignored"),
+    };
+    let mut text = format!("{}: {}{ignored}\n", network.file, network.describe());
+    text.push_str(&crate::commands::aligned(&lines));
+    for layer in &found.layers {
+        let percent = |fraction: f64| format!("{:.1} %", 100.0 * fraction);
+        if let Some(forget) = layer.gates.get("f") {
+            text.push_str(&format!(
+                "layer {}: forget gate {:.3} on average, {} above 0.9, {} below 0.1",
+                layer.layer,
+                forget.mean,
+                percent(forget.high_fraction),
+                percent(forget.low_fraction)
+            ));
+            for (name, words) in [("i", "input"), ("o", "output")] {
+                if let Some(gate) = layer.gates.get(name) {
+                    text.push_str(&format!("; {words} gate {:.3}", gate.mean));
+                }
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_memory_is_the_last_lag_within_a_factor_e_of_the_largest() {
+        // t = 0…5, so lags 5…0.
+        let e = LOG10_E;
+        assert_eq!(
+            effective_memory(&[-9.0, -9.0, -e, -0.1, 0.0, -2.0]),
+            Some(3)
+        );
+        assert_eq!(effective_memory(&[0.0, -1.0, -2.0]), Some(2), "explodes");
+        assert_eq!(effective_memory(&[0.0, -9.0, 0.0]), Some(2), "recovers");
+        let zero = f64::NEG_INFINITY;
+        assert_eq!(effective_memory(&[zero, zero, -500.0]), Some(0));
+        assert_eq!(effective_memory(&[zero; 3]), None);
+    }
+
+    fn traced(log10_norm: Vec<f64>) -> Traced {
+        let carried = log10_norm.clone();
+        let quantity = |name: &str, log10_norm| Quantity {
+            name: name.to_owned(),
+            log10_norm,
+        };
+        Traced {
+            steps: log10_norm.len() - 1,
+            layers: vec![LayerGradients {
+                quantities: vec![quantity("h", log10_norm), quantity("h_carried", carried)],
+                gates: Vec::new(),
+            }],
+        }
+    }
+
+    #[test]
+    fn rates_are_those_of_the_curve_and_an_infinite_half_life_is_null() {
+        let decaying = traced((0..=50).map(|t| 3.0 - f64::from(50 - t)).collect());
+        let found = Found::new("x", &decaying);
+        let h = &found.layers[0].quantities["h"];
+        assert!((h.rate.unwrap() + LN_10).abs() < 1e-12);
+        assert_eq!(
+            (h.verdict.as_str(), h.effective_memory),
+            ("vanishes", Some(0))
+        );
+        // 10³ at lag 0: below 10⁻⁴⁵ from lag 49 on.
+        assert_eq!(h.f32_zero_lag, Some(49));
+        assert_eq!(
+            (found.reference_t, found.reference_log10_norm),
+            (Some(50), Some(3.0))
+        );
+
+        let found = Found::new("x", &traced(vec![1.0; 5]));
+        let h = &found.layers[0].quantities["h"];
+        assert_eq!((h.half_life, h.verdict.as_str()), (None, "stable"));
+    }
+
+    #[test]
+    fn a_gradient_of_zero_has_a_verdict_and_no_reference() {
+        let found = Found::new("x", &traced(vec![f64::NEG_INFINITY; 5]));
+        let h = &found.layers[0].quantities["h"];
+        assert_eq!(
+            (h.rate, h.verdict.as_str(), h.exact_zeros),
+            (None, "zero", 5)
+        );
+        assert_eq!(found.reference_t, None);
+    }
+}

@@ -1,0 +1,932 @@
+//! `vangrad trace` as its users have it: files in, files out, and what it says to bad ones.
+
+// What tests of experiments need beside.
+#[allow(dead_code)]
+mod common;
+
+use std::collections::{BTreeMap, HashMap};
+use std::f64::consts::LN_2;
+use std::path::Path;
+use std::process::Command;
+
+use common::{Ended, Lab, assert_same};
+use nalgebra::{DMatrix, DVector};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use torch_weights::Layer;
+
+/// A tensor: name, type, shape, bytes.
+type Tensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
+fn doubles(name: &str, shape: &[usize], values: &[f64]) -> Tensor {
+    let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+    (name.to_owned(), Dtype::F64, shape.to_vec(), bytes.collect())
+}
+
+fn file(tensors: &[Tensor]) -> Vec<u8> {
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        (name, TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// A small deterministic number for each index.
+fn wave(index: usize) -> f64 {
+    0.6 * (0.7 * index as f64 + 0.3).sin()
+}
+
+/// A network of `layers` layers, H = 3, I = 2; `gates` is 4 for an LSTM.
+fn network(layers: usize, gates: usize, shift: usize) -> Vec<Layer> {
+    let matrix = |columns: usize, from: usize| {
+        DMatrix::from_fn(3 * gates, columns, |i, j| wave(from + 5 * i + 11 * j))
+    };
+    (0..layers)
+        .map(|layer| Layer {
+            weight_ih: matrix(if layer == 0 { 2 } else { 3 }, shift + layer),
+            weight_hh: matrix(3, shift + 100 + layer),
+            bias: DVector::from_fn(3 * gates, |i, _| wave(shift + 200 + i)),
+        })
+        .collect()
+}
+
+/// T×B×2 inputs.
+fn input(steps: usize, batch: usize) -> Tensor {
+    let values: Vec<f64> = (0..steps * batch * 2).map(|k| 1.5 * wave(3 * k)).collect();
+    doubles("input", &[steps, batch, 2], &values)
+}
+
+fn lab() -> Lab {
+    let lab = Lab::with("");
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("rnn", &network(2, 4, 0)),
+    );
+    lab.write("x.safetensors", file(&[input(12, 3)]));
+    lab
+}
+
+const ARGUMENTS: [&str; 7] = [
+    "trace",
+    "--weights",
+    "w.safetensors",
+    "--inputs",
+    "x.safetensors",
+    "--out",
+    "out",
+];
+
+fn trace(lab: &Lab, further: &[&str]) -> Ended {
+    lab.vangrad(&[&ARGUMENTS, further].concat())
+}
+
+/// The norms of a folder by layer and quantity, t = 0…T.
+fn gradients(lab: &Lab, folder: &str) -> BTreeMap<(usize, String), Vec<f64>> {
+    let bytes = lab.bytes(&format!("{folder}/gradients.csv"));
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let header: Vec<String> = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(header.join(","), "layer,quantity,t,lag,log10_norm");
+    let mut curves: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
+    let mut lags = Vec::new();
+    for row in reader.deserialize::<(usize, String, usize, usize, f64)>() {
+        let (layer, quantity, t, lag, log10_norm) = row.unwrap();
+        let curve = curves.entry((layer, quantity)).or_default();
+        assert_eq!(curve.len(), t, "steps in order from 0");
+        curve.push(log10_norm);
+        lags.push((t, lag));
+    }
+    let steps = curves.values().next().unwrap().len() - 1;
+    assert!(lags.into_iter().all(|(t, lag)| t + lag == steps));
+    curves
+}
+
+fn summary(lab: &Lab, folder: &str) -> serde_json::Value {
+    serde_json::from_slice(&lab.bytes(&format!("{folder}/summary.json"))).unwrap()
+}
+
+#[track_caller]
+fn assert_close(found: f64, expected: f64, tolerance: f64) {
+    assert!(
+        found == expected || (found - expected).abs() <= tolerance,
+        "{found} should be {expected}"
+    );
+}
+
+// What a trace leaves behind.
+
+#[test]
+fn a_trace_leaves_the_documented_files_and_a_few_lines() {
+    let lab = lab();
+    trace(&lab, &[]).exits_with(0).says(&[
+        "LSTM `rnn`, 2 layers, input 2, hidden 3",
+        "3 sequences of 12 steps",
+        "half-life (steps)",
+        "effective memory (steps)",
+        "layer 1: forget gate 0.",
+        "above 0.9",
+        "figure out/figures/gradients.png",
+    ]);
+    let files = lab.files("out");
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            ".lock",
+            "figures/",
+            "figures/gradients.png",
+            "figures/gradients.svg",
+            "gradients.csv",
+            "summary.json",
+            "trace.json",
+        ]
+    );
+    let curves = gradients(&lab, "out");
+    let quantities = ["c", "c_carried", "h", "h_carried"];
+    let expected = [0, 1].map(|layer| quantities.map(|name| (layer, name.to_owned())));
+    assert!(curves.keys().eq(expected.concat().iter()));
+    assert!(curves.values().all(|curve| curve.len() == 13));
+    // The loss reads h_T of the top layer alone.
+    for nothing in [(0, "h_carried"), (0, "c_carried"), (1, "c_carried")] {
+        let curve = &curves[&(nothing.0, nothing.1.to_owned())];
+        assert_eq!(curve[12], f64::NEG_INFINITY, "{nothing:?}");
+    }
+
+    let summary = summary(&lab, "out");
+    for layer in 0..2 {
+        let entry = &summary["layers"][layer];
+        assert_eq!(entry["layer"], layer);
+        for name in quantities {
+            let quantity = &entry["quantities"][name];
+            let rate = quantity["rate"].as_f64().unwrap();
+            let half_life = quantity["half_life"].as_f64().unwrap();
+            assert_close(half_life * -rate, LN_2, 1e-12);
+            assert_eq!(quantity["verdict"], "vanishes");
+        }
+        for gate in ["i", "f", "o"] {
+            let mean = entry["gates"][gate]["mean"].as_f64().unwrap();
+            assert!((0.0..=1.0).contains(&mean), "{gate}: {mean}");
+        }
+    }
+    assert_eq!(summary["reference_t"], 12);
+}
+
+#[test]
+fn a_traces_folder_is_written_again_with_the_same_bytes_and_redrawn() {
+    let lab = lab();
+    trace(&lab, &[]).exits_with(0);
+    let files = lab.files("out");
+    lab.write("out/notes.txt", "mine");
+    lab.write("out/.vangrad-gradients.csv.tmp", "left by a killed process");
+    trace(&lab, &["--no-figures"]).exits_with(0);
+    let again = lab.files("out");
+    assert_eq!(again["notes.txt"], b"mine");
+    assert!(
+        !again.contains_key("figures/gradients.svg"),
+        "of the first trace"
+    );
+    assert!(!again.contains_key(".vangrad-gradients.csv.tmp"));
+    assert_eq!(again["gradients.csv"], files["gradients.csv"]);
+    assert_eq!(again["summary.json"], files["summary.json"]);
+    lab.vangrad(&["plot", "out"])
+        .exits_with(0)
+        .says(&["out/figures/gradients.svg"]);
+    let redrawn = lab.files("out");
+    assert_eq!(
+        redrawn["figures/gradients.svg"],
+        files["figures/gradients.svg"]
+    );
+    assert_eq!(
+        redrawn["figures/gradients.png"],
+        files["figures/gradients.png"]
+    );
+}
+
+#[test]
+fn experiments_and_traces_keep_out_of_each_others_folders() {
+    let lab = lab();
+    lab.write("experiment.toml", common::TINY);
+    trace(&lab, &[]).exits_with(0);
+    lab.run(&["--no-figures"])
+        .exits_with(2)
+        .says(&["vangrad trace"]);
+    lab.run(&["--fresh"]).exits_with(2).says(&["vangrad trace"]);
+    lab.vangrad(&["verify", "out"])
+        .exits_with(2)
+        .says(&["vangrad trace"]);
+    lab.vangrad(&["run", "experiment.toml", "--no-figures", "--out", "results"])
+        .exits_with(0);
+    let before = lab.files("");
+    let into = |folder| lab.vangrad(&[&ARGUMENTS[..6], &[folder]].concat());
+    into("results")
+        .exits_with(2)
+        .says(&["the results of an experiment"]);
+    lab.write("foreign/thesis.tex", "");
+    into("foreign").exits_with(2).says(&["thesis.tex"]);
+    into("w.safetensors").exits_with(2).says(&["not a folder"]);
+    std::fs::remove_dir_all(lab.path("foreign")).unwrap();
+    assert_same(&lab.files(""), &before);
+}
+
+// What the numbers are.
+
+/// Values of a fixture's tensor, widened.
+fn values(file: &SafeTensors, name: &str) -> Vec<f64> {
+    torch_weights::widen(&file.tensor(name).unwrap()).unwrap()
+}
+
+#[test]
+fn gradients_are_pytorchs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pytorch/trace");
+    let mut fixtures = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        fixtures += 1;
+        let bytes = std::fs::read(&path).unwrap();
+        let fixture = SafeTensors::deserialize(&bytes).unwrap();
+        let part = |prefix: &str, keep: &str| {
+            let tensors: Vec<Tensor> = fixture
+                .iter()
+                .filter_map(|(name, view)| {
+                    let name = format!("{keep}{}", name.strip_prefix(prefix)?);
+                    let (dtype, shape) = (view.dtype(), view.shape().to_vec());
+                    Some((name, dtype, shape, view.data().to_vec()))
+                })
+                .collect();
+            file(&tensors)
+        };
+        let lab = Lab::with("");
+        lab.write("w.safetensors", part("model.", "model."));
+        lab.write("x.safetensors", part("inputs.", ""));
+        let relu = ["--nonlinearity", "relu"];
+        let further: &[&str] = if name.starts_with("relu") { &relu } else { &[] };
+        trace(&lab, &[further, &["--no-figures"]].concat()).exits_with(0);
+        let curves = gradients(&lab, "out");
+        let expected = fixture.names();
+        let expected = expected.iter().filter(|name| name.starts_with("expected."));
+        assert_eq!(curves.len(), expected.count(), "{name}");
+        for ((layer, quantity), curve) in curves {
+            let expected = values(&fixture, &format!("expected.{layer}.{quantity}"));
+            assert_eq!(curve.len(), expected.len(), "{name} {layer}.{quantity}");
+            for (t, (found, expected)) in curve.iter().zip(&expected).enumerate() {
+                // PyTorch rounds like we do, in another order: a few 1e-15 of the gradient.
+                assert!(
+                    found == expected || (found - expected).abs() < 1e-10,
+                    "{name} {layer}.{quantity} at {t}: {found} should be {expected}"
+                );
+            }
+        }
+    }
+    assert_eq!(fixtures, 7);
+}
+
+/// At the fixed point 0 a tanh network is linear: layer 1 decays by ½ and layer 0 by ¼ per step, so
+/// ∂L/∂h of layer 0 at lag k is Σ_j ½^j ¼^{k−j}, far below the smallest f64.
+#[test]
+fn norms_go_far_below_what_floats_hold() {
+    let steps = 3900;
+    let layer = |weight: f64| Layer {
+        weight_ih: DMatrix::identity(2, 2),
+        weight_hh: DMatrix::identity(2, 2) * weight,
+        bias: DVector::zeros(2),
+    };
+    let mut adjoint = vec![0.0; steps * 2];
+    adjoint[2 * steps - 2..].copy_from_slice(&[3.0, 4.0]);
+    let lab = Lab::with("");
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("", &[layer(0.25), layer(0.5)]),
+    );
+    lab.write(
+        "x.safetensors",
+        file(&[
+            doubles("input", &[steps, 1, 2], &vec![0.0; 2 * steps]),
+            doubles("grad_output", &[steps, 1, 2], &adjoint),
+        ]),
+    );
+    trace(&lab, &["--no-figures"])
+        .exits_with(0)
+        .says(&["f32 would print 0 from lag 15"]);
+    let curves = gradients(&lab, "out");
+    for lag in 0..=steps {
+        let t = steps - lag;
+        let top = 5_f64.log10() - lag as f64 * 2_f64.log10();
+        assert_close(curves[&(1, "h".to_owned())][t], top, 1e-9);
+        // At t = 0 what entered through step 1 remains, not what layer 1 would read.
+        let paths = if t == 0 { lag - 1 } else { lag };
+        let sum = 2.0 - 0.5_f64.powi(paths as i32);
+        let node = 5_f64.log10() - paths as f64 * 2_f64.log10() + sum.log10();
+        let expected = if t == 0 { node - 4_f64.log10() } else { node };
+        assert_close(curves[&(0, "h".to_owned())][t], expected, 1e-9);
+    }
+    assert!(curves[&(1, "h".to_owned())][0] < -1170.0);
+}
+
+#[test]
+fn every_format_of_inputs_gives_the_same_bytes() {
+    let lab = Lab::with("");
+    lab.write(
+        "w.safetensors",
+        torch_weights::write("rnn", &network(1, 1, 0)),
+    );
+    let (_, _, _, bytes) = input(12, 1);
+    let (words, _) = bytes.as_chunks::<8>();
+    let values: Vec<f64> = words.iter().map(|word| f64::from_le_bytes(*word)).collect();
+    let lines = values
+        .chunks(2)
+        .map(|row| format!("{},{}\n", row[0], row[1]));
+    let csv: String = lines.collect();
+    let npy = |shape: &str| {
+        let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+        while (header.len() + 11) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((header.len() as u16).to_le_bytes());
+        file.extend(header.as_bytes());
+        file.extend(&bytes);
+        file
+    };
+    lab.write("x.safetensors", file(&[input(12, 1)]));
+    trace(&lab, &["--no-figures"]).exits_with(0);
+    let expected = gradients(&lab, "out");
+    for (name, contents) in [
+        ("x.csv", csv.clone().into_bytes()),
+        ("header.csv", format!("a,b\n{csv}").into_bytes()),
+        ("x.npy", npy("(12, 1, 2)")),
+        ("flat.npy", npy("(12, 2)")),
+        (
+            "flat.safetensors",
+            file(&[doubles("input", &[12, 2], &values)]),
+        ),
+    ] {
+        lab.write(name, contents);
+        let inputs = [
+            "trace",
+            "--weights",
+            "w.safetensors",
+            "--inputs",
+            name,
+            "--out",
+            "out",
+        ];
+        lab.vangrad(&inputs).exits_with(0);
+        assert_eq!(gradients(&lab, "out"), expected, "{name}");
+    }
+    lab.write("b.npy", npy("(1, 12, 2)"));
+    let inputs = [
+        "trace",
+        "--weights",
+        "w.safetensors",
+        "--inputs",
+        "b.npy",
+        "--out",
+        "out",
+    ];
+    lab.vangrad(&[&inputs[..], &["--batch-first"]].concat())
+        .exits_with(0);
+    assert_eq!(gradients(&lab, "out"), expected);
+}
+
+/// More sequences than run together, of all lengths: each alone gives its part of every norm.
+#[test]
+fn norms_over_sequences_are_the_roots_of_sums_of_squares() {
+    let (steps, batch) = (9, 21);
+    let lengths: Vec<usize> = (0..batch).map(|j| 1 + (4 * j) % steps).collect();
+    let all = input(steps, batch);
+    let bytes: Vec<u8> = lengths
+        .iter()
+        .flat_map(|n| (*n as i64).to_le_bytes())
+        .collect();
+    let lengths_tensor = ("lengths".to_owned(), Dtype::I64, vec![batch], bytes);
+    let lab = lab();
+    lab.write("x.safetensors", file(&[all.clone(), lengths_tensor]));
+    trace(&lab, &[])
+        .exits_with(0)
+        .says(&["21 sequences of 1 to 9 steps, aligned at their ends"]);
+    let found = gradients(&lab, "out");
+
+    let mut squares: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
+    for (j, length) in lengths.iter().enumerate() {
+        let (words, _) = all.3.as_chunks::<8>();
+        let own = |t: usize| &words[2 * (t * batch + j)..][..2];
+        let values: Vec<f64> = (0..*length)
+            .flat_map(|t| own(t).iter().map(|word| f64::from_le_bytes(*word)))
+            .collect();
+        lab.write(
+            "x.safetensors",
+            file(&[doubles("input", &[*length, 1, 2], &values)]),
+        );
+        trace(&lab, &["--no-figures"]).exits_with(0);
+        for (key, curve) in gradients(&lab, "out") {
+            let sums = squares.entry(key).or_insert(vec![0.0; steps + 1]);
+            for (t, norm) in curve.iter().enumerate() {
+                sums[steps - (length - t)] += 10_f64.powf(2.0 * norm);
+            }
+        }
+    }
+    for (key, curve) in found {
+        for (norm, square) in curve.iter().zip(&squares[&key]) {
+            // 15 digits are printed, of norms that 21 numbers are summed from.
+            assert_close(*norm, 0.5 * square.log10(), 1e-12);
+        }
+    }
+}
+
+#[test]
+fn checkpoints_of_a_training_share_a_table_and_a_heat_map() {
+    let lab = lab();
+    for step in [1, 10, 100] {
+        let name = format!("step-{step}.safetensors");
+        lab.write(&name, torch_weights::write("rnn", &network(2, 4, step)));
+    }
+    let weights = [
+        "step-1.safetensors",
+        "step-10.safetensors",
+        "step-100.safetensors",
+    ];
+    let arguments = [&["trace", "--weights"], &weights[..], &ARGUMENTS[3..]].concat();
+    lab.vangrad(&arguments)
+        .exits_with(0)
+        .says(&["figures/checkpoints.png"]);
+    let table = String::from_utf8(lab.bytes("out/gradients.csv")).unwrap();
+    assert!(table.starts_with("weights,layer,quantity,t,lag,log10_norm\nstep-1,0,h,0,12,"));
+    let figure = lab.bytes("out/figures/checkpoints.svg");
+    lab.vangrad(&["plot", "out"]).exits_with(0);
+    assert_eq!(lab.bytes("out/figures/checkpoints.svg"), figure);
+    assert_eq!(summary(&lab, "out")["found"].as_array().unwrap().len(), 3);
+    // The rows of each are those of a trace of its own.
+    let own: String = weights
+        .iter()
+        .flat_map(|weights| {
+            let alone = ["trace", "--weights", weights, "--inputs", "x.safetensors"];
+            lab.vangrad(&[&alone[..], &["--out", "alone", "--no-figures"]].concat())
+                .exits_with(0);
+            let text = String::from_utf8(lab.bytes("alone/gradients.csv")).unwrap();
+            let label = weights.strip_suffix(".safetensors").unwrap().to_owned();
+            let rows: Vec<String> = text
+                .lines()
+                .skip(1)
+                .map(|l| format!("{label},{l}\n"))
+                .collect();
+            rows
+        })
+        .collect();
+    assert_eq!(table.split_once('\n').unwrap().1, own);
+
+    lab.write(
+        "other.safetensors",
+        torch_weights::write("rnn", &network(1, 4, 0)),
+    );
+    let arguments = [
+        "trace",
+        "--weights",
+        "step-1.safetensors",
+        "other.safetensors",
+    ];
+    let further = ["--inputs", "x.safetensors", "--out", "new"];
+    lab.vangrad(&[&arguments[..], &further].concat())
+        .exits_with(2)
+        .says(&["other.safetensors: found LSTM `rnn`, 1 layer"]);
+    let arguments = [
+        "trace",
+        "--weights",
+        "step-1.safetensors",
+        "step-1.safetensors",
+    ];
+    lab.vangrad(&[&arguments[..], &further].concat())
+        .exits_with(2)
+        .says(&["named twice"]);
+}
+
+#[test]
+fn a_state_that_overflows_is_said_and_nothing_is_left() {
+    let lab = Lab::with("");
+    let mut layers = network(1, 1, 0);
+    layers[0].weight_hh = DMatrix::from_element(3, 3, 1e200);
+    layers[0].weight_ih = DMatrix::from_element(3, 2, 1.0);
+    lab.write("w.safetensors", torch_weights::write("", &layers));
+    lab.write("x.csv", "1,1\n".repeat(5));
+    let before = lab.files("");
+    let arguments = ["trace", "--weights", "w.safetensors", "--inputs", "x.csv"];
+    let arguments = [&arguments[..], &["--out", "out", "--nonlinearity", "relu"]].concat();
+    let ended = lab.vangrad(&arguments).exits_with(1);
+    ended.says(&["w.safetensors: the state overflowed (NaN or infinite) at step 3"]);
+    assert_same(&lab.files(""), &before);
+
+    // Beside one that does not, it fails alone.
+    lab.write(
+        "good.safetensors",
+        torch_weights::write("", &network(1, 1, 0)),
+    );
+    let arguments = [&arguments[..2], &["good.safetensors"], &arguments[2..]].concat();
+    lab.vangrad(&arguments)
+        .exits_with(1)
+        .says(&["at step 3", "figures/checkpoints.png"]);
+    let table = String::from_utf8(lab.bytes("out/gradients.csv")).unwrap();
+    assert!(table.contains("\ngood,0,h,5,0,") && !table.contains("\nw,"));
+}
+
+// The other way round.
+
+const EXPERIMENT: &str = r#"
+name = "both-ways"
+replicates = 2
+sequence = { steps = 40, batch = 3, input = { size = 4 } }
+record = { quantities = ["adjoint"], gradients = true }
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 5
+[[cell]]
+kind = "lstm"
+hidden = 6
+[[cell]]
+kind = "lstm"
+label = "deep"
+hidden = 4
+layers = 3
+[sweep]
+"vanilla-rnn.activation" = ["tanh", "relu"]
+"loss.kind" = ["terminal", "every-step"]
+"#;
+
+/// Norms of `run`, by run and quantity.
+fn gradients_of_runs(lab: &Lab, folder: &str) -> BTreeMap<(String, String), Vec<f64>> {
+    let bytes = lab.bytes(&format!("{folder}/gradients.csv"));
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let mut curves: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
+    for row in reader.deserialize::<(String, String, usize, usize, f64)>() {
+        let (run, quantity, _, _, log10_norm) = row.unwrap();
+        curves.entry((run, quantity)).or_default().push(log10_norm);
+    }
+    curves
+}
+
+#[test]
+fn an_exported_network_traces_to_what_its_run_measured() {
+    let lab = Lab::with(EXPERIMENT);
+    lab.run(&["--no-figures"]).exits_with(0);
+    lab.vangrad(&[
+        "trace",
+        "--export-weights",
+        "experiment.toml",
+        "--out",
+        "torch",
+    ])
+    .exits_with(0)
+    .says(&["16 networks"]);
+    let runs: Vec<HashMap<String, String>> =
+        csv::Reader::from_reader(lab.bytes("torch/runs.csv").as_slice())
+            .deserialize()
+            .map(Result::unwrap)
+            .collect();
+    let expected = gradients_of_runs(&lab, "out");
+    assert_eq!(runs.len(), 16);
+    for run in &runs {
+        let id = &run["run_id"];
+        let activation = match run["vanilla-rnn.activation"].as_str() {
+            "relu" => "relu",
+            _ => "tanh",
+        };
+        lab.vangrad(&[
+            "trace",
+            "--weights",
+            &format!("torch/networks/{id}.safetensors"),
+            "--inputs",
+            &format!("torch/networks/{id}.inputs.safetensors"),
+            "--nonlinearity",
+            activation,
+            "--out",
+            "traced",
+            "--no-figures",
+        ])
+        .exits_with(0);
+        for ((layer, quantity), curve) in gradients(&lab, "traced") {
+            let quantity = match run["cell"].as_str() {
+                "deep" => format!("{layer}.{quantity}"),
+                _ => quantity,
+            };
+            let expected = &expected[&(id.clone(), quantity.clone())];
+            for (found, expected) in curve.iter().zip(expected) {
+                // `run` prints 12 digits.
+                assert_close(*found, *expected, 1e-11 * expected.abs().max(1.0));
+            }
+        }
+    }
+    // Written again, with nothing left of what is no longer asked for.
+    let fewer = [
+        "trace",
+        "--export-weights",
+        "experiment.toml",
+        "--out",
+        "torch",
+        "--set",
+    ];
+    lab.vangrad(&[&fewer[..], &["replicates=1"]].concat())
+        .exits_with(0);
+    let networks = lab.files("torch/networks");
+    assert_eq!(networks.len(), 16);
+}
+
+#[test]
+fn what_pytorch_has_no_module_for_is_not_exported() {
+    for (from, to, part) in [
+        (r#""relu""#, r#""logistic""#, "nn.RNN does not have"),
+        (
+            "hidden = 6",
+            "hidden = 6\nforget_gate = false",
+            "no forget gate",
+        ),
+        (
+            "kind = \"lstm\"\nlabel = \"deep\"\nhidden = 4\nlayers = 3",
+            "kind = \"stack\"\nlabel = \"deep\"\n\
+             layers = [{ kind = \"lstm\", hidden = 4 }, { kind = \"lstm\", hidden = 5 }]",
+            "different kinds or sizes",
+        ),
+        (
+            "[[cell]]\nkind = \"van",
+            "[loss]\ntruncation = 3\n[[cell]]\nkind = \"van",
+            "truncation",
+        ),
+    ] {
+        assert_eq!(EXPERIMENT.matches(from).count(), 1);
+        let lab = Lab::with(&EXPERIMENT.replace(from, to));
+        let before = lab.files("");
+        let arguments = [
+            "trace",
+            "--export-weights",
+            "experiment.toml",
+            "--out",
+            "torch",
+        ];
+        lab.vangrad(&arguments).exits_with(2).says(&[part]);
+        assert_same(&lab.files(""), &before);
+    }
+}
+
+/// Runs the script of the README where PyTorch is installed.
+#[test]
+fn the_readmes_script_goes_round_through_pytorch() {
+    let python = std::env::var("PYTHON").unwrap_or("python3".to_owned());
+    let has_torch = Command::new(&python)
+        .args(["-c", "import torch, numpy, safetensors"])
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !has_torch {
+        println!("skipped: {python} has no torch, numpy and safetensors (PYTHON names another)");
+        return;
+    }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let scripts: Vec<&str> = readme
+        .split("```python\n")
+        .skip(1)
+        .map(|part| part.split("```").next().unwrap())
+        .filter(|script| script.contains("vangrad"))
+        .collect();
+    assert_eq!(scripts.len(), 1, "one script calls vangrad");
+    let lab = Lab::with(EXPERIMENT);
+    let binary = env!("CARGO_BIN_EXE_vangrad");
+    let script = scripts[0]
+        .replace("cargo run --release -q --", binary)
+        .replace("experiments/configs/gates.toml", "experiment.toml");
+    assert!(script.contains(binary));
+    let output = Command::new(&python)
+        .args(["-c", &script])
+        .current_dir(lab.path(""))
+        .output()
+        .unwrap();
+    let ended: Ended = output.into();
+    ended.exits_with(0).says(&["agree"]);
+}
+
+// Bad input.
+
+/// The program with these weights and inputs, which has to refuse and to leave everything as it was.
+#[track_caller]
+fn refused(weights: &[u8], (name, inputs): (&str, &[u8]), further: &[&str], parts: &[&str]) {
+    let lab = Lab::with("");
+    lab.write("w.safetensors", weights);
+    lab.write(name, inputs);
+    let before = lab.files("");
+    let arguments = [
+        "trace",
+        "--weights",
+        "w.safetensors",
+        "--inputs",
+        name,
+        "--out",
+        "out/deep",
+    ];
+    let ended = lab.vangrad(&[&arguments, further].concat()).exits_with(2);
+    assert_same(&lab.files(""), &before);
+    assert_eq!(ended.stdout, "", "an error belongs on standard error");
+    ended.says(parts);
+}
+
+fn state_dict() -> Vec<Tensor> {
+    let bytes = torch_weights::write("rnn", &network(2, 4, 0));
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensors = file.iter().map(|(name, view)| {
+        let shape = view.shape().to_vec();
+        (name.to_owned(), view.dtype(), shape, view.data().to_vec())
+    });
+    tensors.collect()
+}
+
+/// The state dict with one tensor replaced by others.
+fn with(name: &str, replacements: &[Tensor]) -> Vec<u8> {
+    let mut tensors = state_dict();
+    tensors.retain(|tensor| tensor.0 != name);
+    tensors.extend(replacements.iter().cloned());
+    file(&tensors)
+}
+
+#[test]
+fn bad_weights_are_refused_with_file_and_tensor() {
+    let good = || file(&[input(4, 2)]);
+    let claims = |header: u64| {
+        let mut bytes = file(&state_dict());
+        bytes[..8].copy_from_slice(&header.to_le_bytes());
+        bytes
+    };
+    let one = |value: f64| {
+        let mut values = vec![0.5; 36];
+        values[4] = value;
+        [doubles("rnn.weight_hh_l1", &[12, 3], &values)]
+    };
+    let integers = (
+        "rnn.weight_hh_l1".to_owned(),
+        Dtype::I64,
+        vec![12, 3],
+        vec![0; 288],
+    );
+    let whole = file(&state_dict());
+    let both = [state_dict(), {
+        let rename = |(name, dtype, shape, bytes): Tensor| {
+            (name.replace("rnn.", "decoder."), dtype, shape, bytes)
+        };
+        state_dict().into_iter().map(rename).collect()
+    }]
+    .concat();
+    let gru = [
+        doubles("gru.weight_ih_l0", &[9, 2], &[0.0; 18]),
+        doubles("gru.weight_hh_l0", &[9, 3], &[0.0; 27]),
+    ];
+    for (weights, parts) in [
+        (
+            with("rnn.weight_hh_l1", &one(f64::NAN)),
+            &["NaN at [1, 1] of `rnn.weight_hh_l1`"][..],
+        ),
+        (
+            with("rnn.weight_hh_l1", &one(f64::INFINITY)),
+            &["inf at [1, 1]"],
+        ),
+        (
+            with("rnn.weight_hh_l1", &[integers]),
+            &["`rnn.weight_hh_l1` of type I64"],
+        ),
+        (
+            with("rnn.weight_hh_l1", &[]),
+            &["expected a tensor `rnn.weight_hh_l1`, found none"],
+        ),
+        (
+            with(
+                "rnn.bias_ih_l0",
+                &[doubles("rnn.bias_ih_l0", &[11], &[0.0; 11])],
+            ),
+            &["`rnn.bias_ih_l0` of shape [11], expected [12]"],
+        ),
+        (
+            with("", &[doubles("rnn.weight_hr_l0", &[2, 3], &[0.0; 6])]),
+            &["rnn.weight_hr_l0", "proj_size"],
+        ),
+        (
+            with(
+                "",
+                &[doubles("rnn.weight_ih_l0_reverse", &[12, 2], &[0.0; 24])],
+            ),
+            &["rnn.weight_ih_l0_reverse", "bidirectional"],
+        ),
+        (
+            with("", &[doubles("rnn.scale", &[1], &[0.0])]),
+            &["`rnn.scale` inside the recurrent module"],
+        ),
+        (file(&gru), &["`gru.weight_hh_l0`", "GRU"]),
+        (
+            file(&both),
+            &["2 recurrent modules", "decoder (LSTM", "--module NAME"],
+        ),
+        (whole[..whole.len() - 1].to_vec(), &["truncated"]),
+        (whole[..30].to_vec(), &["truncated"]),
+        (claims(1 << 63), &["truncated"]),
+        (claims(u64::MAX), &["truncated"]),
+        (b"PK\x03\x04 a pickle".to_vec(), &["save_file"]),
+        (Vec::new(), &["truncated"]),
+    ] {
+        let parts = [&["w.safetensors: "], parts].concat();
+        refused(&weights, ("x.safetensors", &good()), &[], &parts);
+    }
+    let good_weights = file(&state_dict());
+    let module = ["--module", "encoder"];
+    let parts = [
+        "no recurrent module called `encoder`",
+        "rnn (LSTM, 2 layers",
+    ];
+    refused(&good_weights, ("x.safetensors", &good()), &module, &parts);
+}
+
+#[test]
+fn bad_inputs_are_refused_with_file_and_tensor() {
+    let weights = file(&state_dict());
+    let nan = |name: &str, shape: &[usize]| {
+        let mut values = vec![0.5; shape.iter().product()];
+        values[3] = f64::NAN;
+        doubles(name, shape, &values)
+    };
+    let zeros = |name: &str, shape: &[usize]| {
+        let values = vec![0.0; shape.iter().product()];
+        doubles(name, shape, &values)
+    };
+    let tensors = |tensors: &[Tensor]| ("x.safetensors", file(tensors));
+    let truncated = |name| {
+        let bytes = file(&[input(4, 2)]);
+        (name, bytes[..bytes.len() - 3].to_vec())
+    };
+    let mut claims = file(&[input(4, 2)]);
+    claims[..8].copy_from_slice(&(1_u64 << 63).to_le_bytes());
+    let text = |text: &str| ("x.csv", text.as_bytes().to_vec());
+    for ((name, inputs), parts) in [
+        (
+            tensors(&[nan("input", &[4, 2, 2])]),
+            &["NaN in `input` at step 0, sequence 1"][..],
+        ),
+        (
+            tensors(&[input(4, 2), nan("h_0", &[2, 2, 3])]),
+            &["NaN in `h_0`"],
+        ),
+        (
+            tensors(&[input(4, 2), nan("grad_output", &[4, 2, 3])]),
+            &["NaN in `grad_output`"],
+        ),
+        (
+            tensors(&[zeros("input", &[0, 2, 2])]),
+            &["found 0 steps, 2 sequences"],
+        ),
+        (
+            tensors(&[zeros("input", &[4, 0, 2])]),
+            &["found 4 steps, 0 sequences"],
+        ),
+        (
+            tensors(&[zeros("input", &[4, 2, 3])]),
+            &["3 features, expected 2"],
+        ),
+        (
+            tensors(&[zeros("inputs", &[4, 2, 3])]),
+            &["`inputs`, expected only `input`"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("h_0", &[1, 2, 3])]),
+            &["`h_0`", "[2, 2, 3]"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("grad_output", &[4, 2, 5])]),
+            &["[4, 2, 3]"],
+        ),
+        (
+            tensors(&[input(4, 2), zeros("grad_output", &[2, 4, 3])]),
+            &["`grad_output`", "[4, 2, H]"],
+        ),
+        (
+            tensors(&[("input".to_owned(), Dtype::I64, vec![4, 2, 2], vec![0; 128])]),
+            &["`input` of type F64, F32, F16 or BF16, found I64"],
+        ),
+        (truncated("x.safetensors"), &["whole safetensors file"]),
+        (truncated("x.csv"), &["expected"]),
+        (("x.safetensors", claims), &["whole safetensors file"]),
+        (text("a,b\n1,2\n3,four\n"), &["line 3, column 2", "`four`"]),
+        (text("1,2\n3\n"), &["line 2: expected 2 columns"]),
+        (text("1,2,3\n"), &["3 features, expected 2"]),
+        (text("a,b\n"), &["found 0 steps"]),
+        (text(""), &["found 0 steps"]),
+        (
+            ("x.npy", b"\x93NUMPY\x01\x00\xff\xff".to_vec()),
+            &["damaged .npy"],
+        ),
+    ] {
+        let place = format!("{name}: ");
+        let parts = [&[place.as_str()], parts].concat();
+        refused(&weights, (name, &inputs), &[], &parts);
+    }
+    let lab = lab();
+    let missing = [&ARGUMENTS[..4], &["nowhere.npy"], &ARGUMENTS[5..]].concat();
+    lab.vangrad(&missing).exits_with(2).says(&["nowhere.npy"]);
+    lab.vangrad(&["trace", "--out", "out"])
+        .exits_with(2)
+        .says(&["--weights"]);
+}
