@@ -15,6 +15,7 @@ pub mod commands;
 pub mod comparison;
 pub mod config;
 pub mod figures;
+pub mod grids;
 pub mod input_file;
 pub mod plan;
 mod progress;

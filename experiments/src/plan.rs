@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{
     Config, ConfigError, Loaded, Loss, LossKind, Record, Recorded, Sequence, in_units,
 };
+use crate::grids;
 use crate::registry;
 use crate::tables;
 
@@ -149,7 +150,7 @@ impl Plan {
     }
 
     /// Estimated memory of the analysis: the records of one grid point, one of them once more as
-    /// bytes, one quantity's curves, and every row of `series.csv`.
+    /// bytes, one quantity's curves, and every row of the tables by unit, singular value or loss.
     fn analysis_bytes(&self) -> u128 {
         let (mut records, mut rows) = (0, 0_u128);
         for run in self.points.iter().filter_map(|point| point.runs.first()) {
@@ -161,9 +162,9 @@ impl Plan {
                 .saturating_add(recorded.values)
                 .saturating_mul(8);
             records = bytes.max(records);
-            rows = rows.saturating_add(recorded.series);
+            rows = rows.saturating_add(recorded.rows);
         }
-        rows.saturating_mul(SERIES_ROW).saturating_add(records)
+        rows.saturating_mul(LONG_TABLE_ROW).saturating_add(records)
     }
 
     /// Refuses a plan whose largest run, `jobs` times at once, or whose analysis does not fit into
@@ -192,8 +193,9 @@ impl Plan {
     }
 }
 
-/// Bytes of a row of `series.csv` while it is held: two short texts, a factor or two, numbers.
-const SERIES_ROW: u128 = 250;
+/// Bytes of a row of a long table (`series.csv`) while it is held: two short texts, a factor or two,
+/// numbers.
+const LONG_TABLE_ROW: u128 = 250;
 
 /// Copies of a run's record: as it is made, and on the way to the disk.
 const RECORD_COPIES: u128 = 3;
@@ -212,9 +214,11 @@ impl RunSpec {
     ///
     /// Memory: the tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the states
     /// at the segments' starts; what is recorded; for a loss at every step, its
-    /// adjoints; δ of one chunk of steps, twice; the weights in four forms and their gradient.
+    /// adjoints; δ of one chunk of steps, twice; the weights in four forms and their gradient; what
+    /// singular values and the adjoints of many losses need on the way.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
-    /// operations each, per step and sequence.
+    /// operations each, per step and sequence; and once more for each unit adjoint of a Jacobian
+    /// and each adjoint of a further loss.
     pub fn estimate(&self, config: &Config) -> Estimate {
         let shape = self.cell.shape(self.sequence.input.size());
         let steps = self.sequence.steps as u128;
@@ -246,9 +250,11 @@ impl RunSpec {
         ];
         let per_sequence = columns.into_iter().fold(0, u128::saturating_add);
         let weights = delta.saturating_mul(output + input + 1);
+        let closer = self.closer(&config.record);
         let values = batch
             .saturating_mul(per_sequence)
             .saturating_add(5 * weights)
+            .saturating_add(closer.values)
             .saturating_add(
                 self.recorded(&config.record)
                     .values
@@ -259,8 +265,48 @@ impl RunSpec {
             flops: weights
                 .saturating_mul(6)
                 .saturating_mul(steps)
-                .saturating_mul(batch),
+                .saturating_mul(batch)
+                .saturating_add(closer.flops),
         }
+    }
+
+    /// What singular values and losses at many steps need on the way, beyond what they record.
+    fn closer(&self, record: &Record) -> Closer {
+        let shape = self.cell.shape(self.sequence.input.size());
+        let [state, output, delta] =
+            [shape.state, shape.output, shape.delta].map(|rows| rows as u128);
+        let steps = self.sequence.steps as u128;
+        let pull_back = delta.saturating_mul(2 * output);
+        let square = state.saturating_mul(state);
+        let cube = square.saturating_mul(state);
+        let mut closer = Closer {
+            values: 0,
+            flops: 0,
+        };
+        if record.quantities.contains(&Recorded::SingularValues) {
+            // Twelve matrices, and δ of S unit adjoints.
+            let values = square.saturating_mul(12);
+            closer.values = values.saturating_add(delta.saturating_mul(state));
+            let by_step = pull_back
+                .saturating_mul(state)
+                .saturating_add(cube.saturating_mul(6));
+            let lags = grids::lags(self.sequence.steps).len() as u128;
+            closer.flops = steps
+                .saturating_mul(by_step)
+                .saturating_add(lags.saturating_mul(cube.saturating_mul(30)));
+        }
+        if record.quantities.contains(&Recorded::LossState) {
+            let losses = grids::loss_times(self.sequence.steps).len() as u128;
+            let columns = losses.saturating_mul(self.sequence.batch as u128);
+            let rows = 3 * state + delta + output + 1;
+            closer.values = closer.values.saturating_add(columns.saturating_mul(rows));
+            // Half of the losses have joined on average.
+            let adjoints = steps.saturating_mul(columns) / 2;
+            closer.flops = closer
+                .flops
+                .saturating_add(adjoints.saturating_mul(pull_back));
+        }
+        closer
     }
 
     /// What a run keeps.
@@ -285,15 +331,31 @@ impl RunSpec {
             Recorded::Series => units,
             _ => 0,
         });
-        let values = more.fold(always, u128::saturating_add);
-        RecordedSize {
-            values: values.saturating_mul(steps),
-            series: if wanted(Recorded::Series) {
-                units.saturating_mul(steps)
-            } else {
-                0
-            },
+        let by_step = more.fold(always, u128::saturating_add);
+        let mut size = RecordedSize {
+            values: by_step.saturating_mul(steps),
+            rows: 0,
+        };
+        if wanted(Recorded::Series) {
+            size.rows = units.saturating_mul(steps);
         }
+        let state = shape.state as u128;
+        let lags = grids::lags(self.sequence.steps).len() as u128;
+        for quantity in [Recorded::SingularValues, Recorded::UnitGradient] {
+            if wanted(quantity) {
+                let values = lags.saturating_mul(state);
+                size.values = size.values.saturating_add(values);
+                size.rows = size.rows.saturating_add(values);
+            }
+        }
+        if wanted(Recorded::LossState) {
+            let losses = grids::loss_times(self.sequence.steps).len() as u128;
+            let blocks = (shape.state.div_ceil(shape.output.max(1))) as u128;
+            let values = blocks.saturating_mul(losses * (losses + 1));
+            size.values = size.values.saturating_add(values);
+            size.rows = size.rows.saturating_add(values);
+        }
+        size
     }
 }
 
@@ -301,8 +363,16 @@ impl RunSpec {
 struct RecordedSize {
     /// Numbers in its record.
     values: u128,
-    /// Rows of `series.csv`.
-    series: u128,
+    /// Rows of the tables that hold a row for each unit, singular value or loss.
+    rows: u128,
+}
+
+/// What some quantities cost a run beyond its way forward and back.
+struct Closer {
+    /// Numbers held at once.
+    values: u128,
+    /// Floating-point operations.
+    flops: u128,
 }
 
 /// Bytes this process may still take: what the system has available, or what its control group
@@ -449,6 +519,38 @@ hidden = 4
         let values = tape + batch * steps * input + chunk + 5 * weights + record;
         assert_eq!(lstm.memory_bytes, 8 * values);
         assert_eq!(lstm.flops, 6 * steps * batch * weights);
+    }
+
+    #[test]
+    fn a_closer_look_is_counted() {
+        let plain = plan(&["sequence.steps=100"]);
+        let estimate = |quantities: &str| {
+            let set = format!("record.quantities=[{quantities}]");
+            let plan = plan(&["sequence.steps=100", &set]);
+            let spec = &plan.points[0].runs[0].spec;
+            (spec.estimate(&plan.config), plan.analysis_bytes())
+        };
+        let spec = &plain.points[0].runs[0].spec;
+        let (plain, rows) = (spec.estimate(&plain.config), plain.analysis_bytes());
+        let (hidden, batch, lags, losses) = (4, 3, 101, 50);
+        let (found, _) = estimate("\"adjoint\", \"singular-values\"");
+        let working = 12 * hidden * hidden + hidden * hidden;
+        let recorded = 3 * lags * hidden;
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * (working + recorded));
+        let (found, _) = estimate("\"adjoint\", \"loss-state\"");
+        let working = losses * batch * (5 * hidden + 1);
+        let recorded = 3 * losses * (losses + 1);
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * (working + recorded));
+        assert_eq!(
+            found.flops - plain.flops,
+            100 * losses * batch / 2 * 2 * hidden * hidden
+        );
+        let (found, more_rows) = estimate("\"adjoint\", \"unit-gradient\"");
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * 3 * lags * hidden);
+        assert!(more_rows > rows);
     }
 
     #[test]

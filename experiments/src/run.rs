@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 
 use cell_config::{InvalidConfig, Streams};
 use gradient_tracking::probes::{
-    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
-    PathSplit, Series,
+    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, LossState, Norms,
+    ParameterGradient, PathSplit, Series, SingularValues, UnitGradients,
 };
 use gradient_tracking::source::{EveryStep, Terminal};
 use gradient_tracking::{
@@ -16,8 +16,12 @@ use gradient_tracking::{
 use nalgebra::DMatrix;
 
 use crate::config::{LossKind, Memory, Record, Recorded};
+use crate::grids;
 use crate::plan::RunSpec;
-use crate::record::{Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL};
+use crate::record::{
+    Array, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SEQUENCES, SERIES, SINGULAR_VALUES, TOTAL,
+    UNIT,
+};
 use crate::sequences::{self, InputArray, RunInputs};
 
 /// Why a run has no record.
@@ -105,6 +109,17 @@ impl Worker {
         let mut path_split = wanted(Recorded::PathSplit)
             .then(|| PathSplit::new(cell, steps, batch))
             .flatten();
+        let mut unit_gradients =
+            wanted(Recorded::UnitGradient).then(|| UnitGradients::new(cell, grids::times(steps)));
+        let mut singular_values = wanted(Recorded::SingularValues)
+            .then(|| SingularValues::new(cell, grids::times(steps)));
+        let loss_times = grids::loss_times(steps);
+        let loss_adjoints = wanted(Recorded::LossState)
+            .then(|| sequences::adjoints_at(&loss_times, shape.output, sequence, &streams));
+        let mut loss_state = loss_adjoints.as_ref().map(|adjoints| {
+            let states = grids::state_times(steps);
+            LossState::new(cell, loss_times.clone(), states, batch, adjoints.as_view())
+        });
         let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
         with_checkpoints(
             cell,
@@ -125,9 +140,19 @@ impl Worker {
                     as_probe(&mut parameter_gradient),
                     as_probe(&mut contributions),
                     as_probe(&mut path_split),
+                    as_probe(&mut unit_gradients),
+                    as_probe(&mut singular_values),
+                    as_probe(&mut loss_state),
                 ]),
             },
         )?;
+        let overflows = [
+            singular_values.as_ref().and_then(|probe| probe.overflow),
+            loss_state.as_ref().and_then(|probe| probe.overflow),
+        ];
+        if let Some(t) = overflows.into_iter().flatten().max() {
+            return Err(NonFinite::Adjoint { t }.into());
+        }
         self.inputs = inputs.into_buffer();
 
         let mut arrays = Arrays::default();
@@ -165,6 +190,20 @@ impl Worker {
         }
         for (name, units, values) in series.into_iter().flat_map(|probe| probe.series) {
             arrays.insert(format!("{SERIES}{name}"), Array::rows(units, values));
+        }
+        if let Some(probe) = singular_values {
+            let values = Array::rows(shape.state, probe.log10_values);
+            arrays.insert(SINGULAR_VALUES.to_owned(), values);
+        }
+        if let Some(probe) = loss_state {
+            let columns = probe.state_times.len();
+            for (name, values) in probe.blocks {
+                arrays.insert(format!("{LOSS_STATE}{name}"), Array::rows(columns, values));
+            }
+        }
+        for block in unit_gradients.into_iter().flat_map(|probe| probe.blocks) {
+            let values = Array::rows(block.units, block.log10_norm);
+            arrays.insert(format!("{UNIT}{}", block.name), values);
         }
         for law in &built.laws {
             let name = format!("{LAW}{}:{}:{}", law.quantity, law.relation.name(), law.name);
@@ -241,7 +280,8 @@ mod tests {
             "loss.truncation" = [7, 800, 2000]
             [record]
             quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
-                "gates", "path-split", "per-sequence", "series"]
+                "gates", "path-split", "per-sequence", "series", "singular-values", "loss-state",
+                "unit-gradient"]
         "#;
         let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
         let mut worker = Worker::default();

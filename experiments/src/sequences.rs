@@ -6,6 +6,7 @@ use cell_config::Streams;
 use gradient_tracking::{Inputs, View};
 use nalgebra::DMatrix;
 use rand::Rng;
+use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::config::{Input, LossKind, Sequence};
@@ -135,13 +136,46 @@ pub fn adjoints(
     sequence: &Sequence,
     streams: &Streams,
 ) -> DMatrix<f64> {
-    let (name, columns): (&[&str], _) = match kind {
-        LossKind::Terminal => (&["adjoint"], sequence.batch),
-        LossKind::EveryStep => (&["adjoint", "every step"], sequence.batch * sequence.steps),
+    let steps = match kind {
+        LossKind::Terminal => 1,
+        LossKind::EveryStep => sequence.steps,
     };
-    let mut stream = streams.stream(name, &[hidden]);
+    let mut stream = adjoint_stream(kind, hidden, streams);
+    draw_adjoints(hidden, sequence.batch * steps, &mut stream)
+}
+
+/// The adjoints of [`adjoints`] for a loss at every step, those of some steps alone: H×(n·B), steps in
+/// rising order.
+pub fn adjoints_at(
+    loss_times: &[usize],
+    hidden: usize,
+    sequence: &Sequence,
+    streams: &Streams,
+) -> DMatrix<f64> {
+    let batch = sequence.batch;
+    let mut stream = adjoint_stream(LossKind::EveryStep, hidden, streams);
+    let mut kept = DMatrix::zeros(hidden, loss_times.len() * batch);
+    for t in 1..=loss_times.last().copied().unwrap_or(0) {
+        let drawn = draw_adjoints(hidden, batch, &mut stream);
+        if let Ok(index) = loss_times.binary_search(&t) {
+            kept.columns_mut(index * batch, batch).copy_from(&drawn);
+        }
+    }
+    kept
+}
+
+fn adjoint_stream(kind: LossKind, hidden: usize, streams: &Streams) -> ChaCha8Rng {
+    let name: &[&str] = match kind {
+        LossKind::Terminal => &["adjoint"],
+        LossKind::EveryStep => &["adjoint", "every step"],
+    };
+    streams.stream(name, &[hidden])
+}
+
+/// The next random unit vectors of a stream.
+fn draw_adjoints(hidden: usize, columns: usize, stream: &mut impl Rng) -> DMatrix<f64> {
     let mut adjoints = DMatrix::zeros(hidden, columns);
-    fill_with_normals(adjoints.as_mut_slice(), 1.0, &mut stream);
+    fill_with_normals(adjoints.as_mut_slice(), 1.0, stream);
     for mut column in adjoints.column_iter_mut() {
         column.normalize_mut();
     }
@@ -243,6 +277,15 @@ mod tests {
         for column in draw(6).column_iter() {
             assert!((column.norm() - 1.0).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn losses_of_some_steps_are_those_of_a_loss_at_every_step() {
+        let sequence = sequence(9, 3, Input::Zero { size: 1 });
+        let all = adjoints(LossKind::EveryStep, 5, &sequence, &STREAMS);
+        let some = adjoints_at(&[2, 9], 5, &sequence, &STREAMS);
+        assert_eq!(some.columns(0, 3), all.columns(3, 3));
+        assert_eq!(some.columns(3, 3), all.columns(24, 3));
     }
 
     /// The first inputs and adjoints of seed 20 may never change: stored results depend on them.

@@ -70,6 +70,7 @@ mod backpropagation;
 mod cell;
 mod checkpoints;
 pub mod conformance;
+mod graded;
 mod probe;
 pub mod probes;
 mod rollout;
@@ -78,6 +79,7 @@ pub mod source;
 mod tape;
 #[doc(hidden)]
 pub mod test_cell;
+mod wide;
 mod workspace;
 
 pub use affine::AffineMap;

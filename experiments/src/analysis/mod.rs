@@ -5,6 +5,7 @@
 //! point without any has no rows.
 
 mod arrays;
+mod closer;
 mod gradients;
 
 use std::f64::consts::LN_10;
@@ -18,7 +19,8 @@ use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, RunRow, SeriesRow, Table,
+    CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, ParameterRow, RunRow, SeriesRow,
+    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// The tables of an experiment.
@@ -36,6 +38,14 @@ pub struct Analysis {
     pub series: Table<SeriesRow>,
     /// Norms of whole parameter gradients.
     pub parameters: Table<ParameterRow>,
+    /// Singular values of ∂s_T/∂s_t.
+    pub singular_values: Table<SingularValueRow>,
+    /// Which loss hears which state.
+    pub loss_state: Table<LossStateRow>,
+    /// Gradients by unit of replicate 0.
+    pub unit_gradients: Table<UnitGradientRow>,
+    /// Their distribution over the units of all replicates.
+    pub unit_quantiles: Table<UnitQuantileRow>,
     /// The fits that one line describes badly: their early and late rates differ significantly
     /// (see [`DecayFit::new`]).
     pub two_regimes: Vec<FitRow>,
@@ -50,7 +60,11 @@ pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecor
         laws: Table::new(factors.clone()),
         gates: Table::new(factors.clone()),
         series: Table::new(factors.clone()),
-        parameters: Table::new(factors),
+        parameters: Table::new(factors.clone()),
+        singular_values: Table::new(factors.clone()),
+        loss_state: Table::new(factors.clone()),
+        unit_gradients: Table::new(factors.clone()),
+        unit_quantiles: Table::new(factors),
         two_regimes: Vec::new(),
     };
     for point in &plan.points {
@@ -63,6 +77,7 @@ pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecor
             let replicates = Replicates {
                 key: &point.key,
                 steps: run.spec.sequence.steps,
+                batch: run.spec.sequence.batch,
                 records: &records,
             };
             replicates.decay(&plan.config, &mut analysis);
@@ -70,6 +85,9 @@ pub fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecor
             replicates.gates(&mut analysis.gates);
             replicates.series(&mut analysis.series);
             replicates.parameters(&mut analysis.parameters);
+            replicates.singular_values(&mut analysis.singular_values);
+            replicates.loss_state(&mut analysis.loss_state);
+            replicates.units(&mut analysis);
         }
     }
     analysis
@@ -101,6 +119,7 @@ fn factor_names(config: &Config) -> Vec<String> {
 struct Replicates<'a> {
     key: &'a Key,
     steps: usize,
+    batch: usize,
     /// With the replicate's index.
     records: &'a [(usize, RunRecord)],
 }

@@ -187,6 +187,24 @@ pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'sta
     add("parameters.csv", tables.parameters.rows.is_empty(), &|| {
         tables.parameters.to_csv()
     });
+    add(
+        "singular-values.csv",
+        tables.singular_values.rows.is_empty(),
+        &|| tables.singular_values.to_csv(),
+    );
+    add("loss-state.csv", tables.loss_state.rows.is_empty(), &|| {
+        tables.loss_state.to_csv()
+    });
+    add(
+        "unit-gradients.csv",
+        tables.unit_gradients.rows.is_empty(),
+        &|| tables.unit_gradients.to_csv(),
+    );
+    add(
+        "unit-quantiles.csv",
+        tables.unit_quantiles.rows.is_empty(),
+        &|| tables.unit_quantiles.to_csv(),
+    );
     texts
 }
 

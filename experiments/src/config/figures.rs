@@ -23,6 +23,28 @@ struct FigureKeys {
     title: Option<String>,
 }
 
+/// What is drawn where nobody says what: the decay of node gradients, and what else is recorded that
+/// has a figure to itself.
+fn default_figures(record: &Record) -> Vec<FigureSpec> {
+    let is_recorded = |recorded: &Recorded| record.quantities.contains(recorded);
+    let decay = [Recorded::Adjoint, Recorded::Node].iter().any(is_recorded);
+    let decay = decay.then_some(FigureKind::Decay);
+    let others = FigureKind::OF_ONE.iter();
+    let others = others.filter(|(_, recorded)| is_recorded(recorded));
+    decay
+        .into_iter()
+        .chain(others.map(|(kind, _)| *kind))
+        .map(|kind| FigureSpec {
+            kind,
+            name: write::name_of(&kind),
+            quantity: None,
+            x: None,
+            filter: BTreeMap::new(),
+            title: None,
+        })
+        .collect()
+}
+
 impl Reader {
     /// Reads and checks the figures. A figure may name an axis that `--set` has just fixed or
     /// changed; it then loses that filter, or is left out, with a note instead of an error.
@@ -67,16 +89,8 @@ impl Reader {
             }
             figures.push(figure);
         }
-        let node = [Recorded::Adjoint, Recorded::Node];
-        if figures.is_empty() && node.iter().any(|kind| record.quantities.contains(kind)) {
-            figures.push(FigureSpec {
-                kind: FigureKind::Decay,
-                name: "decay".to_owned(),
-                quantity: None,
-                x: None,
-                filter: BTreeMap::new(),
-                title: None,
-            });
+        if figures.is_empty() {
+            figures.extend(default_figures(record));
         }
         Ok(figures)
     }
@@ -135,17 +149,23 @@ impl Reader {
             _ => {}
         }
 
+        let of_one = keys.kind.of_one();
+        if of_one.is_some() {
+            self.check_quantity_of_one(table, keys.kind, keys.quantity.as_deref())?;
+        }
         let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
         let quantity = keys.quantity.as_deref().unwrap_or("h");
         let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == quantity) else {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
         };
+        let of_one = of_one.as_ref().map(std::slice::from_ref);
+        let recorded = of_one.unwrap_or(recorded);
         let series: &[Recorded] = match keys.kind {
             FigureKind::Gates => &[Recorded::Series],
             _ => recorded,
         };
-        for needed in [recorded, &series] {
+        for needed in [recorded, series] {
             if !needed.iter().any(|kind| record.quantities.contains(kind)) {
                 let needed = write::name_of(&needed[0]);
                 let (place, _) = table.nearest(&["quantity"]);
@@ -206,6 +226,37 @@ impl Reader {
             filter,
             title: keys.title,
         }))
+    }
+
+    /// Which quantities a figure of [`FigureKind::OF_ONE`] may show: states, or none.
+    fn check_quantity_of_one(
+        &self,
+        table: &Node,
+        kind: FigureKind,
+        quantity: Option<&str>,
+    ) -> Result<(), ConfigError> {
+        let allowed: &[&str] = match kind {
+            FigureKind::SingularValues => &[],
+            _ => &["h", "c"],
+        };
+        match quantity {
+            Some(quantity) if !allowed.contains(&quantity) => {
+                let kind = write::name_of(&kind);
+                let (expected, remedy) = match allowed {
+                    [] => (
+                        format!("no quantity for a figure of kind `{kind}`"),
+                        "remove `quantity`: this figure shows the whole state",
+                    ),
+                    _ => (
+                        format!("`h` or `c` for a figure of kind `{kind}`"),
+                        "name a block of the state",
+                    ),
+                };
+                let remedy = Some(remedy.to_owned());
+                Err(self.invalid(table, "figure", "quantity", expected, remedy))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn not_an_axis(&self, span: &Range<usize>, key: &str, axes: &[&str]) -> ConfigError {

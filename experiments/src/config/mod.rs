@@ -239,6 +239,12 @@ pub enum Recorded {
     Series,
     /// Laws that take the spectrum of the drawn weights.
     Spectrum,
+    /// Singular values of ∂s_T/∂s_t by lag.
+    SingularValues,
+    /// Which loss hears which state: gradients of a loss of its own at every step.
+    LossState,
+    /// Node gradients of the states unit by unit.
+    UnitGradient,
 }
 
 /// `[fit]`: the lag window of the fits. No part of a run's identity.
@@ -293,6 +299,27 @@ pub enum FigureKind {
     HalfLife,
     /// The gates, states and gradients of one sequence over time.
     Gates,
+    /// Singular values of ∂s_T/∂s_t against lag.
+    SingularValues,
+    /// Gradients over the step of the loss and that of the state.
+    LossState,
+    /// Gradients over unit and lag, and their distribution over units.
+    UnitGradient,
+}
+
+impl FigureKind {
+    /// The kinds that show one recorded quantity and nothing else, with it.
+    const OF_ONE: [(Self, Recorded); 3] = [
+        (Self::SingularValues, Recorded::SingularValues),
+        (Self::LossState, Recorded::LossState),
+        (Self::UnitGradient, Recorded::UnitGradient),
+    ];
+
+    /// The recorded quantity that is all this kind shows, if it is one of those.
+    fn of_one(self) -> Option<Recorded> {
+        let found = Self::OF_ONE.iter().find(|(kind, _)| *kind == self);
+        found.map(|(_, recorded)| *recorded)
+    }
 }
 
 /// The quantities a figure may show, with what must be recorded for them: any of these.

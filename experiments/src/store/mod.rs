@@ -39,7 +39,7 @@ const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 9] = [
+const TOP_LEVEL_OUTPUTS: [&str; 13] = [
     MANIFEST,
     "runs.csv",
     "curves.csv",
@@ -49,6 +49,10 @@ const TOP_LEVEL_OUTPUTS: [&str; 9] = [
     "series.csv",
     "parameters.csv",
     "gradients.csv",
+    "singular-values.csv",
+    "loss-state.csv",
+    "unit-gradients.csv",
+    "unit-quantiles.csv",
 ];
 /// The extensions of the figures that this program draws.
 const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];

@@ -9,7 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::RecordProblem;
-use crate::record::{Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL};
+use crate::grids;
+use crate::record::{
+    Array, Expected, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SERIES, SINGULAR_VALUES, TOTAL,
+    UNIT,
+};
 
 /// The only metadata key.
 const SPEC: &str = "spec";
@@ -123,12 +127,18 @@ pub(super) fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, Rec
 }
 
 /// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
-/// numbers of the whole run.
+/// numbers of the whole run, and what is kept for some steps only.
 fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
     let (allowed, expected) = if name == REFERENCE {
         (vec![0, 2], "0 or 2".to_owned())
     } else if name.starts_with(TOTAL) || name.starts_with(LAW) {
         (vec![1], "1".to_owned())
+    } else if name == SINGULAR_VALUES || name.starts_with(UNIT) {
+        let lags = grids::lags(steps).len();
+        (vec![lags], lags.to_string())
+    } else if name.starts_with(LOSS_STATE) {
+        let losses = grids::loss_times(steps).len();
+        (vec![losses], losses.to_string())
     } else {
         (vec![steps, steps + 1], format!("{steps} or {}", steps + 1))
     };

@@ -12,5 +12,6 @@ mod rows;
 
 pub use codec::{Field, FieldReader, Row, Table, TableError, format_number};
 pub use rows::{
-    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, ParameterRow, RunRow, SeriesRow,
+    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow, ParameterRow, RunRow,
+    SeriesRow, SingularValueRow, UnitGradientRow, UnitQuantileRow,
 };
