@@ -9,7 +9,7 @@ use crate::commands::plot::draw_into;
 use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, read_config, summary,
 };
-use crate::config::{Config, difference};
+use crate::config::{Config, Recorded, difference};
 use crate::plan::{Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
@@ -157,7 +157,8 @@ fn write_tables(
     Ok(tables)
 }
 
-/// The CSV files of an experiment, by name: those required and those that are not empty.
+/// The CSV files of an experiment, by name: those required, those of what is recorded in a table
+/// of its own, and those that are not empty.
 pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'static str, String)> {
     let failure = |run: &PlannedRun| {
         let mut failures = failures.iter();
@@ -170,8 +171,8 @@ pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'sta
         ("curves.csv", tables.curves.to_csv()),
         ("fits.csv", tables.fits.to_csv()),
     ];
-    let mut add = |name, empty: bool, text: &dyn Fn() -> String| {
-        if !empty {
+    let mut add = |name, left_out: bool, text: &dyn Fn() -> String| {
+        if !left_out {
             texts.push((name, text()));
         }
     };
@@ -187,24 +188,22 @@ pub fn texts(plan: &Plan, tables: &Analysis, failures: &[Failure]) -> Vec<(&'sta
     add("parameters.csv", tables.parameters.rows.is_empty(), &|| {
         tables.parameters.to_csv()
     });
-    add(
-        "singular-values.csv",
-        tables.singular_values.rows.is_empty(),
-        &|| tables.singular_values.to_csv(),
-    );
-    add("loss-state.csv", tables.loss_state.rows.is_empty(), &|| {
+    // Their figures are drawn by default: a sweep whose runs all failed has them, with nothing in it.
+    let recorded = |quantity| plan.config.record.quantities.contains(&quantity);
+    let singular = recorded(Recorded::SingularValues);
+    add("singular-values.csv", !singular, &|| {
+        tables.singular_values.to_csv()
+    });
+    add("loss-state.csv", !recorded(Recorded::LossState), &|| {
         tables.loss_state.to_csv()
     });
-    add(
-        "unit-gradients.csv",
-        tables.unit_gradients.rows.is_empty(),
-        &|| tables.unit_gradients.to_csv(),
-    );
-    add(
-        "unit-quantiles.csv",
-        tables.unit_quantiles.rows.is_empty(),
-        &|| tables.unit_quantiles.to_csv(),
-    );
+    let by_unit = recorded(Recorded::UnitGradient);
+    add("unit-gradients.csv", !by_unit, &|| {
+        tables.unit_gradients.to_csv()
+    });
+    add("unit-quantiles.csv", !by_unit, &|| {
+        tables.unit_quantiles.to_csv()
+    });
     texts
 }
 

@@ -58,12 +58,12 @@ fn render(
     }
     let stride = stride(panels);
     if stride > 1 {
-        notes.push(format!("Every {stride}th step has a loss."));
+        notes.push(format!("Losses are {stride} steps apart."));
     }
     let n = data::replicates(rows().map(|row| row.n));
     let subtitle = format!(
         "Each row is a loss of its own, a random unit gradient on h(τ). Median of {n}. Colour: \
-         ‖∂L_τ/∂{quantity}(t)‖ / ‖∂L_τ/∂h(τ)‖. White: states after the loss."
+         ‖∂L(τ)/∂{quantity}(t)‖ / ‖∂L(τ)/∂h(τ)‖. White: states after the loss."
     );
     let width = [500.0, 760.0, 940.0][panels.len().clamp(1, 3) - 1];
     let title = request.title(|| title(panels));

@@ -63,13 +63,15 @@ fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
     let n = data::replicates(fans.iter().flat_map(|fan| fan.panel.rows).map(|row| row.n));
     let rows = || fans.iter().flat_map(|fan| fan.panel.rows.iter());
     let mut notes: Vec<String> = data::panels_note(fans.len(), total).into_iter().collect();
-    if let Some(fan) = fans.iter().find(|fan| fan.lines.len() < fan.size) {
-        notes.push(format!(
-            "{} of {} singular values are drawn ({}).",
-            fan.lines.len(),
-            fan.size,
-            fan.panel.heading
-        ));
+    let thinned = fans.iter().filter(|fan| fan.lines.len() < fan.size);
+    let thinned: Vec<String> = thinned
+        .map(|fan| {
+            let (drawn, all) = (fan.lines.len(), fan.size);
+            format!("{drawn} of {all} ({})", fan.panel.heading)
+        })
+        .collect();
+    if !thinned.is_empty() {
+        notes.push(format!("Singular values drawn: {}.", thinned.join(", ")));
     }
     let zeros = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
     if zeros > 0 {
@@ -180,8 +182,8 @@ impl Fan<'_, '_> {
         labels
     }
 
-    /// The medians of σ_1 and of the last one that is not zero, and its index, at the last lag.
-    fn at_end(&self) -> Option<(usize, f64, f64, usize)> {
+    /// The last lag, and there the medians of σ_1 and of the last one that is not zero.
+    fn at_end(&self) -> Option<(usize, f64, f64)> {
         let lag = self.panel.rows.iter().map(|row| row.lag).max()?;
         let at_end = || self.panel.rows.iter().filter(|row| row.lag == lag);
         let largest = at_end().find(|row| row.index == 1)?;
@@ -189,7 +191,7 @@ impl Fan<'_, '_> {
             .filter(|row| row.median.is_finite())
             .max_by_key(|row| row.index)
             .unwrap_or(largest);
-        Some((lag, largest.median, smallest.median, smallest.index))
+        Some((lag, largest.median, smallest.median))
     }
 }
 
@@ -197,12 +199,12 @@ fn title(fans: &[Fan<'_, '_>]) -> String {
     let ends: Vec<(usize, String)> = fans
         .iter()
         .filter_map(|fan| {
-            let (lag, largest, smallest, _) = fan.at_end()?;
+            let (lag, largest, smallest) = fan.at_end()?;
             let text = if largest == f64::NEG_INFINITY {
-                format!("nothing is left ({})", fan.panel.heading)
+                format!("are all zero ({})", fan.panel.heading)
             } else {
                 format!(
-                    "the largest singular value is {}, the smallest {} ({})",
+                    "reach from {} down to {} ({})",
                     labels::approximate_power(largest),
                     labels::approximate_power(smallest),
                     fan.panel.heading
@@ -217,7 +219,11 @@ fn title(fans: &[Fan<'_, '_>]) -> String {
         .filter(|(own, _)| *own == lag)
         .map(|(_, text)| text)
         .collect();
-    format!("At lag {} {}", labels::thousands(lag), parts.join(", "))
+    format!(
+        "At lag {} the singular values {}",
+        labels::thousands(lag),
+        parts.join(", ")
+    )
 }
 
 fn subscript(number: usize) -> String {

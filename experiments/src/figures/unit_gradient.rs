@@ -160,7 +160,7 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
         labels::count(pooled.1, "unit")
     };
     let subtitle = format!(
-        "‖∂L/∂{quantity}_u(T−k)‖ / ‖∂L/∂h(T)‖ of each unit u, norms over the batch. Map: replicate 0, \
+        "‖∂L/∂{quantity}(T−k)‖ / ‖∂L/∂h(T)‖ of each unit alone, norms over the batch. Map: replicate 0, \
          one unit per row, the one that keeps most on top. Below: median, quartiles, 10–90 % and \
          extremes of the {pooled} of all replicates."
     );
