@@ -201,10 +201,10 @@ fn title(fans: &[Fan<'_, '_>]) -> String {
         .filter_map(|fan| {
             let (lag, largest, smallest) = fan.at_end()?;
             let text = if largest == f64::NEG_INFINITY {
-                format!("are all zero ({})", fan.panel.heading)
+                format!("nowhere above 0 ({})", fan.panel.heading)
             } else {
                 format!(
-                    "reach from {} down to {} ({})",
+                    "from {} down to {} ({})",
                     labels::approximate_power(largest),
                     labels::approximate_power(smallest),
                     fan.panel.heading
@@ -220,7 +220,7 @@ fn title(fans: &[Fan<'_, '_>]) -> String {
         .map(|(_, text)| text)
         .collect();
     format!(
-        "At lag {} the singular values {}",
+        "At lag {} the singular values reach {}",
         labels::thousands(lag),
         parts.join(", ")
     )
