@@ -280,7 +280,7 @@ fn verify_holds_and_touches_nothing() {
         "curves.csv",
         "fits.csv",
         "gradients.csv",
-        "figures: 4 agree",
+        "figures: 10 agree",
         "out holds",
     ]);
     lab.vangrad(&["verify", "out", "--jobs", "1"]).exits_with(0);
