@@ -16,6 +16,7 @@ pub mod commands;
 pub mod comparison;
 pub mod config;
 pub mod figures;
+pub mod grids;
 pub mod input_file;
 pub mod network;
 pub mod plan;

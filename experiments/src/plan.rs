@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{
     Config, ConfigError, Loaded, Loss, LossKind, Record, Recorded, Sequence, in_units,
 };
+use crate::grids;
 use crate::network::Network;
 use crate::record::series_times;
 use crate::tables;
@@ -155,8 +156,8 @@ impl Plan {
     }
 
     /// Estimated memory of the analysis: the records of as many grid points as are worked on at once,
-    /// without those that their runs count, one quantity's curves of each, and the lines of
-    /// `series.csv`.
+    /// without those that their runs count, one quantity's curves of each, and the lines of the
+    /// tables by unit, singular value or loss.
     fn analysis_bytes(&self, jobs: usize) -> u128 {
         let at_once = jobs.clamp(1, self.points.len().max(1)) as u128;
         let (mut values, mut lines) = (0, 0_u128);
@@ -168,10 +169,10 @@ impl Plan {
                 .saturating_mul(others)
                 .saturating_add(steps);
             values = of_point.max(values);
-            lines = lines.saturating_add(recorded.series_values);
+            lines = lines.saturating_add(recorded.lines);
         }
         let records = values.saturating_mul(8).saturating_mul(at_once);
-        lines.saturating_mul(SERIES_LINE).saturating_add(records)
+        lines.saturating_mul(LINE).saturating_add(records)
     }
 
     /// Refuses a plan whose largest run, `jobs` times at once, does not fit into `available` bytes, or
@@ -202,9 +203,9 @@ impl Plan {
     }
 }
 
-/// Bytes of a line of `series.csv`: two short texts, a factor or two, numbers. A text that grows may
-/// take half of it more.
-const SERIES_LINE: u128 = 75;
+/// Bytes of a line of a long table, such as `series.csv`: two short texts, a factor or two, numbers. A
+/// text that grows may take half of it more.
+const LINE: u128 = 75;
 
 /// Copies of a run's record: as it is made, and two that wait for the disk.
 const RECORD_COPIES: u128 = 3;
@@ -224,9 +225,11 @@ impl RunSpec {
     /// Memory: every layer's tape, 8·B·((n+1)·S + n·R), and the inputs, n the steps held at once; the
     /// states at the segments' starts; what is recorded; the adjoints of the loss, at every step of a
     /// segment or the last alone; the adjoints and node gradients of one chunk of steps, and its δ,
-    /// twice; the weights in four forms and their gradient.
+    /// twice; the weights in four forms and their gradient; what singular values and the adjoints of
+    /// many losses need on the way.
     /// Work: each weight is used once forward, once backward and once for its gradient, two
-    /// operations each, per step and sequence.
+    /// operations each, per step and sequence; and once more for each unit adjoint of a Jacobian
+    /// and each adjoint of a further loss.
     pub fn estimate(&self, config: &Config) -> Estimate {
         let steps = self.sequence.steps as u128;
         let batch = self.sequence.batch as u128;
@@ -262,9 +265,11 @@ impl RunSpec {
             LossKind::EveryStep => held.saturating_mul(top),
         };
         let per_sequence = columns.saturating_add(inputs).saturating_add(adjoints);
+        let closer = self.closer(&config.record);
         let values = batch
             .saturating_mul(per_sequence)
             .saturating_add(weights.saturating_mul(5))
+            .saturating_add(closer.values)
             .saturating_add(
                 self.recorded(&config.record)
                     .values
@@ -275,8 +280,54 @@ impl RunSpec {
             flops: weights
                 .saturating_mul(6)
                 .saturating_mul(steps)
-                .saturating_mul(batch),
+                .saturating_mul(batch)
+                .saturating_add(closer.flops),
         }
+    }
+
+    /// What singular values and losses at many steps need on the way, beyond what they record.
+    fn closer(&self, record: &Record) -> Closer {
+        // Of all layers together; the layers' own inputs are on the way too.
+        let (mut state, mut output, mut delta, mut pull_back) = (0_u128, 0_u128, 0_u128, 0_u128);
+        for (layer, shape) in self.shapes().iter().enumerate() {
+            let rows = shape.delta as u128;
+            let from = shape.output + if layer == 0 { 0 } else { shape.input };
+            state += shape.state as u128;
+            output = shape.output as u128;
+            delta += rows;
+            pull_back = pull_back.saturating_add(rows.saturating_mul(2 * from as u128));
+        }
+        let steps = self.sequence.steps as u128;
+        let square = state.saturating_mul(state);
+        let cube = square.saturating_mul(state);
+        let mut closer = Closer {
+            values: 0,
+            flops: 0,
+        };
+        if record.quantities.contains(&Recorded::SingularValues) {
+            // Twelve matrices, and δ of S unit adjoints.
+            let values = square.saturating_mul(12);
+            closer.values = values.saturating_add(delta.saturating_mul(state));
+            let by_step = pull_back
+                .saturating_mul(state)
+                .saturating_add(cube.saturating_mul(6));
+            let lags = grids::lags(self.sequence.steps).len() as u128;
+            closer.flops = steps
+                .saturating_mul(by_step)
+                .saturating_add(lags.saturating_mul(cube.saturating_mul(30)));
+        }
+        if record.quantities.contains(&Recorded::LossState) {
+            let losses = grids::loss_times(self.sequence.steps).len() as u128;
+            let columns = losses.saturating_mul(self.sequence.batch as u128);
+            let rows = 3 * state + delta + output + 1;
+            closer.values = closer.values.saturating_add(columns.saturating_mul(rows));
+            // Half of the losses have joined on average.
+            let adjoints = steps.saturating_mul(columns) / 2;
+            closer.flops = closer
+                .flops
+                .saturating_add(adjoints.saturating_mul(pull_back));
+        }
+        closer
     }
 
     /// What a run keeps.
@@ -289,10 +340,13 @@ impl RunSpec {
         } else {
             1
         };
-        let (mut values, mut units) = (0_u128, 0);
+        let (mut values, mut units) = (0_u128, 0_u128);
+        let (mut state, mut blocks) = (0_u128, 0_u128);
         for (layer, shape) in self.shapes().iter().enumerate() {
             let inputs = if layer == 0 { shape.input } else { 0 };
             units += (inputs + shape.state + shape.saved) as u128;
+            state += shape.state as u128;
+            blocks += shape.state.div_ceil(shape.output.max(1)) as u128;
             // Node and carried gradients of two blocks are always measured.
             let always = 4 * per_sequence;
             let more = record.quantities.iter().map(|quantity| match quantity {
@@ -304,14 +358,25 @@ impl RunSpec {
             });
             values = values.saturating_add(more.fold(always, u128::saturating_add));
         }
-        let series_values = if wanted(Recorded::Series) {
-            units.saturating_mul(series_times(self.sequence.steps).len() as u128)
-        } else {
-            0
-        };
+        // What has a line of its own in a table.
+        let mut lines = 0_u128;
+        if wanted(Recorded::Series) {
+            let times = series_times(self.sequence.steps).len() as u128;
+            lines = lines.saturating_add(units.saturating_mul(times));
+        }
+        let lags = grids::lags(self.sequence.steps).len() as u128;
+        for quantity in [Recorded::SingularValues, Recorded::UnitGradient] {
+            if wanted(quantity) {
+                lines = lines.saturating_add(lags.saturating_mul(state));
+            }
+        }
+        if wanted(Recorded::LossState) {
+            let losses = grids::loss_times(self.sequence.steps).len() as u128;
+            lines = lines.saturating_add(blocks.saturating_mul(losses * (losses + 1)));
+        }
         RecordedSize {
-            values: values.saturating_mul(steps).saturating_add(series_values),
-            series_values,
+            values: values.saturating_mul(steps).saturating_add(lines),
+            lines,
         }
     }
 
@@ -325,8 +390,16 @@ impl RunSpec {
 struct RecordedSize {
     /// Numbers in its record.
     values: u128,
-    /// Those of them that are lines of `series.csv`.
-    series_values: u128,
+    /// Those of them that have a line of their own in a table.
+    lines: u128,
+}
+
+/// What some quantities cost a run beyond its way forward and back.
+struct Closer {
+    /// Numbers held at once.
+    values: u128,
+    /// Floating-point operations.
+    flops: u128,
 }
 
 /// Bytes this process may still take: what the system has available, or what its control group
@@ -474,6 +547,38 @@ hidden = 4
         let values = tape + batch * steps * input + adjoints + chunk + 5 * weights + record;
         assert_eq!(lstm.memory_bytes, 8 * values);
         assert_eq!(lstm.flops, 6 * steps * batch * weights);
+    }
+
+    #[test]
+    fn a_closer_look_is_counted() {
+        let plain = plan(&["sequence.steps=100"]);
+        let estimate = |quantities: &str| {
+            let set = format!("record.quantities=[{quantities}]");
+            let plan = plan(&["sequence.steps=100", &set]);
+            let spec = &plan.points[0].runs[0].spec;
+            (spec.estimate(&plan.config), plan.analysis_bytes(1))
+        };
+        let spec = &plain.points[0].runs[0].spec;
+        let (plain, rows) = (spec.estimate(&plain.config), plain.analysis_bytes(1));
+        let (hidden, batch, lags, losses) = (4, 3, 101, 50);
+        let (found, _) = estimate("\"adjoint\", \"singular-values\"");
+        let working = 12 * hidden * hidden + hidden * hidden;
+        let recorded = 3 * lags * hidden;
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * (working + recorded));
+        let (found, _) = estimate("\"adjoint\", \"loss-state\"");
+        let working = losses * batch * (5 * hidden + 1);
+        let recorded = 3 * losses * (losses + 1);
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * (working + recorded));
+        assert_eq!(
+            found.flops - plain.flops,
+            100 * losses * batch / 2 * 2 * hidden * hidden
+        );
+        let (found, more_rows) = estimate("\"adjoint\", \"unit-gradient\"");
+        let more = found.memory_bytes - plain.memory_bytes;
+        assert_eq!(more, 8 * 3 * lags * hidden);
+        assert!(more_rows > rows);
     }
 
     #[test]

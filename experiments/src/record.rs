@@ -17,6 +17,13 @@ pub const TOTAL: &str = "total.";
 /// The beginning of the names of theoretical rates.
 pub const LAW: &str = "law:";
 
+/// The name of the singular values of ∂s_T/∂s_t.
+pub const SINGULAR_VALUES: &str = "singular_values";
+/// The beginning of the names of loss × state matrices.
+pub const LOSS_STATE: &str = "loss_state.";
+/// The beginning of the names of gradients by unit.
+pub const UNIT: &str = "unit.";
+
 /// The raw curves of one finished run: deterministic values only, in a fixed order.
 ///
 /// | array | shape | contents |
@@ -28,10 +35,16 @@ pub const LAW: &str = "law:";
 /// | `gate.<name>` | T×8 | mean, five quantiles, fractions below 0.1 and above 0.9 |
 /// | `series.<name>` | n×units | values of the first sequence at the n steps of [`series_times`] |
 /// | `total.<parameter>` | 1 | log₁₀ norm of ∂L/∂W |
+/// | `singular_values` | lags×S | log₁₀, in falling order; of the first sequence |
+/// | `loss_state.<block>` | losses×(losses+1) | log₁₀ norms of ∂L_τ/∂(block)_t: rows τ, columns t = 0 and all τ |
+/// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
 /// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
 /// with the layer and a dot, counted from 0 at the inputs: `0.h`, `gate.1.f`. Those of `x` do not.
+///
+/// Rows by lag are those of [`grids::times`](crate::grids::times), from t = 0 on; losses those of
+/// [`grids::loss_times`](crate::grids::loss_times).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     /// The run's resolved spec as JSON with sorted keys.
@@ -61,7 +74,10 @@ pub fn is_quantity(name: &str) -> bool {
     let is_other = |prefix: &&str| name.starts_with(*prefix);
     name != REFERENCE
         && !name.ends_with(SEQUENCES)
-        && ![GATE, SERIES, TOTAL, LAW].iter().any(is_other)
+        && name != SINGULAR_VALUES
+        && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT]
+            .iter()
+            .any(is_other)
 }
 
 /// What the record of a run must be, known without computing it.

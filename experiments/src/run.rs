@@ -5,22 +5,25 @@ use std::num::NonZeroUsize;
 
 use cell_config::{InvalidConfig, Streams};
 use gradient_tracking::probes::{
-    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
-    PathSplit, Series,
+    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, LossState, Norms,
+    ParameterGradient, PathSplit, Series, SingularValues, UnitGradients,
 };
 use gradient_tracking::source::Terminal;
 use gradient_tracking::{
-    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
+    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Stack, Tape, Trainable, View,
     Workspace, with_checkpoints,
 };
 use nalgebra::DMatrix;
 
 use crate::config::{LossKind, Memory, Record, Recorded};
+use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
-    Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, series_times,
+    Array, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SEQUENCES, SERIES, SINGULAR_VALUES, TOTAL,
+    UNIT, series_times,
 };
+use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
 
 /// Why a run has no record.
@@ -149,10 +152,101 @@ impl Worker {
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
             arrays.insert(name, Array::line(vec![law.rate]));
         }
+        if wanted(Recorded::SingularValues) || wanted(Recorded::LossState) {
+            self.look_closer(spec, record, segment, file, built, &mut arrays)?;
+        }
         Ok(RunRecord {
             spec: spec.spec_json(),
             arrays: arrays.0,
         })
+    }
+}
+
+impl Worker {
+    /// What is a property of the whole state: a second way forward and back, in which the layers are
+    /// one cell.
+    fn look_closer(
+        &mut self,
+        spec: &RunSpec,
+        record: &Record,
+        segment: usize,
+        file: Option<&InputArray>,
+        built: Vec<Built>,
+        arrays: &mut Arrays,
+    ) -> Result<(), RunFailure> {
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        let streams = Streams {
+            seed: spec.seed,
+            replicate: spec.replicate as u64,
+        };
+        let sequence = &spec.sequence;
+        let (steps, batch) = (sequence.steps, sequence.batch);
+        let mut cells: Vec<Box<dyn Trainable>> =
+            built.into_iter().map(|layer| layer.cell).collect();
+        let cell: Box<dyn Trainable> = if cells.len() == 1 {
+            cells.remove(0)
+        } else {
+            Box::new(Stack::new(cells).expect("layers that ran fit each other"))
+        };
+        let shape = cell.shape();
+        let mut singular_values = wanted(Recorded::SingularValues)
+            .then(|| SingularValues::new(&*cell, grids::times(steps)));
+        let loss_times = grids::loss_times(steps);
+        let loss_adjoints = wanted(Recorded::LossState)
+            .then(|| sequences::adjoints_at(&loss_times, shape.output, batch, &streams));
+        let mut loss_state = loss_adjoints.as_ref().map(|adjoints| {
+            let states = grids::state_times(steps);
+            LossState::new(
+                &*cell,
+                loss_times.clone(),
+                states,
+                batch,
+                adjoints.as_view(),
+            )
+        });
+        let initial = DMatrix::zeros(shape.state, batch);
+        // Neither has to do with the loss of the run.
+        let nothing = DMatrix::zeros(shape.output, batch);
+        let mut source = Terminal {
+            steps,
+            adjoint: nothing.as_view(),
+        };
+        let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
+        with_checkpoints(
+            &[&*cell],
+            Horizon {
+                steps,
+                segment,
+                truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
+            },
+            &mut inputs,
+            &[initial.as_view()],
+            &mut source,
+            (&mut self.tapes[..1], &mut self.workspaces[..1]),
+            &mut [Probes {
+                forward: &mut [],
+                backward: &mut probes([as_probe(&mut singular_values), as_probe(&mut loss_state)]),
+            }],
+        )?;
+        self.inputs = inputs.into_drawn();
+        let overflows = [
+            singular_values.as_ref().and_then(|probe| probe.overflow),
+            loss_state.as_ref().and_then(|probe| probe.overflow),
+        ];
+        if let Some(t) = overflows.into_iter().flatten().max() {
+            return Err(NonFinite::Adjoint { layer: None, t }.into());
+        }
+        if let Some(probe) = singular_values {
+            let values = Array::rows(shape.state, probe.log10_values);
+            arrays.insert(SINGULAR_VALUES.to_owned(), values);
+        }
+        if let Some(probe) = loss_state {
+            let columns = probe.state_times.len();
+            for (name, values) in probe.blocks {
+                arrays.insert(format!("{LOSS_STATE}{name}"), Array::rows(columns, values));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -166,6 +260,7 @@ struct LayerProbes<'a> {
     parameter_gradient: Option<ParameterGradient>,
     contributions: Option<ContributionNorms>,
     path_split: Option<PathSplit>,
+    unit_gradients: Option<UnitGradients>,
 }
 
 impl<'a> LayerProbes<'a> {
@@ -193,6 +288,8 @@ impl<'a> LayerProbes<'a> {
             path_split: wanted(Recorded::PathSplit)
                 .then(|| PathSplit::new(cell, steps, batch))
                 .flatten(),
+            unit_gradients: wanted(Recorded::UnitGradient)
+                .then(|| UnitGradients::new(cell, grids::times(steps))),
         }
     }
 
@@ -206,6 +303,7 @@ impl<'a> LayerProbes<'a> {
                 as_probe(&mut self.parameter_gradient),
                 as_probe(&mut self.contributions),
                 as_probe(&mut self.path_split),
+                as_probe(&mut self.unit_gradients),
             ]),
         )
     }
@@ -256,6 +354,14 @@ impl Arrays {
         if let Some(probe) = probes.path_split {
             self.norms(&format!("{prefix}c_direct"), probe.direct);
             self.norms(&format!("{prefix}c_gated"), probe.gated);
+        }
+        for block in probes
+            .unit_gradients
+            .into_iter()
+            .flat_map(|probe| probe.blocks)
+        {
+            let name = format!("{UNIT}{prefix}{}", block.name);
+            self.insert(name, Array::rows(block.units, block.log10_norm));
         }
         for (name, summaries) in probes.gates.into_iter().flat_map(|probe| probe.gates) {
             let values = summaries.iter().flat_map(|summary| {
@@ -328,7 +434,8 @@ mod tests {
             "loss.truncation" = [7, 800, 2000]
             [record]
             quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
-                "gates", "path-split", "per-sequence", "series"]
+                "gates", "path-split", "per-sequence", "series", "singular-values", "loss-state",
+                "unit-gradient"]
         "#;
         let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
         let mut worker = Worker::default();

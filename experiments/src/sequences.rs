@@ -248,6 +248,25 @@ impl AdjointSource for EveryStepAdjoints {
     }
 }
 
+/// The adjoints of [`EveryStepAdjoints`] at some steps alone: H×(n·B), steps in rising order.
+pub fn adjoints_at(
+    loss_times: &[usize],
+    hidden: usize,
+    batch: usize,
+    streams: &Streams,
+) -> DMatrix<f64> {
+    let mut stream = streams.stream(&["adjoint", "every step"], &[hidden]);
+    let mut drawn = DMatrix::zeros(hidden, batch);
+    let mut kept = DMatrix::zeros(hidden, loss_times.len() * batch);
+    for t in 1..=loss_times.last().copied().unwrap_or(0) {
+        fill_with_unit_columns(drawn.as_view_mut(), &mut stream);
+        if let Ok(index) = loss_times.binary_search(&t) {
+            kept.columns_mut(index * batch, batch).copy_from(&drawn);
+        }
+    }
+    kept
+}
+
 fn fill_with_unit_columns(mut columns: ViewMut, stream: &mut ChaCha8Rng) {
     for mut column in columns.column_iter_mut() {
         fill_with_normals(column.as_mut_slice(), 1.0, stream);
@@ -404,25 +423,37 @@ mod tests {
         View::from_slice(&[0.0; 64][..hidden], hidden, 1)
     }
 
+    fn every_step(hidden: usize, steps: usize, batch: usize, segment: usize) -> DMatrix<f64> {
+        let mut source = EveryStepAdjoints::new(hidden, steps, batch, segment, &STREAMS);
+        let mut all = DMatrix::zeros(hidden, steps * batch);
+        for t in (1..=steps).rev() {
+            let mut column = all.columns_mut((t - 1) * batch, batch);
+            assert!(source.inject(t, zero(hidden), column.as_view_mut()));
+        }
+        all
+    }
+
     #[test]
     fn adjoints_of_segments_are_parts_of_the_whole() {
-        let draw = |segment| {
-            let (hidden, steps, batch) = (3, 50, 2);
-            let mut source = EveryStepAdjoints::new(hidden, steps, batch, segment, &STREAMS);
-            let mut all = DMatrix::zeros(hidden, steps * batch);
-            for t in (1..=steps).rev() {
-                let mut column = all.columns_mut((t - 1) * batch, batch);
-                assert!(source.inject(t, zero(hidden), column.as_view_mut()));
-            }
-            all
-        };
-        let whole = draw(50);
+        let whole = every_step(3, 50, 2, 50);
         for column in whole.column_iter() {
             assert!((column.norm() - 1.0).abs() < 1e-15);
         }
         for segment in [1, 7, 25, 49, 64] {
-            assert_eq!(draw(segment), whole, "segments of {segment}");
+            assert_eq!(
+                every_step(3, 50, 2, segment),
+                whole,
+                "segments of {segment}"
+            );
         }
+    }
+
+    #[test]
+    fn losses_of_some_steps_are_those_of_a_loss_at_every_step() {
+        let all = every_step(5, 9, 3, 9);
+        let some = adjoints_at(&[2, 9], 5, 3, &STREAMS);
+        assert_eq!(some.columns(0, 3), all.columns(3, 3));
+        assert_eq!(some.columns(3, 3), all.columns(24, 3));
     }
 
     /// The first inputs and adjoints of seed 20 may never change: stored results depend on them.

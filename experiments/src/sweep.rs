@@ -357,7 +357,8 @@ mod tests {
         [record]
         quantities = [
             "adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates",
-            "path-split", "per-sequence", "series", "spectrum"
+            "path-split", "per-sequence", "series", "spectrum", "singular-values", "loss-state",
+            "unit-gradient"
         ]
     "#;
 

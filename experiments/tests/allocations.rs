@@ -12,7 +12,8 @@ use std::cell::Cell;
 use std::num::NonZeroUsize;
 
 use gradient_tracking::probes::{
-    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, ParameterGradient, PathSplit,
+    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, LossState,
+    ParameterGradient, PathSplit, SingularValues, UnitGradients,
 };
 use gradient_tracking::source::{EveryStep, Readout, Target, Terminal};
 use gradient_tracking::{
@@ -192,7 +193,25 @@ impl Run {
         let mut input_norms = InputGradientNorms::new(cell, steps, batch, true);
         let mut contributions = ContributionNorms::new(cell, steps, batch);
         let mut gradient = ParameterGradient::new(cell, steps, batch);
+        let mut units = UnitGradients::new(cell, vec![0, steps]);
+        // Singular values of the last steps: a Jacobian of each costs more than all the rest.
+        let mut singular_values =
+            SingularValues::new(cell, (steps.saturating_sub(20)..=steps).collect());
+        let loss_times: Vec<usize> = (1..=steps).rev().step_by(500).collect();
+        let loss_times: Vec<usize> = loss_times.into_iter().rev().collect();
+        let losses = loss_times.len() * batch;
+        let loss_adjoints = filled(HIDDEN, losses, 1.0);
+        let mut loss_state = LossState::new(
+            cell,
+            loss_times,
+            vec![0, steps],
+            batch,
+            loss_adjoints.as_view(),
+        );
         let mut probes: Vec<&mut dyn Probe> = vec![
+            &mut units,
+            &mut singular_values,
+            &mut loss_state,
             &mut norms,
             &mut gates,
             &mut input_norms,
@@ -226,6 +245,9 @@ impl Run {
         assert!(input_norms.norms.log10_norm[steps - 1].is_finite());
         assert!(gradient.values.iter().any(|v| *v != 0.0));
         assert!(gates.gates.iter().all(|(_, steps)| steps[0].mean > 0.0));
+        assert!(units.blocks[0].log10_norm.iter().any(|v| v.is_finite()));
+        assert!(singular_values.log10_values[0].is_finite());
+        assert!(loss_state.blocks[0].1.iter().any(|v| v.is_finite()));
         assert_eq!(split.is_some(), matches!(kind, Kind::Lstm(_)));
         Counts { forward, backward }
     }

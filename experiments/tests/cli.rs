@@ -371,9 +371,13 @@ fn every_table_that_is_asked_for_is_written_and_no_other() {
             "gates.csv",
             "gradients.csv",
             "laws.csv",
+            "loss-state.csv",
             "parameters.csv",
             "runs.csv",
-            "series.csv"
+            "series.csv",
+            "singular-values.csv",
+            "unit-gradients.csv",
+            "unit-quantiles.csv"
         ]
     );
     let gradients = table(&lab, "out/gradients.csv");

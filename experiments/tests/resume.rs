@@ -284,7 +284,7 @@ fn verify_holds_and_touches_nothing() {
         "curves.csv",
         "fits.csv",
         "gradients.csv",
-        "figures: 4 agree",
+        "figures: 10 agree",
         "out holds",
     ]);
     lab.vangrad(&["verify", "out", "--jobs", "1"]).exits_with(0);
@@ -339,8 +339,12 @@ fn verify_finds_one_flipped_bit_in_a_table() {
         ("gates.csv", |text| text.len() - 2, 0),
         ("gradients.csv", |text| text.len() - 2, 0),
         ("laws.csv", |text| text.len() - 2, 0),
+        ("loss-state.csv", |text| text.len() - 2, 0),
         ("parameters.csv", |text| text.len() - 2, 0),
         ("series.csv", |text| text.len() - 2, 0),
+        ("singular-values.csv", |text| text.len() - 2, 0),
+        ("unit-gradients.csv", |text| text.len() - 2, 0),
+        ("unit-quantiles.csv", |text| text.len() - 2, 0),
     ]);
 }
 

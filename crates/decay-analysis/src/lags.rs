@@ -56,10 +56,26 @@ impl Window {
 /// assert_eq!(*lags.last().unwrap(), 10_000);
 /// ```
 pub fn thinned_lags(last: usize) -> Vec<usize> {
+    thinned_from(3, last)
+}
+
+/// The same for what costs more at each lag: every lag to 100, then 100 per decade.
+///
+/// ```
+/// let lags = decay_analysis::thinned_lags_from_100(1_000);
+/// assert_eq!(lags.len(), 201);
+/// assert_eq!(lags[99..103], [99, 100, 102, 105]);
+/// ```
+pub fn thinned_lags_from_100(last: usize) -> Vec<usize> {
+    thinned_from(2, last)
+}
+
+/// Every lag to 10^`power`, then 100 per decade.
+fn thinned_from(power: u32, last: usize) -> Vec<usize> {
     let sparse = (1..)
-        .map(|j| 10_f64.powf(3.0 + f64::from(j) / 100.0).round() as usize)
+        .map(|j| 10_f64.powf(f64::from(power) + f64::from(j) / 100.0).round() as usize)
         .take_while(|&lag| lag <= last);
-    (0..=last.min(1_000)).chain(sparse).collect()
+    (0..=last.min(10_usize.pow(power))).chain(sparse).collect()
 }
 
 #[cfg(test)]
@@ -97,6 +113,14 @@ mod tests {
                 .filter(|&&lag| decade < lag && lag <= 10 * decade);
             assert_eq!(in_decade.count(), 100);
         }
+    }
+
+    #[test]
+    fn thinning_from_100_keeps_lags_apart() {
+        let lags = thinned_lags_from_100(100_000);
+        assert!(lags.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(lags.len(), 401);
+        assert_eq!(thinned_lags_from_100(40), thinned_lags(40));
     }
 
     #[test]

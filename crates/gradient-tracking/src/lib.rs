@@ -75,6 +75,7 @@ mod backpropagation;
 mod cell;
 mod checkpoints;
 pub mod conformance;
+mod graded;
 mod probe;
 pub mod probes;
 mod rollout;
@@ -84,6 +85,7 @@ mod stack;
 mod tape;
 #[doc(hidden)]
 pub mod test_cell;
+mod wide;
 mod workspace;
 
 pub use affine::AffineMap;

@@ -43,6 +43,25 @@ impl Scaled<'_> {
         LogSum::of([(square, exponent)].into_iter()).log10_root()
     }
 
+    /// log₁₀ of the norm of row `i`, −∞ if it is zero.
+    pub fn row_log10_norm(self, i: usize) -> f64 {
+        let squares = (0..self.exponents.len()).map(|j| {
+            let (value, exponent) = (self.values[(i, j)], self.exponents[j]);
+            let square = value * value;
+            if (SMALLEST_SQUARE..f64::INFINITY).contains(&square) {
+                return (square, exponent);
+            }
+            match largest_exponent(&[value]) {
+                None => (0.0, exponent),
+                Some(own) => {
+                    let value = scale_by_power_of_two(value, -own);
+                    (value * value, exponent + own)
+                }
+            }
+        });
+        LogSum::of(squares).log10_root()
+    }
+
     /// Σ v² over all entries.
     #[inline]
     pub fn sum_of_squares(self) -> LogSum {

@@ -21,13 +21,18 @@ const ORDER: [&str; 10] = [
 pub(super) fn quantities(record: &RunRecord) -> Vec<&str> {
     let names = record.arrays.keys().map(String::as_str);
     let mut names: Vec<&str> = names.filter(|name| is_quantity(name)).collect();
+    sort(&mut names);
+    names
+}
+
+/// Sorts quantities as in the tables.
+pub(super) fn sort(names: &mut [&str]) {
     // Layer by layer. Stable, so that a new cell's quantities keep the record's order, by name.
     names.sort_by_key(|name| {
         let (layer, quantity) = split_layer(name);
         let place = ORDER.iter().position(|known| *known == quantity);
         (layer, place.unwrap_or(ORDER.len()))
     });
-    names
 }
 
 /// The arrays whose names begin with `prefix`, without it.
@@ -45,11 +50,16 @@ pub(super) fn with_prefix<'a>(
 /// reaches the top layer's h at any step, every gradient is zero, and so is every ratio.
 pub(super) fn log10_ratios(record: &RunRecord, quantity: &str) -> Option<Vec<f64>> {
     let norms = &record.arrays.get(quantity)?.values;
-    let reference = record.arrays.get(REFERENCE);
-    let denominator = reference.and_then(|array| array.values.first());
-    let ratio = |norm: &f64| denominator.map_or(f64::NEG_INFINITY, |log10| norm - log10);
     // t ends at T, whether it begins at 0 or at 1.
-    Some(norms.iter().rev().map(ratio).collect())
+    let norms = norms.iter().rev().copied();
+    Some(norms.map(log10_ratio(record)).collect())
+}
+
+/// From log₁₀ of a norm to that of its ratio to the denominator of the run.
+pub(super) fn log10_ratio(record: &RunRecord) -> impl Fn(f64) -> f64 {
+    let reference = record.arrays.get(REFERENCE);
+    let denominator = reference.and_then(|array| array.values.first()).copied();
+    move |norm| denominator.map_or(f64::NEG_INFINITY, |log10| norm - log10)
 }
 
 /// The step of row 0 of an array with one row per step: 0 if it has T + 1 of them, else 1.

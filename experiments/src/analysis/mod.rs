@@ -6,6 +6,7 @@
 //! has no rows.
 
 mod arrays;
+mod closer;
 mod gradients;
 
 use std::f64::consts::LN_10;
@@ -19,7 +20,8 @@ use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, ParameterRow, Row, RunRow, SeriesRow, Table,
+    CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, ParameterRow, Row, RunRow, SeriesRow,
+    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// What the records of one grid point say.
@@ -38,13 +40,21 @@ pub struct Analysis {
     pub series: String,
     /// Norms of whole parameter gradients.
     pub parameters: Table<ParameterRow>,
+    /// Singular values of ∂s_T/∂s_t.
+    pub singular_values: Table<SingularValueRow>,
+    /// Which loss hears which state.
+    pub loss_state: Table<LossStateRow>,
+    /// Gradients by unit of replicate 0.
+    pub unit_gradients: Table<UnitGradientRow>,
+    /// Their distribution over the units of all replicates.
+    pub unit_quantiles: Table<UnitQuantileRow>,
     /// The fits that one line describes badly: their early and late rates differ significantly
     /// (see [`DecayFit::new`]).
     pub two_regimes: Vec<FitRow>,
 }
 
 /// How many tables there are besides that of the runs.
-pub const TABLES: usize = 6;
+pub const TABLES: usize = 10;
 
 impl Analysis {
     /// Nothing yet.
@@ -56,7 +66,11 @@ impl Analysis {
             laws: Table::new(factors.clone()),
             gates: Table::new(factors.clone()),
             series: String::new(),
-            parameters: Table::new(factors),
+            parameters: Table::new(factors.clone()),
+            singular_values: Table::new(factors.clone()),
+            loss_state: Table::new(factors.clone()),
+            unit_gradients: Table::new(factors.clone()),
+            unit_quantiles: Table::new(factors),
             two_regimes: Vec::new(),
         }
     }
@@ -73,6 +87,10 @@ impl Analysis {
                 Table::<SeriesRow>::new(self.curves.factors.clone()).header(),
             ),
             (ParameterRow::FILE, self.parameters.header()),
+            (SingularValueRow::FILE, self.singular_values.header()),
+            (LossStateRow::FILE, self.loss_state.header()),
+            (UnitGradientRow::FILE, self.unit_gradients.header()),
+            (UnitQuantileRow::FILE, self.unit_quantiles.header()),
         ]
     }
 
@@ -85,6 +103,10 @@ impl Analysis {
             self.gates.lines(),
             std::mem::take(&mut self.series),
             self.parameters.lines(),
+            self.singular_values.lines(),
+            self.loss_state.lines(),
+            self.unit_gradients.lines(),
+            self.unit_quantiles.lines(),
         ]
     }
 }
@@ -97,6 +119,7 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         let replicates = Replicates {
             key: &point.key,
             steps: run.spec.sequence.steps,
+            batch: run.spec.sequence.batch,
             records,
         };
         replicates.decay(config, &mut analysis);
@@ -104,6 +127,9 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         replicates.gates(&mut analysis.gates);
         replicates.series(config, &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
+        replicates.singular_values(&mut analysis.singular_values);
+        replicates.loss_state(&mut analysis.loss_state);
+        replicates.units(&mut analysis);
     }
     analysis
 }
@@ -134,6 +160,7 @@ fn factor_names(config: &Config) -> Vec<String> {
 struct Replicates<'a> {
     key: &'a Key,
     steps: usize,
+    batch: usize,
     /// With the replicate's index.
     records: &'a [(usize, &'a RunRecord)],
 }

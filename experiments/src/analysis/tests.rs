@@ -44,6 +44,10 @@ fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) 
         all.gates.rows.extend(one.gates.rows);
         all.series.push_str(&one.series);
         all.parameters.rows.extend(one.parameters.rows);
+        all.singular_values.rows.extend(one.singular_values.rows);
+        all.loss_state.rows.extend(one.loss_state.rows);
+        all.unit_gradients.rows.extend(one.unit_gradients.rows);
+        all.unit_quantiles.rows.extend(one.unit_quantiles.rows);
         all.two_regimes.extend(one.two_regimes);
     }
     all
@@ -356,4 +360,101 @@ fn gradients_are_written_with_step_and_lag() {
     assert_eq!(lines[0], "run_id,quantity,t,lag,log10_norm");
     assert_eq!(lines[1], format!("{id},x,1,39,1"));
     assert_eq!(lines[STEPS], format!("{id},x,40,0,40"));
+}
+
+/// T + 1 lags of two values, of which the second is ten times as far down; the run is `shift` lower.
+fn by_lag(shift: f64) -> Array {
+    let values = (0..=STEPS).flat_map(|t| {
+        let lag = (STEPS - t) as f64;
+        [-lag - shift, -10.0 * lag - shift]
+    });
+    array(&[STEPS + 1, 2], values.collect())
+}
+
+#[test]
+fn singular_values_are_by_lag_and_index() {
+    let plan = plan(3, "0.5");
+    let analysis = analyse(&plan, &mut |run| {
+        let values = by_lag(run.replicate as f64);
+        (run.spec.label == "lstm").then(|| record(vec![reference(), ("singular_values", values)]))
+    });
+    let rows = &analysis.singular_values.rows;
+    assert_eq!(rows.len(), 2 * (STEPS + 1));
+    // Singular values are no ratios: the reference plays no part.
+    let row = &rows[2 * 7 + 1];
+    assert_eq!((row.lag, row.index, row.n), (7, 2, 3));
+    assert_eq!((row.median, row.q25, row.q75), (-71.0, -71.5, -70.5));
+    assert_eq!((rows[0].lag, rows[0].index, rows[0].median), (0, 1, -1.0));
+    // They are no curve of norms.
+    assert!(analysis.curves.rows.is_empty());
+}
+
+/// B = 16 unit adjoints have the norm 4.
+#[test]
+fn losses_are_relative_to_their_own_adjoint_and_end_at_their_own_step() {
+    let plan = plan(2, "0.5");
+    let states = STEPS + 1;
+    let norm = |tau: usize, t: usize| {
+        if t > tau {
+            ZERO
+        } else {
+            4.0_f64.log10() - (tau - t) as f64
+        }
+    };
+    let values = (1..=STEPS).flat_map(|tau| (0..=STEPS).map(move |t| norm(tau, t)));
+    let matrix = array(&[STEPS, states], values.collect());
+    let mut zero = matrix.clone();
+    zero.values[states] = ZERO;
+    let analysis = analyse(&plan, &mut |run| {
+        let c = if run.replicate == 0 { &matrix } else { &zero };
+        let arrays = vec![
+            reference(),
+            ("loss_state.c", c.clone()),
+            ("loss_state.h", matrix.clone()),
+        ];
+        (run.spec.label == "lstm").then(|| record(arrays))
+    });
+    let rows = &analysis.loss_state.rows;
+    let per_block = STEPS * (STEPS + 3) / 2;
+    assert_eq!(rows.len(), 2 * per_block);
+    assert_eq!(rows[0].quantity, "h");
+    let find = |quantity: &str, tau, t| {
+        let is_it =
+            |row: &&LossStateRow| (row.quantity.as_str(), row.tau, row.t) == (quantity, tau, t);
+        rows.iter().find(is_it).unwrap()
+    };
+    for (tau, t) in [(1, 0), (1, 1), (40, 0), (40, 40), (17, 3)] {
+        let row = find("h", tau, t);
+        assert!((row.median - (t as f64 - tau as f64)).abs() < 1e-14);
+        assert_eq!(row.n, 2);
+    }
+    assert_eq!(find("c", 2, 0).q25, ZERO);
+}
+
+#[test]
+fn units_are_mapped_in_replicate_0_and_pooled_over_all() {
+    let plan = plan(3, "0.5");
+    let analysis = analyse(&plan, &mut |run| {
+        let mut values = by_lag(run.replicate as f64);
+        if run.replicate == 2 {
+            let last = values.values.len() - 1;
+            values.values[last] = ZERO;
+        }
+        (run.spec.label == "lstm").then(|| record(vec![reference(), ("unit.h", values)]))
+    });
+    let rows = &analysis.unit_gradients.rows;
+    assert_eq!(rows.len(), 2 * (STEPS + 1));
+    // The reference is 10².
+    let row = &rows[STEPS + 1 + 7];
+    assert_eq!((row.unit, row.lag, row.log10_ratio), (1, 7, -72.0));
+    let quantiles = &analysis.unit_quantiles.rows;
+    assert_eq!(quantiles.len(), STEPS + 1);
+    let row = &quantiles[7];
+    assert_eq!((row.lag, row.n, row.zero_fraction), (7, 6, 0.0));
+    // −9, −10, −11 and −72, −73, −74.
+    assert_eq!((row.min, row.median, row.max), (-74.0, -41.5, -9.0));
+    assert_eq!((row.q25, row.q75), (-72.75, -10.25));
+    let row = &quantiles[0];
+    assert_eq!((row.min, row.zero_fraction), (ZERO, 1.0 / 6.0));
+    assert_eq!(row.max, -2.0);
 }

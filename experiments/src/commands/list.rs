@@ -22,6 +22,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("initializations"),
     shipped!("horizon"),
     shipped!("gates"),
+    shipped!("closer"),
     shipped!("standard-sweep"),
 ];
 

@@ -9,7 +9,7 @@ use crate::commands::plot::draw_into;
 use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config, summary,
 };
-use crate::config::{Config, difference};
+use crate::config::{Config, Recorded, difference};
 use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
@@ -18,7 +18,10 @@ use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
 };
 use crate::sweep::{Outcome, Swept, stored, sweep};
-use crate::tables::{CurveRow, FitRow, Row, RunRow, Table};
+use crate::tables::{
+    CurveRow, FitRow, LossStateRow, Row, RunRow, SingularValueRow, Table, UnitGradientRow,
+    UnitQuantileRow,
+};
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let clock = Clock::start();
@@ -221,9 +224,18 @@ fn write_tables(
     };
     let runs = analysis::runs(plan, &failure);
     folder.write(RunRow::FILE, runs.to_csv().as_bytes())?;
+    let recorded = |quantity| plan.config.record.quantities.contains(&quantity);
     let headers = Analysis::new(&plan.config).headers();
     for (index, (name, header)) in headers.into_iter().enumerate() {
-        let is_required = [CurveRow::FILE, FitRow::FILE].contains(&name);
+        let is_required = match name {
+            CurveRow::FILE | FitRow::FILE => true,
+            // Their figures are drawn by default: a sweep whose runs all failed has them, with
+            // nothing in it.
+            SingularValueRow::FILE => recorded(Recorded::SingularValues),
+            LossStateRow::FILE => recorded(Recorded::LossState),
+            UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),
+            _ => false,
+        };
         let lines = || points.iter().map(|point| &point.lines[index]);
         if is_required || lines().any(|lines| !lines.is_empty()) {
             folder.write_with(name, |out| {

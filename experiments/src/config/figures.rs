@@ -33,6 +33,20 @@ pub(super) struct Known<'a> {
     pub set_keys: &'a [String],
 }
 
+/// What is drawn where nobody says what: the decay of node gradients, and what else is recorded that
+/// has a figure to itself.
+fn default_figures(record: &Record) -> Vec<FigureSpec> {
+    let is_recorded = |recorded: &Recorded| record.quantities.contains(recorded);
+    let mut figures = Vec::new();
+    if [Recorded::Adjoint, Recorded::Node].iter().any(is_recorded) {
+        figures = FigureSpec::unless_given();
+    }
+    let others = FigureKind::OF_ONE.iter();
+    let others = others.filter(|(_, recorded)| is_recorded(recorded));
+    figures.extend(others.map(|(kind, _)| FigureSpec::of_kind(*kind)));
+    figures
+}
+
 impl Reader {
     /// Reads and checks the figures. A figure may name an axis that `--set` has just fixed or
     /// changed; it then loses that filter, or is left out, with a note instead of an error.
@@ -75,10 +89,8 @@ impl Reader {
             }
             figures.push(figure);
         }
-        let node = [Recorded::Adjoint, Recorded::Node];
-        let quantities = &known.record.quantities;
-        if figures.is_empty() && node.iter().any(|kind| quantities.contains(kind)) {
-            figures = FigureSpec::unless_given();
+        if figures.is_empty() {
+            figures.extend(default_figures(known.record));
         }
         Ok(figures)
     }
@@ -138,6 +150,10 @@ impl Reader {
             _ => {}
         }
 
+        let of_one = keys.kind.of_one();
+        if of_one.is_some() {
+            self.check_quantity_of_one(table, keys.kind, keys.quantity.as_deref())?;
+        }
         let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
         let quantity = keys.quantity.as_deref().unwrap_or(FigureSpec::QUANTITY);
         // `0.h` is that of the lowest layer.
@@ -159,11 +175,13 @@ impl Reader {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));
         };
+        let of_one = of_one.as_ref().map(std::slice::from_ref);
+        let recorded = of_one.unwrap_or(recorded);
         let series: &[Recorded] = match keys.kind {
             FigureKind::Gates => &[Recorded::Series],
             _ => recorded,
         };
-        for needed in [recorded, &series] {
+        for needed in [recorded, series] {
             if !needed.iter().any(|kind| record.quantities.contains(kind)) {
                 let needed = write::name_of(&needed[0]);
                 let (place, _) = table.nearest(&["quantity"]);
@@ -231,6 +249,37 @@ impl Reader {
             filter,
             title: keys.title,
         }))
+    }
+
+    /// Which quantities a figure of [`FigureKind::OF_ONE`] may show: states, or none.
+    fn check_quantity_of_one(
+        &self,
+        table: &Node,
+        kind: FigureKind,
+        quantity: Option<&str>,
+    ) -> Result<(), ConfigError> {
+        let allowed: &[&str] = match kind {
+            FigureKind::SingularValues => &[],
+            _ => &["h", "c"],
+        };
+        match quantity {
+            Some(quantity) if !allowed.contains(&split_layer(quantity).1) => {
+                let kind = write::name_of(&kind);
+                let (expected, remedy) = match allowed {
+                    [] => (
+                        format!("no quantity for a figure of kind `{kind}`"),
+                        "remove `quantity`: this figure shows the whole state",
+                    ),
+                    _ => (
+                        format!("`h` or `c` for a figure of kind `{kind}`"),
+                        "name a block of the state",
+                    ),
+                };
+                let remedy = Some(remedy.to_owned());
+                Err(self.invalid(table, "figure", "quantity", expected, remedy))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn not_an_axis(&self, span: &Range<usize>, key: &str, axes: &[&str]) -> ConfigError {

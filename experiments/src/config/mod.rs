@@ -285,6 +285,12 @@ pub enum Recorded {
     Series,
     /// Laws that take the spectrum of the drawn weights.
     Spectrum,
+    /// Singular values of ∂s_T/∂s_t by lag.
+    SingularValues,
+    /// Which loss hears which state: gradients of a loss of its own at every step.
+    LossState,
+    /// Node gradients of the states unit by unit.
+    UnitGradient,
 }
 
 /// `[fit]`: the lag window of the fits. No part of a run's identity.
@@ -345,6 +351,27 @@ pub enum FigureKind {
     HalfLife,
     /// The gates, states and gradients of one sequence over time.
     Gates,
+    /// Singular values of ∂s_T/∂s_t against lag.
+    SingularValues,
+    /// Gradients over the step of the loss and that of the state.
+    LossState,
+    /// Gradients over unit and lag, and their distribution over units.
+    UnitGradient,
+}
+
+impl FigureKind {
+    /// The kinds that show one recorded quantity and nothing else, with it.
+    const OF_ONE: [(Self, Recorded); 3] = [
+        (Self::SingularValues, Recorded::SingularValues),
+        (Self::LossState, Recorded::LossState),
+        (Self::UnitGradient, Recorded::UnitGradient),
+    ];
+
+    /// The recorded quantity that is all this kind shows, if it is one of those.
+    fn of_one(self) -> Option<Recorded> {
+        let found = Self::OF_ONE.iter().find(|(kind, _)| *kind == self);
+        found.map(|(_, recorded)| *recorded)
+    }
 }
 
 impl FigureKind {
@@ -364,14 +391,19 @@ impl FigureSpec {
 
     /// The figures drawn of a node gradient unless any is given.
     fn unless_given() -> Vec<Self> {
-        vec![Self {
-            kind: FigureKind::Decay,
-            name: "decay".to_owned(),
+        vec![Self::of_kind(FigureKind::Decay)]
+    }
+
+    /// With nothing said but its kind.
+    fn of_kind(kind: FigureKind) -> Self {
+        Self {
+            kind,
+            name: write::name_of(&kind),
             quantity: None,
             x: None,
             filter: BTreeMap::new(),
             title: None,
-        }]
+        }
     }
 }
 

@@ -212,7 +212,8 @@ fn resolved_configurations_load_back_to_equal_ones() {
             SMALL.to_owned(),
             vec![
                 r#"record.quantities=["adjoint", "input-gradient", "parameter-gradient",
-                "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum"]"#,
+                "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum",
+                "singular-values", "loss-state", "unit-gradient"]"#,
             ],
         ),
         (
@@ -428,6 +429,33 @@ fn nothing_is_drawn_by_default_that_is_not_recorded() {
         config(SMALL, &["record.quantities=[\"gates\"]"])
             .figures
             .is_empty()
+    );
+}
+
+#[test]
+fn what_has_a_figure_to_itself_is_drawn_by_default_where_it_is_recorded() {
+    let drawn = |quantities: &str| {
+        let set = format!("record.quantities=[{quantities}]");
+        let figures = config(SMALL, &[&set]).figures;
+        figures
+            .into_iter()
+            .map(|figure| figure.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        drawn(r#""unit-gradient", "node", "singular-values", "loss-state""#),
+        ["decay", "singular-values", "loss-state", "unit-gradient"]
+    );
+    assert_eq!(drawn(r#""gates", "loss-state""#), ["loss-state"]);
+}
+
+#[test]
+fn a_figure_of_one_quantity_needs_that_one_alone() {
+    let set = r#"record.quantities=["unit-gradient"]"#;
+    let text = with_figure("kind = \"unit-gradient\"\nquantity = \"c\"");
+    assert_eq!(
+        config(&text, &[set]).figures[0].quantity.as_deref(),
+        Some("c")
     );
 }
 
@@ -1061,7 +1089,7 @@ fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
 test.toml:18:8: `figure.kind`: unknown name `"half_life"`
 18 | kind = "half_life"
             ^^^^^^^^^^^
-help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `gates`)
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `gates`, `singular-values`, `loss-state`, `unit-gradient`)
 "#,
     );
 }
@@ -1248,6 +1276,40 @@ test.toml:19:12: `figure`: expected `path-split` in record.quantities, for figur
 19 | quantity = "c_direct"
                 ^^^^^^^^^^
 help: add "path-split" to `quantities` in [record]
+"#,
+    );
+}
+
+#[test]
+fn a_figure_of_one_quantity_refuses_what_it_cannot_show() {
+    assert_refused(
+        &with_figure("kind = \"loss-state\""),
+        &[],
+        r#"
+test.toml:17:1: `figure`: expected `loss-state` in record.quantities, for figure `loss-state`, found nothing of it recorded
+17 | [[figure]]
+     ^^^^^^^^^^
+help: add "loss-state" to `quantities` in [record]
+"#,
+    );
+    assert_refused(
+        &with_figure("kind = \"unit-gradient\"\nquantity = \"c_direct\""),
+        &[],
+        r#"
+test.toml:19:12: `figure.quantity`: expected `h` or `c` for a figure of kind `unit-gradient`, found `"c_direct"`
+19 | quantity = "c_direct"
+                ^^^^^^^^^^
+help: name a block of the state
+"#,
+    );
+    assert_refused(
+        &with_figure("kind = \"singular-values\"\nquantity = \"h\""),
+        &[],
+        r#"
+test.toml:19:12: `figure.quantity`: expected no quantity for a figure of kind `singular-values`, found `"h"`
+19 | quantity = "h"
+                ^^^
+help: remove `quantity`: this figure shows the whole state
 "#,
     );
 }

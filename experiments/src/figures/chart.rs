@@ -493,6 +493,27 @@ impl ColourScale {
     }
 }
 
+/// Marks for a colour bar: round powers of ten, and both ends where these have room for them.
+pub fn bar_ticks((low, high): (f64, f64)) -> Vec<Tick> {
+    let mut marks = super::ticks::powers(low, high, 7);
+    let room = 0.045 * (high - low);
+    for end in [low, high] {
+        if marks.iter().all(|mark| (mark.at - end).abs() > room) {
+            marks.push(Tick {
+                at: end,
+                label: labels::approximate_power(end),
+            });
+        }
+    }
+    marks
+}
+
+/// The width of the widest of some labels.
+pub fn widest(ticks: &[Tick], size: f64) -> f64 {
+    let widths = ticks.iter().map(|tick| labels::width(&tick.label, size));
+    widths.fold(0.0, f64::max)
+}
+
 /// Joins equal neighbours: (first index, index after the last, value).
 pub fn runs<T: PartialEq + Copy>(values: &[T]) -> Vec<(usize, usize, T)> {
     let mut runs: Vec<(usize, usize, T)> = Vec::new();

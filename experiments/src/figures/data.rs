@@ -260,6 +260,61 @@ pub fn describe(names: &[String], factors: &[usize], values: &[String]) -> Strin
     parts.join(", ")
 }
 
+/// The panels of a figure that has one for each grid point: as many as fit a page's width, evenly
+/// chosen, with their colour and heading, and how many there are in all.
+pub fn panels<'a, 'b, R>(
+    request: &'b Request<'_>,
+    names: &[String],
+    groups: &'b [Group<'a, R>],
+) -> (Vec<PointPanel<'a, 'b, R>>, usize) {
+    const MAX_PANELS: usize = 3;
+    let keys: Vec<&Key> = groups.iter().map(|(key, _)| *key).collect();
+    let in_order: Vec<(&CellStyle, &Group<'a, R>)> = request
+        .cells
+        .iter()
+        .flat_map(|style| {
+            let own = groups.iter().filter(|(key, _)| key.cell == style.label);
+            own.map(move |group| (style, group))
+        })
+        .collect();
+    let total = in_order.len();
+    let kept = super::placement::choose(total, MAX_PANELS);
+    let panels = kept.into_iter().map(|index| {
+        let (style, (key, rows)) = in_order[index];
+        let of_cell: Vec<&Key> = keys
+            .iter()
+            .filter(|other| other.cell == key.cell)
+            .copied()
+            .collect();
+        let factors = varying(&of_cell);
+        let described = describe(names, &factors, &combination(key, &factors));
+        let separator = if described.is_empty() { "" } else { ", " };
+        PointPanel {
+            key,
+            colour: style.colour,
+            heading: format!("{}{separator}{described}", style.label),
+            rows,
+        }
+    });
+    (panels.collect(), total)
+}
+
+/// One grid point in a panel of its own.
+pub struct PointPanel<'a, 'b, R> {
+    pub key: &'a Key,
+    pub colour: Rgb,
+    /// The cell's label, and what distinguishes the point from others of the cell.
+    pub heading: String,
+    pub rows: &'b [&'a R],
+}
+
+/// Says that not every panel is shown, if so.
+pub fn panels_note(shown: usize, total: usize) -> Option<String> {
+    (shown < total).then(|| {
+        format!("{shown} of {total} panels are shown; `where` chooses, the tables have all.")
+    })
+}
+
 /// Laws that are drawn alike: one formula, or its mean where it differs between units.
 pub struct Theory<'a> {
     pub is_bound: bool,

@@ -19,15 +19,18 @@ mod factor_axis;
 mod gates;
 mod half_life;
 mod labels;
+mod loss_state;
 mod palette;
 mod phase;
 mod placement;
 mod png;
 mod rate;
+mod singular_values;
 #[cfg(test)]
 mod tests;
 mod ticks;
 mod trace;
+mod unit_gradient;
 
 use thiserror::Error;
 
@@ -157,5 +160,8 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Rate => rate::draw,
         FigureKind::HalfLife => half_life::draw,
         FigureKind::Gates => gates::draw,
+        FigureKind::SingularValues => singular_values::draw,
+        FigureKind::LossState => loss_state::draw,
+        FigureKind::UnitGradient => unit_gradient::draw,
     }
 }

@@ -191,7 +191,7 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     } else {
         (-1.0, 1.0)
     };
-    let bar_ticks = bar_ticks(shown);
+    let bar_ticks = chart::bar_ticks(shown);
     let bar_label_width = bar_ticks
         .iter()
         .map(|tick| labels::width(&tick.label, chart::SMALL))
@@ -317,21 +317,6 @@ impl Map<'_> {
             _ => None,
         }
     }
-}
-
-/// Round powers, and both ends where these have room for them.
-pub fn bar_ticks((low, high): (f64, f64)) -> Vec<ticks::Tick> {
-    let mut marks = ticks::powers(low, high, 7);
-    let room = 0.045 * (high - low);
-    for end in [low, high] {
-        if marks.iter().all(|mark| (mark.at - end).abs() > room) {
-            marks.push(ticks::Tick {
-                at: end,
-                label: labels::approximate_power(end),
-            });
-        }
-    }
-    marks
 }
 
 fn title(maps: &[Map<'_>], name: &str) -> String {

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::config::{FigureSpec, Input, Sequence};
-use crate::tables::{CurveRow, FitRow, Key, LawRow, Row, SeriesRow, Table};
+use crate::tables::{
+    CurveRow, FitRow, Key, LawRow, LossStateRow, Row, SeriesRow, SingularValueRow, Table,
+    UnitGradientRow, UnitQuantileRow,
+};
 
 /// Stored files by name.
 type Files = BTreeMap<&'static str, String>;
@@ -365,17 +368,21 @@ fn gates_files() -> Files {
 const INIT: &str = "cell.recurrent_weights.init";
 
 /// Every kind of figure, for tables with this factor.
-fn every_kind(factor: &str) -> [FigureSpec; 5] {
+fn every_kind(factor: &str) -> [FigureSpec; 8] {
     [
         spec(FigureKind::Decay),
         with_x(FigureKind::Phase, factor),
         with_x(FigureKind::Rate, factor),
         with_x(FigureKind::HalfLife, factor),
         spec(FigureKind::Gates),
+        spec(FigureKind::SingularValues),
+        spec(FigureKind::LossState),
+        spec(FigureKind::UnitGradient),
     ]
 }
 
-/// The files of one factor column `gain`, from curves, with a fit and a series row per point.
+/// The files of one factor column `gain`, from curves, with a fit and a series row per point, and the
+/// curve as that of two singular values, two units and a loss at every lag.
 fn files_of(curves: Vec<CurveRow>) -> Files {
     let names = strings(&[GAIN]);
     let (mut fits, mut series) = (Table::new(names.clone()), Table::new(names.clone()));
@@ -397,7 +404,7 @@ fn files_of(curves: Vec<CurveRow>) -> Files {
             });
         }
     }
-    let mut files = Files::new();
+    let mut files = closer_files(&names, &curves, 2);
     put(
         &mut files,
         &Table {
@@ -408,6 +415,148 @@ fn files_of(curves: Vec<CurveRow>) -> Files {
     put(&mut files, &fits);
     put(&mut files, &series);
     files
+}
+
+/// The tables of a closer look at curves of h: `size` singular values and units, of which number i
+/// decays i times as fast, and losses at every lag.
+fn closer_files(names: &[String], curves: &[CurveRow], size: usize) -> Files {
+    let (mut values, mut losses) = (Table::new(names.to_vec()), Table::new(names.to_vec()));
+    let (mut units, mut quantiles) = (Table::new(names.to_vec()), Table::new(names.to_vec()));
+    for row in curves {
+        for i in 1..=size {
+            let median = i as f64 * row.median;
+            values.rows.push(SingularValueRow {
+                key: row.key.clone(),
+                lag: row.lag,
+                index: i,
+                median,
+                q25: 1.1 * median,
+                q75: 0.9 * median,
+                n: row.n,
+            });
+            units.rows.push(UnitGradientRow {
+                key: row.key.clone(),
+                quantity: "h".into(),
+                unit: size - i,
+                lag: row.lag,
+                log10_ratio: median,
+            });
+        }
+        for t in (0..=row.lag).step_by(10) {
+            losses.rows.push(LossStateRow {
+                key: row.key.clone(),
+                quantity: "h".into(),
+                tau: row.lag,
+                t: row.lag - t,
+                median: if row.median.is_finite() {
+                    row.median * t as f64 / row.lag.max(1) as f64
+                } else {
+                    row.median
+                },
+                q25: row.q25,
+                q75: row.q75,
+                n: row.n,
+            });
+        }
+        quantiles.rows.push(UnitQuantileRow {
+            key: row.key.clone(),
+            quantity: "h".into(),
+            lag: row.lag,
+            min: size as f64 * row.median,
+            q10: 0.9 * size as f64 * row.median,
+            q25: 0.75 * size as f64 * row.median,
+            median: 0.5 * size as f64 * row.median,
+            q75: 0.25 * size as f64 * row.median,
+            q90: 0.1 * size as f64 * row.median,
+            max: row.median,
+            zero_fraction: f64::from(u8::from(row.median.is_infinite())),
+            n: size * row.n,
+        });
+    }
+    let mut files = Files::new();
+    put(&mut files, &values);
+    put(&mut files, &losses);
+    put(&mut files, &units);
+    put(&mut files, &quantiles);
+    files
+}
+
+/// What a figure says, wherever its lines are broken.
+fn words(svg: &str) -> String {
+    let lines: Vec<&str> = svg.lines().filter(|line| !line.starts_with('<')).collect();
+    lines.join(" ")
+}
+
+#[test]
+fn singular_values_fan_out_and_say_how_far() {
+    let point = key("lstm", &["0.5"]);
+    let curves = curve(&point, "h", 0..=100, -0.02);
+    let last = curves[100].median;
+    let mut files = closer_files(&strings(&[GAIN]), &curves, 40);
+    let svg = drawn(&spec(FigureKind::SingularValues), &files);
+    let ends = [last, 40.0 * last].map(labels::approximate_power);
+    let title = format!(
+        "At lag 100 the singular values reach from {} down to {} (lstm)",
+        ends[0], ends[1]
+    );
+    assert!(words(&svg).contains(&title), "{title}");
+    assert!(svg.contains("σ₁") && svg.contains("σ₄₀"));
+    assert!(svg.contains("Singular values drawn: 24 of 40 (lstm)."));
+    assert!(!words(&svg).contains("Black:"), "curves.csv is not there");
+    let table = Table {
+        factors: strings(&[GAIN]),
+        rows: curves,
+    };
+    put(&mut files, &table);
+    let svg = drawn(&spec(FigureKind::SingularValues), &files);
+    assert!(words(&svg).contains("Black: the gradient ratio of h.") && svg.contains("∂L/∂h"));
+}
+
+#[test]
+fn losses_and_states_are_a_triangle_with_zeros_apart() {
+    let point = key("vanilla-rnn", &["0.5"]);
+    let curves: Vec<CurveRow> = curve(&point, "h", (10..=100).step_by(10), -0.2);
+    let mut files = closer_files(&strings(&[GAIN]), &curves, 1);
+    let svg = drawn(&spec(FigureKind::LossState), &files);
+    let heard = labels::approximate_power(curves[9].median);
+    let title = format!("Of the state at step 0 the loss at step 100 hears {heard} (vanilla-rnn)");
+    assert!(words(&svg).contains(&title), "{title}");
+    assert!(svg.contains("Losses are 10 steps apart."));
+    let grey = hex(palette::Rgb::NO_VALUE);
+    assert!(!svg.contains("exactly zero") && !svg.contains(&grey));
+
+    let mut table = Table::<LossStateRow>::from_csv(&files["loss-state.csv"]).unwrap();
+    for row in table.rows.iter_mut().filter(|row| row.t == 0) {
+        row.median = f64::NEG_INFINITY;
+    }
+    put(&mut files, &table);
+    let svg = drawn(&spec(FigureKind::LossState), &files);
+    assert!(svg.contains("Grey: 10 points where the median is exactly zero."));
+    assert!(svg.contains(&grey));
+    assert!(words(&svg).contains("the loss at step 100 hears 0 (vanilla-rnn)"));
+
+    let mut spec = spec(FigureKind::LossState);
+    spec.quantity = Some("c".into());
+    assert!(drawn(&spec, &files).contains("loss-state.csv has no rows of c for this figure."));
+}
+
+#[test]
+fn units_are_sorted_by_what_they_keep() {
+    let point = key("lstm", &["0.5"]);
+    let curves = curve(&point, "h", 0..=100, -0.02);
+    let files = closer_files(&strings(&[GAIN]), &curves, 100);
+    let svg = drawn(&spec(FigureKind::UnitGradient), &files);
+    let [best, middle] = [1.0, 50.0].map(|i| labels::approximate_power(i * curves[100].median));
+    let title = format!(
+        "At lag 100 the gradient of h is {best} in the best unit and {middle} in the median one"
+    );
+    assert!(words(&svg).contains(&title), "{title}");
+    assert!(words(&svg).contains("of the 1000 units of all"));
+    assert!(svg.contains("64 of 100 units are mapped (lstm)."));
+    // Unit 99 keeps most, and the dark end of the colour map is at the top.
+    let dark = hex(palette::ColourMap::SEQUENTIAL.at(1.0));
+    let light = hex(palette::ColourMap::SEQUENTIAL.at(0.0));
+    assert!(svg.contains(&dark) && svg.contains(&light));
 }
 
 fn constant(row: &CurveRow, value: f64) -> CurveRow {

@@ -4,6 +4,7 @@
 //! networks, gradient ratios as heat maps, lag upwards and networks side by side.
 
 use super::canvas::{Anchor, Canvas, Dash, Pixel, Stroke, draw_svg};
+use super::chart::bar_ticks;
 use super::chart::{
     self, Caption, ColourScale, EndLabel, Frame, HeatCell, MARGIN, Panel, SMALL, Scale, bold_font,
     padded_range, runs, small_font, solid, text_font,
@@ -11,7 +12,6 @@ use super::chart::{
 use super::decay::{PRECISIONS, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
-use super::phase::bar_ticks;
 use super::{Figure, FigureError, labels, placement, ticks};
 use crate::tables::{Table, TraceRow};
 use crate::trace::request::Request;

@@ -54,7 +54,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 9] = [
+const TOP_LEVEL_OUTPUTS: [&str; 13] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -64,6 +64,10 @@ const TOP_LEVEL_OUTPUTS: [&str; 9] = [
     "series.csv",
     "parameters.csv",
     GRADIENTS,
+    "singular-values.csv",
+    "loss-state.csv",
+    "unit-gradients.csv",
+    "unit-quantiles.csv",
 ];
 /// The extensions of the figures that this program draws.
 const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];

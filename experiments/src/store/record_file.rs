@@ -10,8 +10,10 @@ use std::io::{self, Write};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 
 use super::RecordProblem;
+use crate::grids;
 use crate::record::{
-    Array, Expected, GATE, LAW, REFERENCE, RunRecord, SERIES, TOTAL, series_times,
+    Array, Expected, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SERIES, SINGULAR_VALUES, TOTAL,
+    UNIT, series_times,
 };
 
 /// The only metadata key.
@@ -142,7 +144,7 @@ pub(super) fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, Rec
 }
 
 /// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
-/// numbers of the whole run, and series, which are thinned.
+/// numbers of the whole run, and what is kept for some steps only.
 fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
     let (allowed, expected) = if name == REFERENCE {
         (vec![0, 2], "0 or 2".to_owned())
@@ -151,6 +153,12 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
     } else if name.starts_with(SERIES) {
         let rows = series_times(steps).len();
         (vec![rows], rows.to_string())
+    } else if name == SINGULAR_VALUES || name.starts_with(UNIT) {
+        let lags = grids::lags(steps).len();
+        (vec![lags], lags.to_string())
+    } else if name.starts_with(LOSS_STATE) {
+        let losses = grids::loss_times(steps).len();
+        (vec![losses], losses.to_string())
     } else {
         (vec![steps, steps + 1], format!("{steps} or {}", steps + 1))
     };

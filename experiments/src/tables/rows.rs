@@ -162,6 +162,91 @@ pub struct ParameterRow {
     pub n: usize,
 }
 
+/// A row of `singular-values.csv`: one of the singular values of ∂s_T/∂s_{T−k}, over replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SingularValueRow {
+    /// The grid point.
+    pub key: Key,
+    /// The lag k in steps.
+    pub lag: usize,
+    /// Its place in falling order, counted from 1: σ_1 is the largest.
+    pub index: usize,
+    /// log₁₀ σ, the median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `loss-state.csv`: how much of the gradient of a loss at τ reaches the state at t ≤ τ, over
+/// replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossStateRow {
+    /// The grid point.
+    pub key: Key,
+    /// The block of the state, `h` or `c`.
+    pub quantity: String,
+    /// The step of the loss, τ.
+    pub tau: usize,
+    /// The step of the state, t.
+    pub t: usize,
+    /// log₁₀ ‖∂L_τ/∂q_t‖ / ‖∂L_τ/∂h_τ‖, the median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `unit-gradients.csv`: the gradient of one unit at one lag, in replicate 0.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitGradientRow {
+    /// The grid point.
+    pub key: Key,
+    /// The block of the state, `h` or `c`.
+    pub quantity: String,
+    /// The unit, counted from 0.
+    pub unit: usize,
+    /// The lag k = T − t in steps.
+    pub lag: usize,
+    /// log₁₀ ‖∂L/∂q_{t,u}‖ / ‖∂L/∂h_T‖, norms over the batch.
+    pub log10_ratio: f64,
+}
+
+/// A row of `unit-quantiles.csv`: the distribution over the units of all replicates at one lag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitQuantileRow {
+    /// The grid point.
+    pub key: Key,
+    /// The block of the state, `h` or `c`.
+    pub quantity: String,
+    /// The lag k = T − t in steps.
+    pub lag: usize,
+    /// The smallest log₁₀ ‖∂L/∂q_{t,u}‖ / ‖∂L/∂h_T‖.
+    pub min: f64,
+    /// 10 % quantile.
+    pub q10: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Median.
+    pub median: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// 90 % quantile.
+    pub q90: f64,
+    /// The largest.
+    pub max: f64,
+    /// Fraction of units whose gradient is exactly zero.
+    pub zero_fraction: f64,
+    /// Number of units, all replicates together.
+    pub n: usize,
+}
+
 /// A row of `gradients.csv`: the norm of one run, quantity and step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradientRow {
@@ -263,6 +348,47 @@ row!(
     [],
     key,
     [parameter, median, q25, q75, min, max, n]
+);
+
+row!(
+    SingularValueRow,
+    "singular-values.csv",
+    [],
+    key,
+    [lag, index, median, q25, q75, n]
+);
+row!(
+    LossStateRow,
+    "loss-state.csv",
+    [],
+    key,
+    [quantity, tau, t, median, q25, q75, n]
+);
+row!(
+    UnitGradientRow,
+    "unit-gradients.csv",
+    [],
+    key,
+    [quantity, unit, lag, log10_ratio]
+);
+row!(
+    UnitQuantileRow,
+    "unit-quantiles.csv",
+    [],
+    key,
+    [
+        quantity,
+        lag,
+        min,
+        q10,
+        q25,
+        median,
+        q75,
+        q90,
+        max,
+        zero_fraction,
+        n
+    ]
 );
 
 impl Row for GradientRow {
@@ -554,6 +680,91 @@ mod tests {
             &table,
             "cell,cell.hidden,lstm.forget_bias,parameter,median,q25,q75,min,max,n\n\
              lstm,64,1,weight_hh,0.5,0.25,0.75,0,1,10\n",
+        );
+    }
+
+    #[test]
+    fn singular_values_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![SingularValueRow {
+                key: key("lstm", ["64", "1"]),
+                lag: 100,
+                index: 128,
+                median: -5000.25,
+                q25: f64::NEG_INFINITY,
+                q75: -4999.5,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,lag,index,median,q25,q75,n\n\
+             lstm,64,1,100,128,-5000.25,-inf,-4999.5,10\n",
+        );
+    }
+
+    #[test]
+    fn loss_state_matrices_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![LossStateRow {
+                key: key("lstm", ["64", "1"]),
+                quantity: "c".into(),
+                tau: 98,
+                t: 0,
+                median: -3.5,
+                q25: -4.0,
+                q75: -3.25,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,tau,t,median,q25,q75,n\n\
+             lstm,64,1,c,98,0,-3.5,-4,-3.25,10\n",
+        );
+    }
+
+    #[test]
+    fn gradients_by_unit_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![UnitGradientRow {
+                key: key("lstm", ["64", "1"]),
+                quantity: "h".into(),
+                unit: 63,
+                lag: 12,
+                log10_ratio: f64::NEG_INFINITY,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,unit,lag,log10_ratio\n\
+             lstm,64,1,h,63,12,-inf\n",
+        );
+        let table = Table {
+            factors: factors(),
+            rows: vec![UnitQuantileRow {
+                key: key("lstm", ["64", "1"]),
+                quantity: "h".into(),
+                lag: 12,
+                min: f64::NEG_INFINITY,
+                q10: -4.0,
+                q25: -3.0,
+                median: -2.0,
+                q75: -1.5,
+                q90: -1.0,
+                max: -0.5,
+                zero_fraction: 0.0625,
+                n: 640,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,lag,min,q10,q25,median,q75,q90,max,\
+             zero_fraction,n\n\
+             lstm,64,1,h,12,-inf,-4,-3,-2,-1.5,-1,-0.5,0.0625,640\n",
         );
     }
 

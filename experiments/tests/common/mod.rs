@@ -32,7 +32,7 @@ hidden = 4
 pub const EVERYTHING: &str = r#"
 [record]
 gradients = true
-quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum"]
+quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum", "singular-values", "loss-state", "unit-gradient"]
 
 [[figure]]
 kind = "decay"
@@ -40,6 +40,15 @@ kind = "decay"
 [[figure]]
 kind = "rate"
 x = "lstm.forget_bias"
+
+[[figure]]
+kind = "singular-values"
+
+[[figure]]
+kind = "loss-state"
+
+[[figure]]
+kind = "unit-gradient"
 "#;
 
 /// The files below a folder by their relative names; folders end in `/` and hold nothing.

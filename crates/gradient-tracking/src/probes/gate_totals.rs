@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::cell::RecurrentCell;
-use crate::probe::{ForwardStep, Probe};
+use crate::probe::{ForwardStep, Probe, Watches};
 
 /// One gate over everything it was seen at.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -65,6 +65,13 @@ impl GateTotals {
 }
 
 impl Probe for GateTotals {
+    fn watches(&self) -> Watches {
+        Watches {
+            forward: true,
+            backward: false,
+        }
+    }
+
     fn forward(&mut self, step: &ForwardStep) {
         for ((_, totals), rows) in self.gates.iter_mut().zip(&self.rows) {
             for column in step.point.saved.column_iter() {

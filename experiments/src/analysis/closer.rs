@@ -1,0 +1,153 @@
+//! The tables of a closer look: singular values, loss × state, units.
+
+use decay_analysis::{Summary, quantile};
+
+use super::{Analysis, Replicates, arrays};
+use crate::grids;
+use crate::record::{Array, LOSS_STATE, RunRecord, SINGULAR_VALUES, UNIT};
+use crate::tables::{LossStateRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow};
+
+impl<'a> Replicates<'a> {
+    pub(super) fn singular_values(&self, table: &mut Table<SingularValueRow>) {
+        let arrays = self.arrays(SINGULAR_VALUES);
+        let Some(size) = arrays.first().map(|array| array.shape[1]) else {
+            return;
+        };
+        for (row, lag) in grids::lags(self.steps).into_iter().rev().enumerate().rev() {
+            for index in 0..size {
+                let place = row * size + index;
+                let Some(summary) = summary(&arrays, place, 0.0) else {
+                    continue;
+                };
+                table.rows.push(SingularValueRow {
+                    key: self.key.clone(),
+                    lag,
+                    index: index + 1,
+                    median: summary.median,
+                    q25: summary.q25,
+                    q75: summary.q75,
+                    n: summary.n,
+                });
+            }
+        }
+    }
+
+    /// Every loss starts from a unit adjoint for each sequence: ‖∂L_τ/∂h_τ‖ = √B.
+    pub(super) fn loss_state(&self, table: &mut Table<LossStateRow>) {
+        let log10_reference = 0.5 * (self.batch as f64).log10();
+        let states = grids::state_times(self.steps);
+        for quantity in self.names(LOSS_STATE) {
+            let arrays = self.arrays(&format!("{LOSS_STATE}{quantity}"));
+            for (row, tau) in grids::loss_times(self.steps).into_iter().enumerate() {
+                for (column, &t) in states.iter().enumerate().filter(|(_, t)| **t <= tau) {
+                    let place = row * states.len() + column;
+                    let Some(summary) = summary(&arrays, place, log10_reference) else {
+                        continue;
+                    };
+                    table.rows.push(LossStateRow {
+                        key: self.key.clone(),
+                        quantity: quantity.to_owned(),
+                        tau,
+                        t,
+                        median: summary.median,
+                        q25: summary.q25,
+                        q75: summary.q75,
+                        n: summary.n,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(super) fn units(&self, analysis: &mut Analysis) {
+        for quantity in self.names(UNIT) {
+            let name = format!("{UNIT}{quantity}");
+            let first = self.records.iter().find(|(replicate, _)| *replicate == 0);
+            if let Some((_, record)) = first {
+                self.unit_gradients(quantity, &name, record, &mut analysis.unit_gradients);
+            }
+            self.unit_quantiles(quantity, &name, &mut analysis.unit_quantiles);
+        }
+    }
+
+    fn unit_gradients(
+        &self,
+        quantity: &str,
+        name: &str,
+        record: &RunRecord,
+        table: &mut Table<UnitGradientRow>,
+    ) {
+        let Some(array) = record.arrays.get(name) else {
+            return;
+        };
+        let log10_ratio = arrays::log10_ratio(record);
+        let rows: Vec<&[f64]> = arrays::rows(array).collect();
+        for unit in 0..rows.first().map_or(0, |row| row.len()) {
+            // Rows are in the order of time.
+            let by_lag = grids::lags(self.steps).into_iter().zip(rows.iter().rev());
+            table.rows.extend(by_lag.map(|(lag, row)| UnitGradientRow {
+                key: self.key.clone(),
+                quantity: quantity.to_owned(),
+                unit,
+                lag,
+                log10_ratio: log10_ratio(row[unit]),
+            }));
+        }
+    }
+
+    fn unit_quantiles(&self, quantity: &str, name: &str, table: &mut Table<UnitQuantileRow>) {
+        let lags = grids::lags(self.steps);
+        for (place, &lag) in lags.iter().enumerate() {
+            let mut values: Vec<f64> = Vec::new();
+            for record in self.records() {
+                let array = record.arrays.get(name).into_iter();
+                let mut rows = array.flat_map(arrays::rows);
+                let row = rows.nth(lags.len() - 1 - place).unwrap_or_default();
+                values.extend(row.iter().copied().map(arrays::log10_ratio(record)));
+            }
+            if values.is_empty() {
+                continue;
+            }
+            values.sort_by(f64::total_cmp);
+            let zeros = values.partition_point(|value| *value == f64::NEG_INFINITY);
+            table.rows.push(UnitQuantileRow {
+                key: self.key.clone(),
+                quantity: quantity.to_owned(),
+                lag,
+                min: values[0],
+                q10: quantile(&values, 0.1),
+                q25: quantile(&values, 0.25),
+                median: quantile(&values, 0.5),
+                q75: quantile(&values, 0.75),
+                q90: quantile(&values, 0.9),
+                max: values[values.len() - 1],
+                zero_fraction: zeros as f64 / values.len() as f64,
+                n: values.len(),
+            });
+        }
+    }
+
+    /// The array of this name in every record.
+    fn arrays(&self, name: &str) -> Vec<&'a Array> {
+        let records = self.records();
+        records
+            .filter_map(|record| record.arrays.get(name))
+            .collect()
+    }
+
+    /// What follows `prefix` in the names of arrays, `h` before `c`.
+    fn names(&self, prefix: &'static str) -> Vec<&'a str> {
+        let first = self.first().into_iter();
+        let found = first.flat_map(move |record| arrays::with_prefix(record, prefix));
+        let mut names: Vec<&str> = found.map(|(name, _)| name).collect();
+        arrays::sort(&mut names);
+        names
+    }
+}
+
+/// Over replicates, of the value at one place, less a reference.
+fn summary(arrays: &[&Array], place: usize, reference: f64) -> Option<Summary> {
+    let values = arrays.iter().filter_map(|array| array.values.get(place));
+    let mut values: Vec<f64> = values.map(|value| value - reference).collect();
+    Summary::new(&mut values)
+}
