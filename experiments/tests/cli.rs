@@ -95,7 +95,7 @@ fn every_layer_is_recorded_tabled_and_drawn() {
     let config = r#"
         name = "layers"
         replicates = 2
-        sequence = { steps = 1500, batch = 2, input = { kind = "gaussian", size = 3 } }
+        sequence = { steps = 1000, batch = 2, input = { kind = "gaussian", size = 3 } }
         [[cell]]
         kind = "vanilla-rnn"
         hidden = 3
@@ -126,7 +126,7 @@ fn every_layer_is_recorded_tabled_and_drawn() {
     ended.says(&["4 runs computed", "0.h", "1.h"]);
 
     let curves = table(&lab, "out/curves.csv");
-    for lag in [0_usize, 1, 10, 1500] {
+    for lag in [0_usize, 1, 10, 1000] {
         let ratio = |quantity: &str| {
             let lag = lag.to_string();
             let row = [
@@ -142,7 +142,7 @@ fn every_layer_is_recorded_tabled_and_drawn() {
         assert_close(ratio("1.h"), halves, tolerance);
         assert_close(ratio("1.h_carried"), halves, tolerance);
         let lowest = halves + (lag as f64).log10();
-        if lag == 1500 {
+        if lag == 1000 {
             // At t = 0 nothing goes up within the step.
             assert_close(ratio("0.h"), lowest, tolerance);
         } else {

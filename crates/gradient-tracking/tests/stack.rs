@@ -353,8 +353,8 @@ fn the_paths_of_every_layer_add_up() {
 /// is as far below the lower one as 10⁻⁹⁰⁰, and still a number with all its digits.
 #[test]
 fn a_layer_far_below_its_neighbour_keeps_its_norm() {
-    let (steps, forget, recurrent) = (3000, 6.0, 0.5);
-    let forget_gate = 1.0 / (1.0 + (-forget as f64).exp());
+    let (steps, forget, recurrent) = (3000, 6.0_f64, 0.5_f64);
+    let forget_gate = 1.0 / (1.0 + (-forget).exp());
     // Below, f = σ(6) and nothing else acts on c; h = o·tanh c feeds a linear unit with W_hh = ½.
     let memory = Lstm::new(
         DMatrix::zeros(4, 1),

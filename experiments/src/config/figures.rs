@@ -24,15 +24,22 @@ struct FigureKeys {
     title: Option<String>,
 }
 
+/// What the rest of the configuration offers to figures.
+pub(super) struct Known<'a> {
+    pub axes: &'a [AxisDraft],
+    pub record: &'a Record,
+    /// The largest number of layers of any cell.
+    pub layers: usize,
+    pub set_keys: &'a [String],
+}
+
 impl Reader {
     /// Reads and checks the figures. A figure may name an axis that `--set` has just fixed or
     /// changed; it then loses that filter, or is left out, with a note instead of an error.
     pub fn figures(
         &self,
         tables: Option<Entry>,
-        axes: &[AxisDraft],
-        record: &Record,
-        set_keys: &[String],
+        known: &Known,
         notes: &mut Vec<String>,
     ) -> Result<Vec<FigureSpec>, ConfigError> {
         let mut figures: Vec<FigureSpec> = Vec::new();
@@ -54,7 +61,7 @@ impl Reader {
             }
         };
         for table in &tables {
-            let Some(figure) = self.figure(table, axes, record, set_keys, notes)? else {
+            let Some(figure) = self.figure(table, known, notes)? else {
                 continue;
             };
             if figures.iter().any(|earlier| earlier.name == figure.name) {
@@ -69,7 +76,8 @@ impl Reader {
             figures.push(figure);
         }
         let node = [Recorded::Adjoint, Recorded::Node];
-        if figures.is_empty() && node.iter().any(|kind| record.quantities.contains(kind)) {
+        let quantities = &known.record.quantities;
+        if figures.is_empty() && node.iter().any(|kind| quantities.contains(kind)) {
             figures.push(FigureSpec {
                 kind: FigureKind::Decay,
                 name: "decay".to_owned(),
@@ -85,11 +93,15 @@ impl Reader {
     fn figure(
         &self,
         table: &Node,
-        axes: &[AxisDraft],
-        record: &Record,
-        set_keys: &[String],
+        known: &Known,
         notes: &mut Vec<String>,
     ) -> Result<Option<FigureSpec>, ConfigError> {
+        let Known {
+            axes,
+            record,
+            layers,
+            set_keys,
+        } = *known;
         let keys: FigureKeys = self.read(table, "figure", &[])?;
         let name = keys.name.unwrap_or_else(|| write::name_of(&keys.kind));
         self.require(is_name(&name), table, "figure", "name", NAME)?;
@@ -139,7 +151,20 @@ impl Reader {
         let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
         let quantity = keys.quantity.as_deref().unwrap_or("h");
         // `0.h` is that of the lowest layer.
-        let (_, of_layer) = split_layer(quantity);
+        let (layer, of_layer) = split_layer(quantity);
+        if let Some(layer) = layer.filter(|layer| *layer >= layers || layers == 1) {
+            if set_keys.iter().any(|key| key.ends_with(".layers")) {
+                notes.push(format!(
+                    "figure `{name}` is left out: --set leaves no cell with a layer {layer}"
+                ));
+                return Ok(None);
+            }
+            let expected = match layers {
+                1 => "a quantity without a layer, as all cells have only one".to_owned(),
+                _ => format!("a layer from 0 to {}, as cells have no more", layers - 1),
+            };
+            return Err(self.invalid(table, "figure", "quantity", expected, None));
+        }
         let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == of_layer) else {
             let (place, _) = table.nearest(&["quantity"]);
             return Err(self.unknown_name(&place.span, "figure.quantity".to_owned(), &names));

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::cells::CellDraft;
+use super::figures::Known;
 use super::grid::{self, AxisDraft, Point, SETTABLE, Target};
 use super::reader::{Reader, is_name};
 use super::source::Source;
@@ -119,7 +120,14 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
         .collect::<Result<_, ConfigError>>()?;
     let grid = grid::expand(&reader, &root, &cells, &axes, &top)?;
     let mut notes = Vec::new();
-    let figures = reader.figures(figures, &axes, &top.record, &set_keys, &mut notes)?;
+    let layers = grid.iter().map(|point| point.cell.layers().len());
+    let known = Known {
+        axes: &axes,
+        record: &top.record,
+        layers: layers.max().unwrap_or(1),
+        set_keys: &set_keys,
+    };
+    let figures = reader.figures(figures, &known, &mut notes)?;
     Ok(Loaded {
         config: Config {
             name: top.name,

@@ -1144,6 +1144,35 @@ fn a_cell_may_have_equal_layers_or_list_them() {
 }
 
 #[test]
+fn a_figure_may_show_one_layer_that_there_is() {
+    let figure = |quantity: &str| {
+        let text = format!("{STACKS}\n[[figure]]\nkind = \"decay\"\nquantity = \"{quantity}\"\n");
+        Config::load(&text, "test.toml", &[])
+    };
+    let loaded = figure("1.c_carried").unwrap();
+    assert_eq!(
+        loaded.config.figures[0].quantity.as_deref(),
+        Some("1.c_carried")
+    );
+    for (quantity, expected) in [
+        ("2.h", "`figure.quantity`: expected a layer from 0 to 1"),
+        ("0.g", "`figure.quantity`: unknown name"),
+    ] {
+        let error = figure(quantity).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let single = STACKS
+        .split("[[cell]]\nkind = \"stack\"")
+        .next()
+        .unwrap()
+        .to_owned()
+        + "[[figure]]\nkind = \"decay\"\nquantity = \"1.h\"\n";
+    let sets = ["lstm.layers=1".to_owned()];
+    let loaded = Config::load(&single, "test.toml", &sets).unwrap();
+    assert!(loaded.notes[0].contains("left out"), "{:?}", loaded.notes);
+}
+
+#[test]
 fn an_axis_sets_a_key_of_every_layer_or_of_one() {
     let all = stacks(&["cell.hidden=[3]"]).unwrap();
     assert_eq!(
