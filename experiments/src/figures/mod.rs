@@ -54,9 +54,7 @@ pub struct Figure {
 #[derive(Debug, Error, PartialEq)]
 pub enum FigureError {
     /// A file the figure is drawn from is not there.
-    #[error(
-        "figure `{figure}` is drawn from {file}, which is not there; the command that made the folder writes it"
-    )]
+    #[error("figure `{figure}` is drawn from {file}, which is not there; `vangrad run` writes it")]
     MissingFile {
         /// The figure's name.
         figure: String,
@@ -66,6 +64,14 @@ pub enum FigureError {
     /// A file is not what it should be.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// A file that the figures of a trace are drawn from is not there.
+    #[error(
+        "the figures of a trace are drawn from {file}, which is not there; `vangrad trace` writes it"
+    )]
+    MissingOfTrace {
+        /// The file.
+        file: &'static str,
+    },
     /// `trace.json` is not what `trace` writes.
     #[error("trace.json: {reason}; the same `vangrad trace` writes it again")]
     Request {

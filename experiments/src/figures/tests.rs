@@ -815,7 +815,7 @@ fn missing_and_wrong_input_is_an_error_with_its_facts() {
     let message = |spec: &FigureSpec, files: &Files| try_draw(spec, files).unwrap_err().to_string();
     assert_eq!(
         message(&spec(FigureKind::Decay), &Files::new()),
-        "figure `figure` is drawn from curves.csv, which is not there; the command that made the folder writes it"
+        "figure `figure` is drawn from curves.csv, which is not there; `vangrad run` writes it"
     );
     assert_eq!(
         message(&spec(FigureKind::Phase), &files),

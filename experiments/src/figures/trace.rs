@@ -40,10 +40,7 @@ struct Curve {
 ///
 /// If a file is missing or malformed.
 pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>, FigureError> {
-    let missing = |file| FigureError::MissingFile {
-        figure: GRADIENTS.to_owned(),
-        file,
-    };
+    let missing = |file| FigureError::MissingOfTrace { file };
     let request = files("trace.json").ok_or_else(|| missing("trace.json"))?;
     let request: Request =
         serde_json::from_str(&request).map_err(|error| FigureError::Request {
