@@ -102,7 +102,7 @@ Examples:
   vangrad plot results/decay
   vangrad plot results/decay --format svg")]
     Plot {
-        /// A folder that `run` has made.
+        /// A folder that `run` or `trace` has made.
         #[arg(value_hint = ValueHint::DirPath)]
         results: PathBuf,
         /// What to write, separated by commas.
@@ -137,8 +137,30 @@ Examples:
     ///
     /// Reads a state dict saved as safetensors and sequences of inputs, and writes the norm of the
     /// gradient with respect to every layer's h_t and c_t at every step, without underflow, with
-    /// rates, half-lives and a figure.
-    /// Example: vangrad trace --weights model.safetensors --inputs x.safetensors --out traced
+    /// rates, half-lives and a figure. With --export-weights, the other way round: the networks of an
+    /// experiment as state dicts, so that PyTorch computes what `run` does.
+    #[command(after_long_help = "\
+Files, in the folder --out:
+  gradients.csv    log10 norms by layer, quantity and step
+  summary.json     rates, half-lives, effective memory, verdicts, gates
+  figures/         every figure as SVG and PNG
+  trace.json       what was traced
+With --export-weights:
+  networks/        state dict, inputs and gradient of the loss of every run
+  runs.csv         which run is which
+  trace.json       which experiment it was
+
+Exit codes:
+  0    done
+  1    some networks failed, which are named; the others are stored
+  2    bad usage or config, weights or inputs that cannot be used, a folder that
+       holds something else; nothing is created
+  130  stopped by Ctrl-C
+
+Examples:
+  vangrad trace --weights model.safetensors --inputs x.safetensors --out traced
+  vangrad trace --weights step-*.safetensors --inputs x.npy --out training
+  vangrad trace --export-weights experiments/configs/gates.toml --out exported")]
     Trace(TraceArguments),
     /// List the experiments that come with the program
     ///
@@ -220,14 +242,17 @@ pub struct RunArguments {
 /// The arguments of `trace`.
 #[derive(Debug, Args)]
 pub struct TraceArguments {
-    /// State dicts of an nn.RNN or nn.LSTM, saved as safetensors; several are checkpoints of one
-    /// training, in its order.
-    #[arg(long, value_name = "FILE", num_args = 1.., required_unless_present = "export_weights")]
+    /// State dicts of an nn.RNN or nn.LSTM, saved as safetensors
+    ///
+    /// Several are checkpoints of one training, in its order.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 1.., required_unless_present = "export_weights")]
     pub weights: Vec<PathBuf>,
-    /// The sequences: safetensors with `input` (T, B, I) and optionally `h_0`, `c_0` (layers, B,
-    /// H), `grad_output` (T, B, H) and `lengths` (B); or a .npy array (T, B, I) or (T, I); or a
-    /// .csv file with one row per step.
-    #[arg(long, value_name = "FILE", required_unless_present = "export_weights")]
+    /// The sequences: safetensors, .npy or .csv
+    ///
+    /// Safetensors with `input` (T, B, I) and optionally `h_0`, `c_0` (layers, B, H), `grad_output`
+    /// (T, B, H) and `lengths` (B); or a .npy array (T, B, I) or (T, I); or a .csv file with one row
+    /// per step.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "export_weights")]
     pub inputs: Option<PathBuf>,
     /// The recurrent module, if the state dict has several: encoder.lstm.
     #[arg(long, value_name = "NAME")]
@@ -239,13 +264,13 @@ pub struct TraceArguments {
     #[arg(long)]
     pub batch_first: bool,
     /// Instead, write the cells of an experiment as state dicts for PyTorch, with their inputs.
-    #[arg(long, value_name = "CONFIG", conflicts_with_all = ["weights", "inputs", "module", "batch_first"])]
+    #[arg(long, value_name = "CONFIG", value_hint = ValueHint::FilePath, conflicts_with_all = ["weights", "inputs", "module", "batch_first"])]
     pub export_weights: Option<PathBuf>,
     /// Override a key of that experiment.
     #[arg(long = "set", value_name = "KEY=VALUE", requires = "export_weights")]
     pub sets: Vec<String>,
     /// The folder to write to: a new one, or one that an earlier trace has written.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
     /// Write the tables, draw nothing.
     #[arg(long)]

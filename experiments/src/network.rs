@@ -2,6 +2,7 @@
 
 use cell_config::{InvalidConfig, WeightStreams};
 use gradient_tracking::CellShape;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use crate::registry::{Built, Cell};
@@ -110,17 +111,6 @@ impl Network {
 
 impl Serialize for Network {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Equal<'a> {
-            #[serde(flatten)]
-            cell: &'a Cell,
-            layers: usize,
-        }
-        #[derive(Serialize)]
-        struct Stack<'a> {
-            kind: &'static str,
-            layers: &'a [Cell],
-        }
         match self {
             Network::Equal { cell, layers: 1 } => cell.serialize(serializer),
             Network::Equal { cell, layers } => Equal {
@@ -137,6 +127,44 @@ impl Serialize for Network {
     }
 }
 
+/// A cell of several equal layers, as written in a configuration.
+#[derive(Serialize, JsonSchema)]
+struct Equal<'a> {
+    #[serde(flatten)]
+    #[schemars(skip)]
+    cell: &'a Cell,
+    /// Number of equal layers of this cell, each over the outputs of the one below.
+    #[schemars(default = "one_layer", range(max = MAX_LAYERS))]
+    layers: usize,
+}
+
+fn one_layer() -> usize {
+    1
+}
+
+/// Layers of any kinds, each over the outputs of the one below.
+#[derive(Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Stack<'a> {
+    #[schemars(skip)]
+    kind: &'static str,
+    /// The layers, the one that sees the inputs first: each the table of a cell, without `label`.
+    #[schemars(length(min = 1, max = MAX_LAYERS), with = "Vec<serde_json::Value>")]
+    layers: &'a [Cell],
+}
+
+impl Network {
+    /// The JSON Schema of the keys that a cell of any kind has beside its own as a `[[cell]]`.
+    pub fn equal_schema(generator: &mut SchemaGenerator) -> Schema {
+        Equal::json_schema(generator)
+    }
+
+    /// The JSON Schema of a stack's keys beside `kind` and `label`, without that of its layers.
+    pub fn stack_schema(generator: &mut SchemaGenerator) -> Schema {
+        Stack::json_schema(generator)
+    }
+}
+
 /// The beginning of the names of what is recorded of one layer of several: `0.` of the lowest.
 pub fn layer_prefix(layer: usize, layers: usize) -> String {
     match layers {
@@ -148,12 +176,18 @@ pub fn layer_prefix(layer: usize, layers: usize) -> String {
 /// The layer and the quantity of a name such as `0.h`; no layer in the name of a single one's.
 pub fn split_layer(name: &str) -> (Option<usize>, &str) {
     match name.split_once('.') {
-        Some((layer, quantity)) => match layer.parse() {
-            Ok(layer) => (Some(layer), quantity),
-            Err(_) => (None, name),
+        Some((layer, quantity)) => match layer_number(layer) {
+            None => (None, name),
+            layer => (layer, quantity),
         },
         None => (None, name),
     }
+}
+
+/// The layer of this number as [`layer_prefix`] writes it: no sign, no leading zeros.
+pub fn layer_number(text: &str) -> Option<usize> {
+    let layer: usize = text.parse().ok()?;
+    (layer.to_string() == text).then_some(layer)
 }
 
 #[cfg(test)]
@@ -211,6 +245,9 @@ mod tests {
         assert_eq!(split_layer("h"), (None, "h"));
         assert_eq!(split_layer("12.c_carried"), (Some(12), "c_carried"));
         assert_eq!(split_layer("weight.hh"), (None, "weight.hh"));
+        for other in ["00.h", "+0.h", " 0.h", ".h"] {
+            assert_eq!(split_layer(other), (None, other));
+        }
         assert_eq!(layer_prefix(0, 1), "");
         assert_eq!(layer_prefix(1, 2), "1.");
     }

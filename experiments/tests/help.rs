@@ -70,6 +70,12 @@ fn every_command_explains_itself_with_exit_codes_and_examples_that_parse() {
                     Config::load(&text, "example", &experiment.sets)
                         .unwrap_or_else(|error| panic!("{example}: {error}"));
                 }
+                cli::Command::Trace(arguments) => {
+                    if let Some(config) = arguments.export_weights {
+                        let text = std::fs::read_to_string(root.join(config)).unwrap();
+                        Config::load(&text, "example", &arguments.sets).unwrap();
+                    }
+                }
                 cli::Command::Plot { results, .. } | cli::Command::Verify { results, .. } => {
                     assert!(
                         root.join(&results).join("config.toml").exists(),
@@ -178,6 +184,9 @@ fn bash_completes_commands_and_options() {
         ("vangrad sch", "sch", "schema"),
         ("vangrad run --no", "--no", "--no-figures"),
         ("vangrad completions el", "el", "elvish"),
+        ("vangrad tr", "tr", "trace"),
+        ("vangrad trace --exp", "--exp", "--export-weights"),
+        ("vangrad trace --nonlinearity re", "re", "relu"),
         ("vangrad plot results --format p", "p", "png"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();

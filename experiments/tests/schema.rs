@@ -126,6 +126,8 @@ fn sample(key: &str, schema: &Value) -> Value {
         (_, Some("integer")) => json!(if key == "hidden" { 8 } else { 1 }),
         (_, Some("number")) => json!(2.5),
         (_, Some("string")) => json!("some-name"),
+        // The layers of a stack.
+        (_, Some("array")) => json!([smallest(kinds(&schema["items"])[0])]),
         _ => panic!("no sample for `{key}`: {schema}"),
     }
 }
@@ -196,6 +198,9 @@ fn the_walk_finds_the_tables_of_a_configuration() {
         "cell.0",
         "cell.0.recurrent_weights",
         "cell.0.forget_bias",
+        "cell.0.layers.0",
+        "cell.0.layers.0.recurrent_weights",
+        "cell.0.layers.0.forget_bias",
         "figure.0",
     ] {
         assert!(paths.contains(path), "{path} is not in {paths:?}");
@@ -326,7 +331,16 @@ fn candidates(schema: &Value) -> Vec<Value> {
         json!({ "chrono": 2.5 }),
         json!({ "init": "orthogonal", "gain": -1 }),
     ];
-    for names in [&schema["enum"], &schema["items"]["enum"]] {
+    for bound in [&schema["minimum"], &schema["maximum"]] {
+        let steps = bound.as_i64().into_iter().flat_map(|bound| {
+            let around = [bound.checked_sub(1), Some(bound), bound.checked_add(1)];
+            around.into_iter().flatten()
+        });
+        values.extend(steps.map(|value| json!(value)));
+    }
+    let listed = schema["anyOf"].as_array().into_iter().flatten();
+    let listed = listed.map(|schema| &schema["enum"]);
+    for names in listed.chain([&schema["enum"], &schema["items"]["enum"]]) {
         for name in names.as_array().into_iter().flatten() {
             values.push(name.clone());
             values.push(json!([name]));
@@ -491,7 +505,8 @@ fn every_shipped_and_every_resolved_configuration_is_valid() {
 #[test]
 fn axes_are_checked_by_key_and_value() {
     const BASE: &str = "name = \"x\"\nsequence.steps = 9\n[[cell]]\nkind = \"lstm\"\nhidden = 4\n\
-                        label = \"a\"\n[sweep]\n";
+                        label = \"a\"\n[[cell]]\nkind = \"stack\"\nlabel = \"s-1\"\nlayers = [\
+                        { kind = \"lstm\", hidden = 4 }, { kind = \"vanilla-rnn\", hidden = 4 }]\n[sweep]\n";
     let judge = Judge::new();
     for (line, is_valid) in [
         ("\"cell.hidden\" = [1, 2]", true),
@@ -509,6 +524,36 @@ fn axes_are_checked_by_key_and_value() {
         ("\"sequence.steps\" = [5, 6]", true),
         ("sequence.input.std = [0, 0.5]", true),
         ("loss.kind = [\"every-step\", \"terminal\"]", true),
+        ("a.layers = [1, 1000]", true),
+        ("\"cell.layers\" = [1, 2]", true),
+        ("\"s-1.hidden\" = [1, 2]", true),
+        ("\"s-1.0.hidden\" = [1, 2]", true),
+        ("\"cell.0.hidden\" = [1, 2]", true),
+        ("\"s-1.1\".activation = [\"tanh\"]", true),
+        ("s-1.1.activation = [\"tanh\"]", true),
+        ("s-1.\"1.activation\" = [\"tanh\"]", true),
+        ("s-1.0.\"recurrent_weights.gain\" = [0, 0.5]", true),
+        ("\"s-1.0.recurrent_weights.gain\" = [0, 0.5]", true),
+        ("\"s-1.0.forget_bias\" = [{ chrono = 20 }, 1]", true),
+        ("\"loss.hidden\" = [1, 2]", false),
+        ("\"fit.0.hidden\" = [1, 2]", false),
+        ("fit.hidden = [1, 2]", false),
+        ("a.layers = [0]", false),
+        ("a.layers = [1001]", false),
+        ("a.layers = [[{ kind = \"lstm\", hidden = 2 }]]", false),
+        ("\"s-1.0.hiden\" = [1, 2]", false),
+        ("\"s-1.0.hidden\" = [0]", false),
+        ("s-1.0.hiden = [1, 2]", false),
+        ("s-1.0.hidden = [0]", false),
+        ("s-1.\"0.hiden\" = [1, 2]", false),
+        ("\"s-1.00.hidden\" = [1, 2]", false),
+        ("\"s-1.+0.hidden\" = [1, 2]", false),
+        ("\"s-1.0.kind\" = [\"lstm\"]", false),
+        ("\"s-1.0.label\" = [\"b\"]", false),
+        ("\"s-1.0.layers\" = [1, 2]", false),
+        ("\"s-1.0\" = [{ kind = \"lstm\", hidden = 2 }]", false),
+        ("\"s-1.0.0.hidden\" = [1, 2]", false),
+        ("\"s-1.layers.0.hidden\" = [1, 2]", false),
         ("\"cell.hiden\" = [1, 2]", false),
         ("cell.hiden = [1, 2]", false),
         ("\"a.recurrent_weights.gian\" = [0, 0.5]", false),
@@ -535,6 +580,133 @@ fn axes_are_checked_by_key_and_value() {
     }
 }
 
+/// Keys and values in layers are tested with those of every other table; here is what a list of them
+/// adds, and a number.
+#[test]
+fn layers_are_checked_as_by_the_reader() {
+    let judge = Judge::new();
+    for (cell, is_valid) in [
+        (r#"kind = "lstm", hidden = 4, layers = 1"#, true),
+        (r#"kind = "vanilla-rnn", hidden = 4, layers = 1000"#, true),
+        (r#"kind = "lstm", hidden = 4, layers = 0"#, false),
+        (r#"kind = "lstm", hidden = 4, layers = 1001"#, false),
+        (r#"kind = "lstm", hidden = 4, layers = -1"#, false),
+        (r#"kind = "lstm", hidden = 4, layers = 1.5"#, false),
+        (r#"kind = "lstm", hidden = 4, layers = "2""#, false),
+        (r#"kind = "lstm", hidden = 4, layers = []"#, false),
+        (
+            r#"kind = "lstm", hidden = 4, layers = [{ kind = "lstm", hidden = 2 }]"#,
+            false,
+        ),
+        (r#"kind = "stack""#, false),
+        (r#"kind = "stack", layers = 2"#, false),
+        (r#"kind = "stack", layers = []"#, false),
+        (r#"kind = "stack", layers = [2]"#, false),
+        (r#"kind = "stack", layers = ["lstm"]"#, false),
+        (
+            r#"kind = "stack", layers = { kind = "lstm", hidden = 2 }"#,
+            false,
+        ),
+        (
+            r#"kind = "stack", hidden = 2, layers = [{ kind = "lstm", hidden = 2 }]"#,
+            false,
+        ),
+    ] {
+        agree(&judge, cell, is_valid);
+    }
+    for (layer, is_valid) in [
+        (r#"kind = "lstm", hidden = 2"#, true),
+        (
+            r#"kind = "lstm", hidden = 2, forget_bias = { chrono = 9 }"#,
+            true,
+        ),
+        (
+            r#"hidden = 2, kind = "vanilla-rnn", activation = "relu""#,
+            true,
+        ),
+        ("", false),
+        ("hidden = 2", false),
+        (r#"kind = "lstm""#, false),
+        (r#"kind = "lstn", hidden = 2"#, false),
+        (r#"kind = "lstm", hidden = 0"#, false),
+        (r#"kind = "lstm", hidden = 2, hiden = 2"#, false),
+        (r#"kind = "lstm", hidden = 2, activation = "relu""#, false),
+        (
+            r#"kind = "lstm", hidden = 2, recurrent_weights = { gian = 2 }"#,
+            false,
+        ),
+        (r#"kind = "lstm", hidden = 2, label = "lower""#, false),
+        (r#"kind = "lstm", hidden = 2, layers = 2"#, false),
+        (r#"kind = "stack""#, false),
+        (
+            r#"kind = "stack", layers = [{ kind = "lstm", hidden = 2 }]"#,
+            false,
+        ),
+    ] {
+        let good = r#"{ kind = "vanilla-rnn", hidden = 3 }"#;
+        // The lowest layer, and one above it.
+        for layers in [
+            format!("{{ {layer} }}, {good}"),
+            format!("{good}, {{ {layer} }}"),
+        ] {
+            agree(
+                &judge,
+                &format!(r#"kind = "stack", layers = [{layers}]"#),
+                is_valid,
+            );
+        }
+    }
+}
+
+#[test]
+fn as_many_layers_are_listed_as_by_the_reader() {
+    let judge = Judge::new();
+    let layers = |number| vec![r#"{ kind = "lstm", hidden = 2 }"#; number].join(", ");
+    for (number, is_valid) in [(1, true), (1000, true), (1001, false)] {
+        let cell = format!(r#"kind = "stack", layers = [{}]"#, layers(number));
+        agree(&judge, &cell, is_valid);
+    }
+}
+
+/// Schema and reader say the same of an experiment with this cell.
+#[track_caller]
+fn agree(judge: &Judge, cell: &str, is_valid: bool) {
+    let text = format!("name = \"x\"\nsequence.steps = 9\ncell = [{{ {cell} }}]\n");
+    let read = Config::load(&text, "test.toml", &[]);
+    assert_eq!(read.is_ok(), is_valid, "the reader on {cell}: {read:?}");
+    let problems = judge.problems(&parse(&text));
+    assert_eq!(problems.is_empty(), is_valid, "{cell}: {problems:?}");
+}
+
+#[test]
+fn a_figure_shows_the_quantities_of_layers_that_the_reader_knows() {
+    const BASE: &str = "name = \"x\"\nsequence.steps = 9\n[[cell]]\nkind = \"lstm\"\nhidden = 4\n\
+                        layers = 12\n[record]\nquantities = [\"adjoint\", \"input-gradient\"]\n\
+                        [[figure]]\nkind = \"decay\"\n";
+    let judge = Judge::new();
+    for (quantity, is_valid) in [
+        ("h", true),
+        ("0.h", true),
+        ("11.c_carried", true),
+        ("x", true),
+        ("0.x", false),
+        ("0.g", false),
+        ("00.h", false),
+        ("+0.h", false),
+        (".h", false),
+        ("0.", false),
+        ("0.0.h", false),
+        ("h.0", false),
+        ("0_h", false),
+    ] {
+        let text = format!("{BASE}quantity = \"{quantity}\"\n");
+        let read = Config::load(&text, "test.toml", &[]);
+        assert_eq!(read.is_ok(), is_valid, "the reader on {quantity}: {read:?}");
+        let problems = judge.problems(&parse(&text));
+        assert_eq!(problems.is_empty(), is_valid, "{quantity}: {problems:?}");
+    }
+}
+
 /// What editors show must name the key, as an `if`/`then` per kind does and a `oneOf` does not.
 #[test]
 fn a_mistake_in_a_cell_is_told_by_its_key() {
@@ -544,6 +716,24 @@ fn a_mistake_in_a_cell_is_told_by_its_key() {
             "name = \"x\"\nsequence.steps = 9\n[[cell]]\nkind = \"lstm\"\nhidden = 4\n{line}\n"
         ))
     };
+    let stack = |layer: &str| {
+        parse(&format!(
+            "name = \"x\"\nsequence.steps = 9\n[[cell]]\nkind = \"stack\"\nlayers = [\
+             {{ kind = \"lstm\", hidden = 4 }}, {{ kind = \"vanilla-rnn\", {layer} }}]\n"
+        ))
+    };
+    for (layer, says) in [
+        ("hidden = 0", "/cell/0/layers/1/hidden: "),
+        ("hidden = 4, forget_bias = 1", "/cell/0/layers/1: "),
+        (
+            "hidden = 4, recurrent_weights.gain = -1",
+            "/cell/0/layers/1/recurrent_weights/gain: ",
+        ),
+    ] {
+        let problems = judge.problems(&stack(layer));
+        let all_say = problems.iter().all(|problem| problem.starts_with(says));
+        assert!(!problems.is_empty() && all_say, "{layer}: {problems:?}");
+    }
     for (line, says) in [
         ("hiden = 3", "hiden"),
         ("activation = \"tanh\"", "activation"),

@@ -9,7 +9,9 @@ use serde::de::IgnoredAny;
 use super::grid::{self, AxisDraft};
 use super::reader::{NAME, Reader, is_name};
 use super::tree::{Entry, Node, Value};
-use super::{ConfigError, FigureKind, FigureSpec, QUANTITIES, Record, Recorded, write};
+use super::{
+    ConfigError, FigureKind, FigureSpec, OF_NO_LAYER, QUANTITIES, Record, Recorded, write,
+};
 use crate::network::split_layer;
 
 #[derive(Deserialize)]
@@ -169,6 +171,10 @@ impl Reader {
                 1 => "a quantity without a layer, as all cells have only one".to_owned(),
                 _ => format!("a layer from 0 to {}, as cells have no more", layers - 1),
             };
+            return Err(self.invalid(table, "figure", "quantity", expected, None));
+        }
+        if layer.is_some() && of_layer == OF_NO_LAYER {
+            let expected = format!("`{OF_NO_LAYER}` without a layer: it is the network's");
             return Err(self.invalid(table, "figure", "quantity", expected, None));
         }
         let Some((_, recorded)) = QUANTITIES.iter().find(|(name, _)| *name == of_layer) else {

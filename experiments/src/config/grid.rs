@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::top::Top;
 use super::tree::{Entry, Node, Value};
 use super::{Axis, ConfigError, Loss, Recorded, Sequence, schema};
-use crate::network::{Network, STACK};
+use crate::network::{Network, STACK, layer_number};
 use crate::registry::Cell;
 
 /// One grid point: a cell with one value of every axis that applies to it.
@@ -199,7 +199,7 @@ impl CellDraft {
                 Vec::new()
             };
         }
-        let one: Option<usize> = first.parse().ok();
+        let one = layer_number(first);
         let path = if one.is_some() { rest } else { path };
         let layers = self.layer_kinds.iter().enumerate();
         layers

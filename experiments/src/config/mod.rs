@@ -67,7 +67,7 @@ pub struct Config {
     pub cells: Vec<CellEntry>,
     /// Axes of the grid, in the order of the file: each a list of values for a key of `sequence` or
     /// `loss`, for `seed`, or for a cell's key. `cell.KEY` addresses every cell that has it,
-    /// `LABEL.KEY` one.
+    /// `LABEL.KEY` one; of a stack that is every layer that has it, `LABEL.0.KEY` the lowest alone.
     #[schemars(
         default = "BTreeMap::<String, Vec<serde_json::Value>>::new",
         with = "BTreeMap<String, Vec<serde_json::Value>>"
@@ -321,7 +321,7 @@ pub struct FigureSpec {
     /// File stem, in `figures/`; the kind if not given.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// The quantity drawn.
+    /// The quantity drawn: of every layer, or of one, counted from 0 at the inputs, as in `0.h`.
     #[schemars(default = "FigureSpec::quantity_unless_given")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<String>,
@@ -420,6 +420,9 @@ const QUANTITIES: [(&str, &[Recorded]); 10] = [
     ("weight_ih", &[Recorded::ParameterContributions]),
     ("bias", &[Recorded::ParameterContributions]),
 ];
+
+/// The only one of them that is the network's, and no layer's.
+const OF_NO_LAYER: &str = "x";
 
 impl Config {
     /// Reads, completes and checks an experiment. `file` names the text in errors; `sets` are the

@@ -125,6 +125,11 @@ fn sizes() -> impl Strategy<Value = Vec<String>> {
     sizes.prop_map(|sizes| sizes.iter().map(ToString::to_string).collect())
 }
 
+fn depths() -> impl Strategy<Value = Vec<String>> {
+    let depths = prop::collection::btree_set(1..5, 1..4);
+    depths.prop_map(|depths| depths.iter().map(ToString::to_string).collect())
+}
+
 fn halves() -> impl Strategy<Value = Vec<String>> {
     let half = |number: &i32| format!("{:?}", f64::from(*number) / 2.0);
     let numbers = prop::collection::btree_set(-999..999, 1..4);
@@ -141,9 +146,12 @@ fn axes() -> impl Strategy<Value = Vec<(&'static str, Vec<String>)>> {
         (Just("b.bias"), halves()),
         (Just("cell.recurrent_weights.init"), names(SCHEMES)),
         (Just("loss.kind"), names(LOSSES)),
+        (Just("a.layers"), depths()),
+        (Just("s.1.bias"), halves()),
+        (Just("s.forget_bias"), halves()),
     );
-    axes.prop_flat_map(|(a, b, c, d, e, f, g)| {
-        subsequence(vec![a, b, c, d, e, f, g], 0..=3).prop_shuffle()
+    axes.prop_flat_map(|(a, b, c, d, e, f, g, h, i, j)| {
+        subsequence(vec![a, b, c, d, e, f, g, h, i, j], 0..=3).prop_shuffle()
     })
 }
 
@@ -202,7 +210,10 @@ fn experiments() -> impl Strategy<Value = String> {
         let (name, seed, replicates) = head;
         let (steps, batch, input) = sequence;
         let (kind, truncation) = loss;
-        let (axes, (quantities, gradients), fit, titles) = rest;
+        let (mut axes, (quantities, gradients), fit, titles) = rest;
+        // Not every configuration has the stack.
+        let has_stack = cells.contains("\"stack\"");
+        axes.retain(|(key, _)| has_stack || !key.starts_with("s."));
         let axis =
             |(key, values): &(&str, Vec<String>)| format!("\"{key}\" = [{}]\n", values.join(", "));
         let sweep: String = axes.iter().map(axis).collect();

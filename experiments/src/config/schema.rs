@@ -10,13 +10,15 @@
 //! out all their keys (for completion) before `if`/`then` picks those of one kind (for errors that
 //! name the key, which `oneOf` does not).
 
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::grid::SWEPT;
 use super::load::TOP_KEYS;
 use super::reader::MAX_SIZE;
-use super::{Config, FigureKind, Input, QUANTITIES, write};
+use super::{Config, FigureKind, Input, OF_NO_LAYER, QUANTITIES, write};
+use crate::network::{Network, STACK};
 use crate::registry::Cell;
 
 type Object = Map<String, Value>;
@@ -30,16 +32,14 @@ pub(super) fn schema() -> Value {
     });
     let mut generator = settings.into_generator();
     let mut root = generator.root_schema_for::<Config>().to_value();
-    let cells = Cell::schemas(&mut generator)
-        .into_iter()
-        .map(|(kind, schema)| (kind, schema.to_value()));
+    let layers = Layers::new(&mut generator);
     tidy(&mut root);
 
     let tables = &mut root["properties"];
     by_kind_of_input(&mut tables["sequence"]["properties"]["input"]);
-    by_kind_of_cell(&mut tables["cell"]["items"], cells);
+    by_kind_of_cell(&mut tables["cell"]["items"], &layers);
     by_kind_of_figure(&mut tables["figure"]["items"]);
-    let axes = axes(tables);
+    let axes = axes(tables, &layers);
     tables["sweep"]
         .as_object_mut()
         .expect("a map is an object")
@@ -63,7 +63,9 @@ pub(super) fn paths_to(name: &str) -> Vec<String> {
             if key == name && path != name {
                 found.push(path.clone());
             }
-            for inner in std::iter::once(schema).chain(schema.get("items")) {
+            // Of the lists, only those of the top level are addressed by their key.
+            let items = schema.get("items").filter(|_| path == *key);
+            for inner in std::iter::once(schema).chain(items) {
                 collect(inner, &path, name, found);
             }
         }
@@ -76,12 +78,28 @@ pub(super) fn paths_to(name: &str) -> Vec<String> {
 // ---- tables with a kind -----------------------------------------------------------------------
 
 /// The closed schema of one kind of table.
+#[derive(Clone)]
 struct Branch {
     kind: String,
     schema: Value,
 }
 
 impl Branch {
+    /// From the schema that a table of this kind derives.
+    fn new(kind: &str, mut schema: Value) -> Self {
+        tidy(&mut schema);
+        Self {
+            kind: kind.to_owned(),
+            schema,
+        }
+    }
+
+    fn properties_mut(&mut self) -> &mut Object {
+        self.schema["properties"]
+            .as_object_mut()
+            .expect("a table has keys")
+    }
+
     fn properties(&self) -> &Object {
         self.schema["properties"]
             .as_object()
@@ -103,25 +121,65 @@ fn by_kind_of_input(input: &mut Value) {
     *input = by_kind(input, branches.collect(), "What kind of input.", default);
 }
 
-fn by_kind_of_cell<'k>(cell: &mut Value, kinds: impl Iterator<Item = (&'k str, Value)>) {
+/// What `[[cell]]` and `[sweep]` have in common.
+struct Layers {
+    /// One cell of each kind, as a layer of a stack has it: without `label` and `layers`.
+    cells: Vec<Branch>,
+    /// Those together.
+    layer: Value,
+    /// The key `layers` of a cell of any kind.
+    equal: Object,
+    /// The keys of a stack.
+    stack: Branch,
+}
+
+impl Layers {
+    fn new(generator: &mut SchemaGenerator) -> Self {
+        let cells = Cell::schemas(generator).into_iter();
+        let cells: Vec<Branch> = cells
+            .map(|(kind, schema)| Branch::new(kind, schema.to_value()))
+            .collect();
+        let layer = by_kind(&json!({}), cells.clone(), KIND_OF_CELL, None);
+        let equal = Branch::new("", Network::equal_schema(generator).to_value());
+        let mut stack = Branch::new(STACK, Network::stack_schema(generator).to_value());
+        stack.schema["properties"]["layers"]["items"] = layer.clone();
+        Self {
+            cells,
+            layer,
+            equal: equal.properties().clone(),
+            stack,
+        }
+    }
+}
+
+const KIND_OF_CELL: &str = "What kind of cell.";
+
+fn by_kind_of_cell(cell: &mut Value, layers: &Layers) {
     let mut label = cell["properties"]["label"].take();
     label["not"] = json!({ "enum": TOP_KEYS });
-    let branches = kinds.map(|(kind, mut schema)| {
-        tidy(&mut schema);
-        let mut label = label.clone();
-        label["default"] = json!(kind);
-        schema["properties"]["label"] = label;
-        Branch {
-            kind: kind.to_owned(),
-            schema,
-        }
+    let single = layers.cells.iter().cloned().map(|mut branch| {
+        branch.properties_mut().extend(layers.equal.clone());
+        branch
     });
-    *cell = by_kind(cell, branches.collect(), "What kind of cell.", None);
+    let branches = single.chain([layers.stack.clone()]).map(|mut branch| {
+        let mut label = label.clone();
+        label["default"] = json!(branch.kind);
+        branch.properties_mut().insert("label".to_owned(), label);
+        branch
+    });
+    *cell = by_kind(cell, branches.collect(), KIND_OF_CELL, None);
 }
 
 fn by_kind_of_figure(figure: &mut Value) {
     let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
-    figure["properties"]["quantity"]["enum"] = json!(names);
+    let of_a_layer: Vec<&str> = names
+        .iter()
+        .filter(|name| **name != OF_NO_LAYER)
+        .copied()
+        .collect();
+    let of_a_layer = format!(r"^{LAYER}\.({})$", of_a_layer.join("|"));
+    figure["properties"]["quantity"]["anyOf"] =
+        json!([{ "enum": names }, { "pattern": of_a_layer }]);
     let kind = figure["properties"]["kind"].clone();
     let docs = &kind["x-taplo"]["docs"]["enumValues"];
     let kinds = kind["enum"].as_array().into_iter().flatten();
@@ -259,42 +317,100 @@ fn either<'s>(schemas: impl Iterator<Item = &'s Value>) -> Value {
     }
     match <[Value; 1]>::try_from(different) {
         Ok([only]) => only,
-        Err(different) => json!({ "anyOf": different }),
+        Err(different) => by_type(&different).unwrap_or_else(|| json!({ "anyOf": different })),
     }
+}
+
+/// One schema for whole numbers and lists, if each keyword is of one of the two alone. Unlike `anyOf`,
+/// it tells a mistake in a list by its place in there.
+fn by_type(schemas: &[Value]) -> Option<Value> {
+    const OF_ONE_TYPE: [&str; 6] = [
+        "minimum",
+        "maximum",
+        "items",
+        "minItems",
+        "maxItems",
+        "uniqueItems",
+    ];
+    let mut types: Vec<&str> = Vec::new();
+    let mut whole = Object::new();
+    for schema in schemas {
+        for (key, value) in schema.as_object()? {
+            match (key.as_str(), value.as_str()) {
+                ("type", Some(name @ ("integer" | "array"))) if !types.contains(&name) => {
+                    types.push(name);
+                }
+                (key, _) if OF_ONE_TYPE.contains(&key) && !whole.contains_key(key) => {
+                    whole.insert(key.to_owned(), value.clone());
+                }
+                _ => return None,
+            }
+        }
+    }
+    (types.len() == schemas.len()).then(|| {
+        whole.insert("type".to_owned(), json!(types));
+        Value::Object(whole)
+    })
 }
 
 // ---- [sweep] ----------------------------------------------------------------------------------
 
+/// What may stand for a label and for the number of a layer.
+const LABEL: &str = "[A-Za-z0-9_-]+";
+const LAYER: &str = "(0|[1-9][0-9]*)";
+
 /// What `[sweep]` may hold: every key of a run as a path, dotted or in nested tables, with a list of
-/// its values. Cells have labels that only the file knows, hence patterns.
-fn axes(tables: &Value) -> Object {
+/// its values. Cells have labels and numbers of layers that only the file knows, hence patterns.
+fn axes(tables: &Value, layers: &Layers) -> Object {
     let of_top = |key: &&str| (tables.get(*key)).map(|schema| ((*key).to_owned(), schema.clone()));
     let top: Object = SWEPT.iter().filter_map(of_top).collect();
-    let mut cell = tables["cell"]["items"].clone();
-    if let Some(keys) = cell["properties"].as_object_mut() {
-        keys.retain(|key, _| key != "kind" && key != "label");
+    let top = axes_below(&top);
+    let mut layer = layers.layer.clone();
+    if let Some(keys) = layer["properties"].as_object_mut() {
+        keys.remove("kind");
     }
-    let (top, cell) = (axes_below(&top), axes_of(&cell));
+    let (layer, number) = (axes_of(&layer), axes_below(&layers.equal));
+    let mut cell = layer.clone();
+    cell.extend(number.clone());
 
-    const LABEL: &str = "[A-Za-z0-9_-]+";
     let escaped = |path: &String| path.replace('.', r"\.");
-    let patterns: Object = cell
-        .iter()
-        .map(|(path, axis)| (format!(r"^{LABEL}\.{}$", escaped(path)), axis.clone()))
-        .collect();
     let names = |axes: &Object| axes.keys().map(escaped).collect::<Vec<_>>().join("|");
-    let known = format!(r"^({}|{LABEL}(\.({}))?)$", names(&top), names(&cell));
+    let patterns = |below: &str, axes: &Object| -> Object {
+        axes.iter()
+            .map(|(path, axis)| (format!(r"^{below}\.{}$", escaped(path)), axis.clone()))
+            .collect()
+    };
+    let of_a_layer = json!({
+        "description": "Axes of this layer of a stack, counted from 0 at the inputs.",
+        "type": "object",
+        "properties": layer,
+        "additionalProperties": false,
+    });
+    let mut of_layers = patterns(LAYER, &layer);
+    of_layers.insert(format!("^{LAYER}$"), of_a_layer.clone());
     let of_a_cell = json!({
         "description": "Axes of the cell with this label, or of every cell for `cell`.",
         "type": "object",
         "properties": cell,
+        "patternProperties": of_layers,
         "additionalProperties": false,
     });
+    let mut by_label = patterns(&format!(r"{LABEL}(\.{LAYER})?"), &layer);
+    by_label.extend(patterns(LABEL, &number));
+    by_label.insert(format!(r"^{LABEL}\.{LAYER}$"), of_a_layer);
+    let (of_cell, of_layer) = (names(&cell), names(&layer));
+    let labelled = format!(r"^{LABEL}(\.({of_cell}|{LAYER}(\.({of_layer}))?))?$");
+    let no_label: Vec<&str> = TOP_KEYS.into_iter().filter(|key| *key != "cell").collect();
+    let no_label = format!(r"^({})(\.|$)", no_label.join("|"));
+    let known = json!({ "anyOf": [
+        { "pattern": format!("^({})$", names(&top)) },
+        { "pattern": labelled, "not": { "pattern": no_label } },
+    ] });
     let mut sweep = Object::new();
     sweep.insert("properties".to_owned(), Value::Object(top));
-    sweep.insert("patternProperties".to_owned(), Value::Object(patterns));
+    sweep.insert("patternProperties".to_owned(), Value::Object(by_label));
     sweep.insert("additionalProperties".to_owned(), of_a_cell);
-    sweep.insert("propertyNames".to_owned(), json!({ "pattern": known }));
+    sweep.insert("propertyNames".to_owned(), known);
     sweep
 }
 

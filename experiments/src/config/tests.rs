@@ -1442,6 +1442,11 @@ fn a_figure_may_show_one_layer_that_there_is() {
     for (quantity, expected) in [
         ("2.h", "`figure.quantity`: expected a layer from 0 to 1"),
         ("0.g", "`figure.quantity`: unknown name"),
+        ("00.h", "`figure.quantity`: unknown name"),
+        (
+            "0.x",
+            "`figure.quantity`: expected `x` without a layer: it is the network's",
+        ),
     ] {
         let error = figure(quantity).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
@@ -1481,6 +1486,15 @@ fn an_axis_sets_a_key_of_every_layer_or_of_one() {
         error.contains("`mixed.0.hidden`: expected a key that no other axis sets"),
         "{error}"
     );
+}
+
+/// A layer's keys are addressed by its number, not through `layers`.
+#[test]
+fn a_key_of_a_layer_is_sought_in_the_cell() {
+    assert_eq!(super::schema::paths_to("hidden"), ["cell.hidden"]);
+    let text = STACKS.replace("label = \"mixed\"", "hidden = 3");
+    let error = Config::load(&text, "test.toml", &[]).unwrap_err();
+    assert!(!error.to_string().contains("layers.hidden"), "{error}");
 }
 
 #[test]
