@@ -370,6 +370,11 @@ impl LayerChunk<'_> {
                 },
                 safe_squares(),
             );
+            assert!(
+                (1..=to - from).contains(&done),
+                "{done} of {} steps were taken back",
+                to - from
+            );
             let from = to - done;
             for of_step in adjoint_exponents[from * batch..to * batch].chunks_exact_mut(batch) {
                 of_step.copy_from_slice(exponents);
