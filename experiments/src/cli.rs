@@ -55,7 +55,8 @@ Files, in the results folder:
   figures/         every figure as SVG and PNG
   records/         the raw curves of every run, as safetensors
   manifest.json    version, machine, times
-  laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv where [record] asks for them
+  laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv, singular-values.csv,
+  loss-state.csv, unit-gradients.csv, unit-quantiles.csv where [record] asks for them
 
 Exit codes:
   0    done

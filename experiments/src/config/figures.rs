@@ -264,14 +264,11 @@ impl Reader {
         kind: FigureKind,
         quantity: Option<&str>,
     ) -> Result<(), ConfigError> {
-        let allowed: &[&str] = match kind {
-            FigureKind::SingularValues => &[],
-            _ => &["h", "c"],
-        };
+        let allowed = kind.quantities();
         match quantity {
             Some(quantity) if !allowed.contains(&split_layer(quantity).1) => {
                 let kind = write::name_of(&kind);
-                let (expected, remedy) = match allowed {
+                let (expected, remedy) = match allowed[..] {
                     [] => (
                         format!("no quantity for a figure of kind `{kind}`"),
                         "remove `quantity`: this figure shows the whole state",

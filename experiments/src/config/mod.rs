@@ -79,7 +79,8 @@ pub struct Config {
     /// Lag window of the fits.
     #[schemars(default)]
     pub fit: Fit,
-    /// What to draw; nothing if no `h` is recorded and nothing given.
+    /// What to draw. If nothing is given: the decay of `h`, where that is recorded, and one figure for
+    /// each of `singular-values`, `loss-state` and `unit-gradient` that is.
     #[schemars(rename = "figure", default = "FigureSpec::unless_given")]
     pub figures: Vec<FigureSpec>,
 }
@@ -372,9 +373,17 @@ impl FigureKind {
         let found = Self::OF_ONE.iter().find(|(kind, _)| *kind == self);
         found.map(|(_, recorded)| *recorded)
     }
-}
 
-impl FigureKind {
+    /// The quantities that a figure of this kind may show, without their layers; none if it shows no
+    /// single one.
+    fn quantities(self) -> Vec<&'static str> {
+        match self {
+            Self::SingularValues => Vec::new(),
+            Self::LossState | Self::UnitGradient => vec!["h", "c"],
+            _ => QUANTITIES.iter().map(|(name, _)| *name).collect(),
+        }
+    }
+
     /// Whether a figure of this kind has a sweep key on its x-axis.
     pub fn has_factor_axis(self) -> bool {
         matches!(self, Self::Phase | Self::Rate | Self::HalfLife)

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::grid::SWEPT;
 use super::load::TOP_KEYS;
 use super::reader::MAX_SIZE;
-use super::{Config, FigureKind, Input, OF_NO_LAYER, QUANTITIES, write};
+use super::{Config, FigureKind, Input, OF_NO_LAYER, write};
 use crate::network::{Network, STACK};
 use crate::registry::Cell;
 
@@ -171,15 +171,6 @@ fn by_kind_of_cell(cell: &mut Value, layers: &Layers) {
 }
 
 fn by_kind_of_figure(figure: &mut Value) {
-    let names: Vec<&str> = QUANTITIES.iter().map(|(name, _)| *name).collect();
-    let of_a_layer: Vec<&str> = names
-        .iter()
-        .filter(|name| **name != OF_NO_LAYER)
-        .copied()
-        .collect();
-    let of_a_layer = format!(r"^{LAYER}\.({})$", of_a_layer.join("|"));
-    figure["properties"]["quantity"]["anyOf"] =
-        json!([{ "enum": names }, { "pattern": of_a_layer }]);
     let kind = figure["properties"]["kind"].clone();
     let docs = &kind["x-taplo"]["docs"]["enumValues"];
     let kinds = kind["enum"].as_array().into_iter().flatten();
@@ -187,8 +178,10 @@ fn by_kind_of_figure(figure: &mut Value) {
         let mut schema = figure.clone();
         schema["description"] = docs[k].clone();
         schema["properties"]["name"]["default"] = kind.clone();
-        let has_axis = serde_json::from_value::<FigureKind>(kind.clone())
-            .is_ok_and(FigureKind::has_factor_axis);
+        let of_kind: FigureKind =
+            serde_json::from_value(kind.clone()).expect("the schema names kinds of figures");
+        let has_axis = of_kind.has_factor_axis();
+        set_quantities(&mut schema, &of_kind.quantities());
         require(&mut schema, "name", false);
         require(&mut schema, "x", has_axis);
         if !has_axis && let Some(properties) = schema["properties"].as_object_mut() {
@@ -202,6 +195,24 @@ fn by_kind_of_figure(figure: &mut Value) {
     let branches = branches.collect();
     let about = first_paragraph(&kind["description"]);
     *figure = by_kind(figure, branches, &about, None);
+}
+
+/// What `quantity` may be in a figure, if it may be anything: one of `names`, of all layers or of one.
+fn set_quantities(figure: &mut Value, names: &[&str]) {
+    let Some(properties) = figure["properties"].as_object_mut() else {
+        return;
+    };
+    if names.is_empty() {
+        properties.remove("quantity");
+        return;
+    }
+    let of_a_layer: Vec<&str> = names
+        .iter()
+        .filter(|name| **name != OF_NO_LAYER)
+        .copied()
+        .collect();
+    let of_a_layer = format!(r"^{LAYER}\.({})$", of_a_layer.join("|"));
+    properties["quantity"]["anyOf"] = json!([{ "enum": names }, { "pattern": of_a_layer }]);
 }
 
 /// A table whose other keys depend on its `kind`. What is said of `table` as a whole stays.
