@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use benches::settings;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use kernels::Buffer;
 use kernels::simd::{LANES, Pass, Simd, run};
 
 /// More sums than the latency of an instruction times the number that start per cycle.
@@ -67,7 +68,9 @@ fn machine(c: &mut Criterion) {
         });
     });
     for kib in [32, 512, 2048, 8192] {
-        let values = vec![1.0; kib * 1024 / 8];
+        let mut values = Buffer::new();
+        values.resize(kib * 1024 / 8);
+        values.fill(1.0);
         group.throughput(Throughput::Bytes((kib * 1024) as u64));
         group.bench_function(BenchmarkId::new("read", format!("{kib}KiB")), |b| {
             b.iter(|| run(Read(black_box(&values))));
