@@ -165,6 +165,14 @@ enum Loss<'a> {
 }
 
 impl AdjointSource for Loss<'_> {
+    fn before(&self, t: usize) -> usize {
+        match self {
+            Loss::HalfSquaredNorm { steps } if t > *steps => *steps,
+            Loss::HalfSquaredNorm { .. } => 0,
+            Loss::Given(_) => t - 1,
+        }
+    }
+
     fn inject(&mut self, t: usize, output: View, mut adjoint: ViewMut) -> bool {
         match self {
             Loss::HalfSquaredNorm { steps } => {
