@@ -7,7 +7,9 @@ Of several CSV files the fastest time counts.
 `best peer` is the fastest of PyTorch (autograd with retain_grad, or backpropagation by hand) and JAX
 (gradients of perturbations, or two scans by hand). The bound is what the machine could do at most:
 the operations of the three products at the rate of `machine/fma`, or, where that takes longer, the
-bytes of W_hh, forward and back, at the rate of `machine/read` from a cache that holds it."""
+bytes of W_hh, forward and back, at the rate of `machine/read` from a cache that holds it. A network
+has to take its activations too, one tanh for each unit, step and sequence, of an LSTM five: `with
+activations` adds them at the rate of `kernels/tanh`."""
 import csv
 import glob
 import json
@@ -55,13 +57,18 @@ def bound(times, P, H, B, I=8, T=100):
     return max(operations / rate(times, "machine/fma"), reading)
 
 
+def activations(times, P, H, B, T=100):
+    per_unit = 1 if P == H else 5
+    return per_unit * H * B * T / rate(times, "kernels/tanh/kernels/N=1024")
+
+
 def main():
     times, other = criterion(sys.argv[1]), peers(sys.argv[2:])
     print(f"FMA peak {rate(times, 'machine/fma') / 1e9:.0f} GFLOP/s; reads of "
           + ", ".join(f"{k} {rate(times, f'machine/read/{k}') / 1e9:.0f} GB/s"
                       for k in ("32KiB", "512KiB", "2048KiB", "8192KiB")) + ".\n")
-    print("| network | B | H | here, µs | norms only, µs | best peer, µs | best peer ÷ here | eager ÷ here | share of the bound |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| network | B | H | here, µs | norms only, µs | best peer, µs | best peer ÷ here | best peer ÷ bound | eager ÷ here | bound ÷ here | with activations |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for (cell, H, B), found in sorted(other.items(), key=lambda item: (item[0][0] == "lstm", item[0][2], item[0][1])):
         kind, P = ("vanilla-rnn", H) if cell == "rnn" else ("lstm", 4 * H)
         name = f"backpropagation/{kind}/%s/H={H},B={B},T=100"
@@ -70,8 +77,10 @@ def main():
         here, norms = times[name % "norms+weights"][0], times[name % "norms"][0]
         candidates = {k: v for k, v in found.items() if k != "torch_fused"}
         best = min(candidates, key=candidates.get)
+        least = bound(times, P, H, B)
         print(f"| {cell.upper()} | {B} | {H} | {here * 1e6:.1f} | {norms * 1e6:.1f} | {candidates[best] * 1e6:.0f} ({best.replace('_', ' ')}) "
-              f"| {candidates[best] / here:.2f} | {found['torch_eager'] / here:.0f} | {100 * bound(times, P, H, B) / here:.0f} % |")
+              f"| {candidates[best] / here:.2f} | {candidates[best] / least:.1f} | {found['torch_eager'] / here:.0f} "
+              f"| {100 * least / here:.0f} % | {100 * (least + activations(times, P, H, B)) / here:.0f} % |")
 
 
 if __name__ == "__main__":
