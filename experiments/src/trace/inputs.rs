@@ -272,8 +272,13 @@ fn decode_safetensors(bytes: &[u8]) -> Result<Sequences, String> {
             return Ok(None);
         };
         let values = torch_weights::widen(&tensor).ok_or_else(|| {
+            let remedy = if name == "input" {
+                "; the module sees numbers, not indices: of tokens save what the embedding gives"
+            } else {
+                ""
+            };
             format!(
-                "expected `{name}` of type F64, F32, F16 or BF16, found {:?}",
+                "expected `{name}` of type F64, F32, F16 or BF16, found {:?}{remedy}",
                 tensor.dtype()
             )
         })?;
@@ -386,7 +391,8 @@ fn decode_csv(bytes: &[u8]) -> Result<Array, String> {
                 Ok(value) if value.is_finite() => values.push(value),
                 _ => {
                     return Err(format!(
-                        "line {line}, column {}: expected a finite number, found `{field}`",
+                        "line {line}, column {}: expected a finite number, found `{field}`; \
+                         leave out columns that are no features of the module, and fill gaps",
                         column + 1
                     ));
                 }

@@ -204,6 +204,11 @@ impl QuantitySummary {
         match self.f32_zero_lag {
             Some(lag) if self.verdict == Verdict::Vanishes.to_string() => {
                 format!("{verdict}; f32 would print 0 from lag {lag}")
+                    + &match self.exact_zeros {
+                        0 => String::new(),
+                        1 => "; exactly 0 at 1 lag".to_owned(),
+                        lags => format!("; exactly 0 at {lags} lags"),
+                    }
             }
             _ => verdict,
         }
