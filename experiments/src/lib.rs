@@ -18,6 +18,7 @@ pub mod config;
 pub mod figures;
 pub mod input_file;
 pub mod network;
+pub mod npy;
 pub mod plan;
 mod progress;
 pub mod record;
