@@ -17,8 +17,7 @@ pub type Decoded = (Vec<usize>, Vec<f64>);
 /// # Errors
 /// What is wrong with the file and what was expected, in words.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
-    let (header, data) =
-        split(bytes).ok_or_else(|| "damaged .npy file: it ends within its header".to_owned())??;
+    let (header, data) = split(bytes)?;
     let header = Header::parse(header).map_err(|problem| {
         format!("unreadable header of a .npy file: {problem}; save it again with numpy.save")
     })?;
@@ -47,26 +46,27 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, String> {
     Ok((shape, values))
 }
 
-/// The header and what follows it; `None` if the file ends before.
-fn split(bytes: &[u8]) -> Option<Result<(&[u8], &[u8]), String>> {
-    let rest = bytes.strip_prefix(MAGIC)?;
-    let ([major, minor], rest) = rest.split_first_chunk()?;
+/// The header and what follows it.
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), String> {
+    let short = || "damaged .npy file: it ends within its header".to_owned();
+    let rest = bytes.strip_prefix(MAGIC).ok_or_else(short)?;
+    let ([major, minor], rest) = rest.split_first_chunk().ok_or_else(short)?;
     let (length, rest) = match (major, minor) {
         (1, 0) => {
-            let (length, rest) = rest.split_first_chunk()?;
-            (usize::from(u16::from_le_bytes(*length)), rest)
+            let (length, rest) = rest.split_first_chunk().ok_or_else(short)?;
+            (u32::from(u16::from_le_bytes(*length)), rest)
         }
         (2 | 3, 0) => {
-            let (length, rest) = rest.split_first_chunk()?;
-            (usize::try_from(u32::from_le_bytes(*length)).ok()?, rest)
+            let (length, rest) = rest.split_first_chunk().ok_or_else(short)?;
+            (u32::from_le_bytes(*length), rest)
         }
         _ => {
-            return Some(Err(format!(
+            return Err(format!(
                 "expected a .npy file of version 1.0, 2.0 or 3.0, found {major}.{minor}"
-            )));
+            ));
         }
     };
-    rest.split_at_checked(length).map(Ok)
+    rest.split_at_checked(length as usize).ok_or_else(short)
 }
 
 /// As many numbers as the shape says, from the beginning of `data`.
