@@ -2,6 +2,7 @@
 
 use safetensors::{Dtype, SafeTensors};
 
+use crate::npy::{self, Decoded};
 use crate::sequences::InputArray;
 
 /// The tensor looked for in a safetensors file that holds several.
@@ -12,8 +13,8 @@ const INPUT: &str = "input";
 /// # Errors
 /// What is wrong with the file and what was expected, in words.
 pub fn decode(bytes: &[u8]) -> Result<InputArray, String> {
-    let (shape, values) = if bytes.starts_with(b"\x93NUMPY") {
-        decode_npy(bytes)?
+    let (shape, values) = if bytes.starts_with(npy::MAGIC) {
+        npy::decode(bytes)?
     } else {
         decode_safetensors(bytes)?
     };
@@ -31,44 +32,6 @@ pub fn decode(bytes: &[u8]) -> Result<InputArray, String> {
         ));
     }
     Ok(InputArray { shape, values })
-}
-
-/// A shape, and as many numbers, the last index fastest.
-pub type Decoded = (Vec<usize>, Vec<f64>);
-
-/// The shape and the numbers of a `.npy` file.
-pub fn decode_npy(bytes: &[u8]) -> Result<Decoded, String> {
-    let file = npyz::NpyFile::new(bytes).map_err(|error| format!("damaged .npy file: {error}"))?;
-    let shape: Vec<usize> = file.shape().iter().map(|&size| size as usize).collect();
-    if file.order() != npyz::Order::C {
-        return Err("expected an array in C order, found Fortran order; \
-                    save numpy.ascontiguousarray(x)"
-            .to_owned());
-    }
-    let expected = shape
-        .iter()
-        .try_fold(1_usize, |product, size| product.checked_mul(*size))
-        .ok_or_else(|| format!("damaged .npy file: a shape of {shape:?}"))?;
-    let found = file.dtype().descr();
-    let values: Vec<f64> = match file.try_data::<f64>() {
-        Ok(data) => data.collect::<Result<_, _>>(),
-        Err(file) => match file.try_data::<f32>() {
-            Ok(data) => data.map(|value| value.map(f64::from)).collect(),
-            Err(_) => {
-                return Err(format!(
-                    "expected numbers of type float64 or float32, found {found}"
-                ));
-            }
-        },
-    }
-    .map_err(|error| format!("truncated .npy file: {error}"))?;
-    if values.len() != expected {
-        return Err(format!(
-            "truncated .npy file: {} of {expected} values",
-            values.len()
-        ));
-    }
-    Ok((shape, values))
 }
 
 fn decode_safetensors(bytes: &[u8]) -> Result<Decoded, String> {

@@ -19,6 +19,7 @@ pub mod figures;
 pub mod grids;
 pub mod input_file;
 pub mod network;
+pub mod npy;
 pub mod plan;
 mod progress;
 pub mod record;

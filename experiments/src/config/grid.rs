@@ -1,5 +1,6 @@
 //! The axes of `[sweep]` and the grid they span.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::cells::CellDraft;
@@ -314,14 +315,18 @@ pub(super) fn axis(
         let remedy = "list the values of the axis, or remove it";
         return Err(invalid(&list.span, "at least one value", Some(remedy)));
     }
-    for (k, value) in values.iter().enumerate() {
-        if values[..k].iter().any(|earlier| earlier.same(value)) {
+    // There may be a million seeds, too many to compare each with each.
+    let mut alike: HashMap<u64, Vec<&Node>> = HashMap::new();
+    for value in &values {
+        let alike = alike.entry(value.fingerprint()).or_default();
+        if alike.iter().any(|earlier| earlier.same(value)) {
             return Err(invalid(
                 &value.span,
                 "different values",
                 Some("remove the repeated value"),
             ));
         }
+        alike.push(value);
     }
     Ok(AxisDraft {
         key,

@@ -829,6 +829,36 @@ help: keep one of the two, or address each cell by its label
     );
 }
 
+/// Equal whatever the type and sign of a number and the order of keys; big numbers are told apart that
+/// are equal as floating-point numbers.
+#[test]
+fn axis_values_are_repeated_if_they_mean_the_same() {
+    for (values, is_repeated) in [
+        ("[0.0, -0.0]", true),
+        ("[0, -0.0]", true),
+        ("[3, 3.0]", true),
+        ("[{ chrono = 2 }, { chrono = 2.0 }]", true),
+        ("[{ chrono = 2 }, { chrono = 3 }]", false),
+        ("[2, 3.0]", false),
+    ] {
+        let text = with_sweep(&format!("\"lstm.forget_bias\" = {values}"));
+        let refused = load_with(&text, &[]).map_err(|error| error.to_string());
+        let is_refused = refused.is_err_and(|error| error.contains("different values"));
+        assert_eq!(is_refused, is_repeated, "{values}");
+    }
+    let text = with_sweep("seed = [9007199254740992, 9007199254740993]");
+    assert!(load_with(&text, &[]).is_ok());
+}
+
+/// Comparing each with each would take 2 · 10¹⁰ steps.
+#[test]
+fn a_repeated_value_is_found_at_once_among_many() {
+    let seeds: Vec<String> = (0..200_000).map(|seed| seed.to_string()).collect();
+    let text = with_sweep(&format!("seed = [{}, 7]", seeds.join(", ")));
+    let error = load_with(&text, &[]).unwrap_err().to_string();
+    assert!(error.contains("expected different values, found `7`"));
+}
+
 #[test]
 fn too_many_runs_are_refused() {
     assert_refused(

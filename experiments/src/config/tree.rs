@@ -1,5 +1,6 @@
 //! TOML as a tree that remembers where everything was written, in the order it was written.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
@@ -208,6 +209,33 @@ impl Node {
             }
             _ => false,
         }
+    }
+
+    /// A number that values share which are the [`same`](Self::same), and hardly any others.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match &self.value {
+            Value::Integer(integer) => (*integer as f64).to_bits().hash(&mut hasher),
+            // Zero has two signs; adding zero leaves it the positive one.
+            Value::Float(float) => (float + 0.0).to_bits().hash(&mut hasher),
+            Value::String(string) => string.hash(&mut hasher),
+            Value::Boolean(boolean) => boolean.hash(&mut hasher),
+            Value::Datetime(datetime) => datetime.to_string().hash(&mut hasher),
+            Value::Array(items) => {
+                let items: Vec<u64> = items.iter().map(Self::fingerprint).collect();
+                items.hash(&mut hasher);
+            }
+            // In whatever order its keys stand.
+            Value::Table(entries) => {
+                let entries = entries.iter();
+                let mut entries: Vec<(&str, u64)> = entries
+                    .map(|entry| (entry.key.as_str(), entry.node.fingerprint()))
+                    .collect();
+                entries.sort_unstable();
+                entries.hash(&mut hasher);
+            }
+        }
+        hasher.finish()
     }
 
     /// The value as a factor is printed: `0.5`, `64`, `tanh`, `chrono=200`.

@@ -14,7 +14,7 @@ mod builds;
 mod error;
 mod locked;
 mod manifest;
-mod record_file;
+pub mod record_file;
 
 use std::collections::BTreeSet;
 use std::fs;

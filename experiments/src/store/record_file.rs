@@ -24,7 +24,7 @@ const SPEC: &str = "spec";
 /// # Panics
 ///
 /// If an array's shape and number of values disagree.
-pub(super) fn encode(record: &RunRecord) -> Vec<u8> {
+pub fn encode(record: &RunRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(record, &mut bytes).expect("writing to memory cannot fail");
     bytes
@@ -87,7 +87,10 @@ impl View for Described<'_> {
 /// safetensors has no checksum: a flipped bit of a value that leaves a possible value is found
 /// only by recomputing, which is what `verify` does. A flipped bit of anything else is found here,
 /// as long as the names of the arrays are known.
-pub(super) fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProblem> {
+///
+/// # Errors
+/// The first problem there is, arrays in the order of their names.
+pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProblem> {
     let damaged = |error: safetensors::SafeTensorError| RecordProblem::Damaged {
         reason: error.to_string(),
     };

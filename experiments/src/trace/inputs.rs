@@ -4,7 +4,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::input_file::decode_npy;
+use crate::npy;
 
 /// Sequences with what belongs to them, all in PyTorch's layout with time first.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +48,8 @@ pub fn decode(path: &Path, bytes: &[u8], batch_first: bool) -> Result<Sequences,
     let is_csv = path
         .extension()
         .is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
-    let mut sequences = if bytes.starts_with(b"\x93NUMPY") {
-        let (shape, values) = decode_npy(bytes)?;
+    let mut sequences = if bytes.starts_with(npy::MAGIC) {
+        let (shape, values) = npy::decode(bytes)?;
         Sequences::of(with_batch("the array", &shape, values, 1)?)
     } else if is_csv {
         Sequences::of(decode_csv(bytes)?)
@@ -335,6 +335,10 @@ fn lengths(tensor: &TensorView<'_>) -> Result<Vec<usize>, String> {
 fn swap_time_and_batch(sequences: &mut Sequences) {
     let shape = [sequences.steps, sequences.batch, sequences.size];
     let swap = |shape: [usize; 3], values: &[f64]| {
+        // Where there is no number, a file of a few bytes may have as many steps as it likes.
+        if values.is_empty() {
+            return Vec::new();
+        }
         let [outer, inner, width] = shape;
         let mut swapped = Vec::with_capacity(values.len());
         for i in 0..inner {
@@ -588,6 +592,21 @@ mod tests {
                 .unwrap_err()
                 .contains("`input`, found h_0")
         );
+    }
+
+    #[test]
+    fn arrays_without_a_number_are_refused_at_once_however_long() {
+        // One step of work for each of 2⁴⁰ steps and sequences would take minutes.
+        const LONG: usize = 1 << 40;
+        for shape in [[0, LONG, 1], [1 << 20, 1 << 20, 0]] {
+            let bytes = file(&[("input", Dtype::F64, &shape, vec![])]);
+            let refusal = tensors(&bytes, true).unwrap_err();
+            assert!(refusal.contains("at least one step"), "{refusal}");
+            let grad_output = ("grad_output", Dtype::F64, &shape[..], vec![]);
+            let input = ("input", Dtype::F64, &[1, 2, 1][..], doubles(&[0.5; 2]));
+            let refusal = tensors(&file(&[input, grad_output]), true).unwrap_err();
+            assert!(refusal.contains("`grad_output` of shape"), "{refusal}");
+        }
     }
 
     #[test]
