@@ -264,6 +264,16 @@ pub struct TraceArguments {
     /// The arrays over time are (B, T, …).
     #[arg(long)]
     pub batch_first: bool,
+    /// Also record, separated by commas, what a config's `record.quantities` has beyond norms: each
+    /// with the tables and figures that `run` makes of it.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "QUANTITY",
+        value_delimiter = ',',
+        conflicts_with = "export_weights"
+    )]
+    pub record: Vec<TraceRecorded>,
     /// Instead, write the cells of an experiment as state dicts for PyTorch, with their inputs.
     #[arg(long, value_name = "CONFIG", value_hint = ValueHint::FilePath, conflicts_with_all = ["weights", "inputs", "module", "batch_first"])]
     pub export_weights: Option<PathBuf>,
@@ -288,6 +298,18 @@ pub enum Nonlinearity {
     Tanh,
     /// max(a, 0).
     Relu,
+}
+
+/// What a trace can record beside norms, called as in a config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TraceRecorded {
+    /// Singular values of ∂s_T/∂s_t by lag, s the state of all layers, along the first sequence.
+    SingularValues,
+    /// Which state each loss hears: a loss of its own at every step, a random unit gradient on the
+    /// top layer's h (that of a run with seed 0).
+    LossState,
+    /// Gradients of every layer unit by unit, and their distribution.
+    UnitGradient,
 }
 
 /// A file format of figures.

@@ -12,6 +12,7 @@
 
 pub mod analysis;
 pub mod cli;
+pub mod closer;
 pub mod commands;
 pub mod comparison;
 pub mod config;

@@ -265,7 +265,12 @@ impl RunSpec {
             LossKind::EveryStep => held.saturating_mul(top),
         };
         let per_sequence = columns.saturating_add(inputs).saturating_add(adjoints);
-        let closer = self.closer(&config.record);
+        let closer = closer_cost(
+            &self.shapes(),
+            self.sequence.steps,
+            self.sequence.batch,
+            &config.record.quantities,
+        );
         let values = batch
             .saturating_mul(per_sequence)
             .saturating_add(weights.saturating_mul(5))
@@ -283,51 +288,6 @@ impl RunSpec {
                 .saturating_mul(batch)
                 .saturating_add(closer.flops),
         }
-    }
-
-    /// What singular values and losses at many steps need on the way, beyond what they record.
-    fn closer(&self, record: &Record) -> Closer {
-        // Of all layers together; the layers' own inputs are on the way too.
-        let (mut state, mut output, mut delta, mut pull_back) = (0_u128, 0_u128, 0_u128, 0_u128);
-        for (layer, shape) in self.shapes().iter().enumerate() {
-            let rows = shape.delta as u128;
-            let from = shape.output + if layer == 0 { 0 } else { shape.input };
-            state += shape.state as u128;
-            output = shape.output as u128;
-            delta += rows;
-            pull_back = pull_back.saturating_add(rows.saturating_mul(2 * from as u128));
-        }
-        let steps = self.sequence.steps as u128;
-        let square = state.saturating_mul(state);
-        let cube = square.saturating_mul(state);
-        let mut closer = Closer {
-            values: 0,
-            flops: 0,
-        };
-        if record.quantities.contains(&Recorded::SingularValues) {
-            // Twelve matrices, and δ of S unit adjoints.
-            let values = square.saturating_mul(12);
-            closer.values = values.saturating_add(delta.saturating_mul(state));
-            let by_step = pull_back
-                .saturating_mul(state)
-                .saturating_add(cube.saturating_mul(6));
-            let lags = grids::lags(self.sequence.steps).len() as u128;
-            closer.flops = steps
-                .saturating_mul(by_step)
-                .saturating_add(lags.saturating_mul(cube.saturating_mul(30)));
-        }
-        if record.quantities.contains(&Recorded::LossState) {
-            let losses = grids::loss_times(self.sequence.steps).len() as u128;
-            let columns = losses.saturating_mul(self.sequence.batch as u128);
-            let rows = 3 * state + delta + output + 1;
-            closer.values = closer.values.saturating_add(columns.saturating_mul(rows));
-            // Half of the losses have joined on average.
-            let adjoints = steps.saturating_mul(columns) / 2;
-            closer.flops = closer
-                .flops
-                .saturating_add(adjoints.saturating_mul(pull_back));
-        }
-        closer
     }
 
     /// What a run keeps.
@@ -395,11 +355,61 @@ struct RecordedSize {
 }
 
 /// What some quantities cost a run beyond its way forward and back.
-struct Closer {
+pub struct Closer {
     /// Numbers held at once.
-    values: u128,
+    pub values: u128,
     /// Floating-point operations.
-    flops: u128,
+    pub flops: u128,
+}
+
+/// What singular values and losses at many steps need on the way, beyond what they record.
+pub fn closer_cost(
+    layers: &[CellShape],
+    steps: usize,
+    batch: usize,
+    quantities: &[Recorded],
+) -> Closer {
+    // Of all layers together; the layers' own inputs are on the way too.
+    let (mut state, mut output, mut delta, mut pull_back) = (0_u128, 0_u128, 0_u128, 0_u128);
+    for (layer, shape) in layers.iter().enumerate() {
+        let rows = shape.delta as u128;
+        let from = shape.output + if layer == 0 { 0 } else { shape.input };
+        state += shape.state as u128;
+        output = shape.output as u128;
+        delta += rows;
+        pull_back = pull_back.saturating_add(rows.saturating_mul(2 * from as u128));
+    }
+    let all_steps = steps as u128;
+    let square = state.saturating_mul(state);
+    let cube = square.saturating_mul(state);
+    let mut closer = Closer {
+        values: 0,
+        flops: 0,
+    };
+    if quantities.contains(&Recorded::SingularValues) {
+        // Twelve matrices, and δ of S unit adjoints.
+        let values = square.saturating_mul(12);
+        closer.values = values.saturating_add(delta.saturating_mul(state));
+        let by_step = pull_back
+            .saturating_mul(state)
+            .saturating_add(cube.saturating_mul(6));
+        let lags = grids::lags(steps).len() as u128;
+        closer.flops = all_steps
+            .saturating_mul(by_step)
+            .saturating_add(lags.saturating_mul(cube.saturating_mul(30)));
+    }
+    if quantities.contains(&Recorded::LossState) {
+        let losses = grids::loss_times(steps).len() as u128;
+        let columns = losses.saturating_mul(batch as u128);
+        let rows = 3 * state + delta + output + 1;
+        closer.values = closer.values.saturating_add(columns.saturating_mul(rows));
+        // Half of the losses have joined on average.
+        let adjoints = all_steps.saturating_mul(columns) / 2;
+        closer.flops = closer
+            .flops
+            .saturating_add(adjoints.saturating_mul(pull_back));
+    }
+    closer
 }
 
 /// Bytes this process may still take: what the system has available, or what its control group

@@ -5,23 +5,23 @@ use std::num::NonZeroUsize;
 
 use cell_config::{InvalidConfig, Streams};
 use gradient_tracking::probes::{
-    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, LossState, Norms,
-    ParameterGradient, PathSplit, Series, SingularValues, UnitGradients,
+    BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
+    PathSplit, Series, UnitGradients,
 };
 use gradient_tracking::source::Terminal;
 use gradient_tracking::{
-    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Stack, Tape, Trainable, View,
+    AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
     Workspace, with_checkpoints,
 };
 use nalgebra::DMatrix;
 
+use crate::closer;
 use crate::config::{LossKind, Memory, Record, Recorded};
 use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
-    Array, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SEQUENCES, SERIES, SINGULAR_VALUES, TOTAL,
-    UNIT, series_times,
+    Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, UNIT, series_times,
 };
 use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
@@ -181,71 +181,30 @@ impl Worker {
         };
         let sequence = &spec.sequence;
         let (steps, batch) = (sequence.steps, sequence.batch);
-        let mut cells: Vec<Box<dyn Trainable>> =
-            built.into_iter().map(|layer| layer.cell).collect();
-        let cell: Box<dyn Trainable> = if cells.len() == 1 {
-            cells.remove(0)
-        } else {
-            Box::new(Stack::new(cells).expect("layers that ran fit each other"))
-        };
+        let cell = closer::one_cell(built.into_iter().map(|layer| layer.cell).collect());
         let shape = cell.shape();
-        let mut singular_values = wanted(Recorded::SingularValues)
-            .then(|| SingularValues::new(&*cell, grids::times(steps)));
-        let loss_times = grids::loss_times(steps);
-        let loss_adjoints = wanted(Recorded::LossState)
-            .then(|| sequences::adjoints_at(&loss_times, shape.output, batch, &streams));
-        let mut loss_state = loss_adjoints.as_ref().map(|adjoints| {
-            let states = grids::state_times(steps);
-            LossState::new(
-                &*cell,
-                loss_times.clone(),
-                states,
-                batch,
-                adjoints.as_view(),
-            )
+        let adjoints = wanted(Recorded::LossState).then(|| {
+            sequences::adjoints_at(&grids::loss_times(steps), shape.output, batch, &streams)
         });
         let initial = DMatrix::zeros(shape.state, batch);
-        // Neither has to do with the loss of the run.
-        let nothing = DMatrix::zeros(shape.output, batch);
-        let mut source = Terminal {
-            steps,
-            adjoint: nothing.as_view(),
-        };
         let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
-        with_checkpoints(
-            &[&*cell],
+        let found = closer::look(
+            &*cell,
             Horizon {
                 steps,
                 segment,
                 truncation: spec.loss.truncation.and_then(NonZeroUsize::new),
             },
             &mut inputs,
-            &[initial.as_view()],
-            &mut source,
-            (&mut self.tapes[..1], &mut self.workspaces[..1]),
-            &mut [Probes {
-                forward: &mut [],
-                backward: &mut probes([as_probe(&mut singular_values), as_probe(&mut loss_state)]),
-            }],
+            initial.as_view(),
+            closer::Wanted {
+                singular_values: wanted(Recorded::SingularValues),
+                loss_state: adjoints.as_ref().map(DMatrix::as_view),
+            },
+            (&mut self.tapes[0], &mut self.workspaces[0]),
         )?;
         self.inputs = inputs.into_drawn();
-        let overflows = [
-            singular_values.as_ref().and_then(|probe| probe.overflow),
-            loss_state.as_ref().and_then(|probe| probe.overflow),
-        ];
-        if let Some(t) = overflows.into_iter().flatten().max() {
-            return Err(NonFinite::Adjoint { layer: None, t }.into());
-        }
-        if let Some(probe) = singular_values {
-            let values = Array::rows(shape.state, probe.log10_values);
-            arrays.insert(SINGULAR_VALUES.to_owned(), values);
-        }
-        if let Some(probe) = loss_state {
-            let columns = probe.state_times.len();
-            for (name, values) in probe.blocks {
-                arrays.insert(format!("{LOSS_STATE}{name}"), Array::rows(columns, values));
-            }
-        }
+        arrays.0.extend(found);
         Ok(())
     }
 }

@@ -532,6 +532,276 @@ fn a_state_that_overflows_is_said_and_nothing_is_left() {
     assert!(table.contains("\ngood,0,h,5,0,") && !table.contains("\nw,"));
 }
 
+// A closer look.
+
+const RECORD: [&str; 2] = ["--record", "singular-values,loss-state,unit-gradient"];
+
+/// A relu network without inputs, started where its units are active: h_t = Wᵗ h_0. `batch` sequences
+/// of 12 steps.
+fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
+    let layer = Layer {
+        weight_ih: DMatrix::zeros(3, 2),
+        weight_hh: recurrent,
+        bias: DVector::zeros(3),
+    };
+    let lab = Lab::with("");
+    lab.write("w.safetensors", torch_weights::write("", &[layer]));
+    let inputs = [
+        doubles("input", &[12, batch, 2], &vec![0.0; 24 * batch]),
+        doubles("h_0", &[1, batch, 3], &vec![0.25; 3 * batch]),
+    ];
+    lab.write("x.safetensors", file(&inputs));
+    lab
+}
+
+/// The rows of a table whose columns these are.
+fn rows<R: serde::de::DeserializeOwned>(lab: &Lab, file: &str, columns: &str) -> Vec<R> {
+    let bytes = lab.bytes(file);
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let header: Vec<&str> = reader.headers().unwrap().iter().collect();
+    assert_eq!(header.join(","), columns);
+    reader.deserialize().map(Result::unwrap).collect()
+}
+
+const RELU: [&str; 3] = ["--nonlinearity", "relu", "--no-figures"];
+
+#[test]
+fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
+    let weights = [1.5, 0.75, 0.5_f64];
+    let lab = linear_lab(
+        DMatrix::from_diagonal(&DVector::from_row_slice(&weights)),
+        2,
+    );
+    trace(
+        &lab,
+        &[&RELU[..], &["--record", "singular-values"]].concat(),
+    )
+    .exits_with(0);
+    type Found = (String, usize, usize, f64, f64, f64, usize);
+    let rows: Vec<Found> = rows(
+        &lab,
+        "out/singular-values.csv",
+        "cell,lag,index,median,q25,q75,n",
+    );
+    assert_eq!(rows.len(), 13 * 3);
+    for (cell, lag, index, value, _, _, n) in rows {
+        assert_eq!((cell.as_str(), n), ("network", 1));
+        // 12 digits are printed.
+        assert_close(value, lag as f64 * weights[index - 1].log10(), 1e-11);
+    }
+    let extremes = &summary(&lab, "out")["singular_values"];
+    assert_eq!(extremes["lag"], 12);
+    for (name, weight) in [("log10_largest", 1.5), ("log10_smallest", 0.5_f64)] {
+        let found = extremes[name].as_f64().unwrap();
+        // Twelve products of the exact numbers in f64.
+        assert_close(found, 12.0 * weight.log10(), 1e-13);
+    }
+    assert!(!lab.path("out/loss-state.csv").exists());
+}
+
+/// More sequences than run together: the unit adjoints of every loss halve with every step.
+#[test]
+fn every_loss_hears_a_state_by_its_distance_in_a_scaled_identity() {
+    let lab = linear_lab(DMatrix::identity(3, 3) * 0.5, 20);
+    trace(&lab, &[&RELU[..], &RECORD].concat()).exits_with(0);
+    type Found = (String, String, usize, usize, f64, f64, f64, usize);
+    let rows: Vec<Found> = rows(
+        &lab,
+        "out/loss-state.csv",
+        "cell,quantity,tau,t,median,q25,q75,n",
+    );
+    // t = 0…τ for each of 12 losses.
+    assert_eq!(rows.len(), (1..=12).map(|tau| tau + 1).sum::<usize>());
+    for (_, quantity, tau, t, value, ..) in rows {
+        assert_eq!(quantity, "h");
+        // The norms over 20 random unit vectors, of which 12 digits are printed.
+        assert_close(value, (tau - t) as f64 * 0.5_f64.log10(), 1e-11);
+    }
+}
+
+#[test]
+fn gradients_of_units_add_up_to_those_of_their_layer() {
+    let lab = lab();
+    lab.write("x.safetensors", file(&[input(12, 20)]));
+    trace(&lab, &["--no-figures", "--record", "unit-gradient"]).exits_with(0);
+    let reference = summary(&lab, "out")["reference_log10_norm"]
+        .as_f64()
+        .unwrap();
+    let mut squares: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
+    type Found = (String, String, usize, usize, f64);
+    let rows: Vec<Found> = rows(
+        &lab,
+        "out/unit-gradients.csv",
+        "cell,quantity,unit,lag,log10_ratio",
+    );
+    // Of two layers with h and c of three units each.
+    assert_eq!(rows.len(), 2 * 2 * 3 * 13);
+    for (cell, quantity, _, lag, ratio) in rows {
+        assert_eq!(cell, "rnn");
+        let (layer, quantity) = quantity.split_once('.').unwrap();
+        let key = (layer.parse().unwrap(), quantity.to_owned());
+        let sums = squares.entry(key).or_insert(vec![0.0; 13]);
+        sums[12 - lag] += 10_f64.powf(2.0 * (ratio + reference));
+    }
+    let curves = gradients(&lab, "out");
+    for (key, squares) in squares {
+        for (square, norm) in squares.iter().zip(&curves[&key]) {
+            // 12 digits are printed of the units.
+            assert_close(0.5 * square.log10(), *norm, 1e-10);
+        }
+    }
+}
+
+/// With the seed of the losses of a trace, an exported run of two layers is traced to the tables of
+/// the run.
+#[test]
+fn a_closer_look_at_an_exported_network_is_that_of_its_run() {
+    let lab = Lab::with(
+        r#"
+        name = "closer"
+        seed = 0
+        replicates = 1
+        sequence = { steps = 90, batch = 3, input = { size = 4 } }
+        record.quantities = ["singular-values", "loss-state", "unit-gradient"]
+        [[cell]]
+        kind = "lstm"
+        hidden = 4
+        layers = 2
+        "#,
+    );
+    lab.run(&["--no-figures"]).exits_with(0);
+    let export = ["trace", "--export-weights", "experiment.toml"];
+    lab.vangrad(&[&export[..], &["--out", "torch"]].concat())
+        .exits_with(0);
+    let files = lab.files("torch/networks");
+    let names: Vec<&String> = files.keys().collect();
+    let [inputs, weights] = names.as_slice() else {
+        panic!("{names:?}");
+    };
+    let arguments = [
+        "trace",
+        "--weights",
+        &format!("torch/networks/{weights}"),
+        "--inputs",
+        &format!("torch/networks/{inputs}"),
+        "--out",
+        "traced",
+        "--no-figures",
+    ];
+    lab.vangrad(&[&arguments[..], &RECORD].concat())
+        .exits_with(0);
+    for name in [
+        "singular-values.csv",
+        "loss-state.csv",
+        "unit-gradients.csv",
+        "unit-quantiles.csv",
+    ] {
+        let [found, expected] = ["traced", "out"].map(|folder| {
+            let text = String::from_utf8(lab.bytes(&format!("{folder}/{name}"))).unwrap();
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            lines
+        });
+        assert_eq!(found.len(), expected.len(), "{name}");
+        assert_eq!(found[0], expected[0]);
+        assert!(found.len() > 90);
+        for (found, expected) in found.iter().zip(&expected).skip(1) {
+            // Beside the name of the cell.
+            let fields = found.split(',').zip(expected.split(',')).skip(1);
+            for (found, expected) in fields {
+                match (found.parse::<f64>(), expected.parse::<f64>()) {
+                    // 12 digits of numbers of up to four before the point.
+                    (Ok(found), Ok(expected)) => assert_close(found, expected, 1e-8),
+                    _ => assert_eq!(found, expected, "{name}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_closer_look_is_drawn_and_redrawn_and_goes_when_it_is_no_longer_asked_for() {
+    let lab = lab();
+    trace(&lab, &RECORD)
+        .exits_with(0)
+        .says(&["figure out/figures/unit-gradient-cell-state.png"]);
+    let files = lab.files("out");
+    let more = [
+        "figures/loss-state-cell-state.svg",
+        "figures/loss-state.svg",
+        "figures/singular-values.svg",
+        "figures/unit-gradient-cell-state.svg",
+        "figures/unit-gradient.svg",
+        "loss-state.csv",
+        "singular-values.csv",
+        "unit-gradients.csv",
+        "unit-quantiles.csv",
+    ];
+    lab.vangrad(&["plot", "out"]).exits_with(0);
+    assert_same(&lab.files("out"), &files);
+    std::fs::remove_file(lab.path("out/loss-state.csv")).unwrap();
+    lab.vangrad(&["plot", "out"])
+        .exits_with(2)
+        .says(&["loss-state.csv", "`vangrad trace` writes it"]);
+    trace(&lab, &[]).exits_with(0);
+    let without = lab.files("out");
+    for name in more {
+        assert!(files.contains_key(name), "{name}");
+        assert!(!without.contains_key(name), "{name}");
+    }
+    // Norms are what they are without.
+    assert_eq!(without["gradients.csv"], files["gradients.csv"]);
+    assert_eq!(
+        without["figures/gradients.svg"],
+        files["figures/gradients.svg"]
+    );
+}
+
+#[test]
+fn what_cannot_be_looked_at_closer_is_refused() {
+    let lab = lab();
+    lab.write(
+        "v.safetensors",
+        torch_weights::write("rnn", &network(2, 4, 7)),
+    );
+    let lengths: Vec<u8> = [3_i64, 4].iter().flat_map(|n| n.to_le_bytes()).collect();
+    let lengths = ("lengths".to_owned(), Dtype::I64, vec![2], lengths);
+    lab.write("lengths.safetensors", file(&[input(4, 2), lengths]));
+    lab.write("experiment.toml", common::TINY);
+    let before = lab.files("");
+    let refused = |arguments: &[&str], parts: &[&str]| {
+        lab.vangrad(&[&["trace", "--out", "new"], arguments].concat())
+            .exits_with(2)
+            .says(parts);
+        assert_same(&lab.files(""), &before);
+    };
+    let both = ["--weights", "w.safetensors", "v.safetensors"];
+    let one = ["--weights", "w.safetensors"];
+    let with = |weights: &[&'static str], inputs, quantities| {
+        [weights, &["--inputs", inputs, "--record", quantities]].concat()
+    };
+    refused(
+        &with(&both, "x.safetensors", "loss-state"),
+        &["--record looks closer at one network, found 2 --weights"],
+    );
+    refused(
+        &with(&one, "lengths.safetensors", "unit-gradient"),
+        &["lengths.safetensors: found `lengths` of 3 to 4 steps"],
+    );
+    refused(
+        &with(&one, "x.safetensors", "gates"),
+        &["gates", "singular-values, loss-state, unit-gradient"],
+    );
+    refused(
+        &[
+            "--export-weights",
+            "experiment.toml",
+            "--record",
+            "loss-state",
+        ],
+        &["--record", "--export-weights"],
+    );
+}
+
 // The other way round.
 
 const EXPERIMENT: &str = r#"

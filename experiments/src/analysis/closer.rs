@@ -8,7 +8,13 @@ use crate::record::{Array, LOSS_STATE, RunRecord, SINGULAR_VALUES, UNIT};
 use crate::tables::{LossStateRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow};
 
 impl<'a> Replicates<'a> {
-    pub(super) fn singular_values(&self, table: &mut Table<SingularValueRow>) {
+    pub(super) fn look_closer(&self, analysis: &mut Analysis) {
+        self.singular_values(&mut analysis.singular_values);
+        self.loss_state(&mut analysis.loss_state);
+        self.units(analysis);
+    }
+
+    fn singular_values(&self, table: &mut Table<SingularValueRow>) {
         let arrays = self.arrays(SINGULAR_VALUES);
         let Some(size) = arrays.first().map(|array| array.shape[1]) else {
             return;
@@ -33,7 +39,7 @@ impl<'a> Replicates<'a> {
     }
 
     /// Every loss starts from a unit adjoint for each sequence: ‖∂L_τ/∂h_τ‖ = √B.
-    pub(super) fn loss_state(&self, table: &mut Table<LossStateRow>) {
+    fn loss_state(&self, table: &mut Table<LossStateRow>) {
         let log10_reference = 0.5 * (self.batch as f64).log10();
         let states = grids::state_times(self.steps);
         for quantity in self.names(LOSS_STATE) {
@@ -59,7 +65,7 @@ impl<'a> Replicates<'a> {
         }
     }
 
-    pub(super) fn units(&self, analysis: &mut Analysis) {
+    fn units(&self, analysis: &mut Analysis) {
         for quantity in self.names(UNIT) {
             let name = format!("{UNIT}{quantity}");
             let first = self.records.iter().find(|(replicate, _)| *replicate == 0);

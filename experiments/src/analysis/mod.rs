@@ -59,7 +59,10 @@ pub const TABLES: usize = 10;
 impl Analysis {
     /// Nothing yet.
     pub fn new(config: &Config) -> Self {
-        let factors = factor_names(config);
+        Self::with_factors(factor_names(config))
+    }
+
+    fn with_factors(factors: Vec<String>) -> Self {
         Analysis {
             curves: Table::new(factors.clone()),
             fits: Table::new(factors.clone()),
@@ -127,10 +130,26 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         replicates.gates(&mut analysis.gates);
         replicates.series(config, &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
-        replicates.singular_values(&mut analysis.singular_values);
-        replicates.loss_state(&mut analysis.loss_state);
-        replicates.units(&mut analysis);
+        replicates.look_closer(&mut analysis);
     }
+    analysis
+}
+
+/// The tables of a closer look at one network, called `cell`, over `batch` sequences of `steps` steps:
+/// those of one replicate and of no factors.
+pub fn closer(cell: &str, steps: usize, batch: usize, record: &RunRecord) -> Analysis {
+    let mut analysis = Analysis::with_factors(Vec::new());
+    let key = Key {
+        cell: cell.to_owned(),
+        factors: Vec::new(),
+    };
+    let replicates = Replicates {
+        key: &key,
+        steps,
+        batch,
+        records: &[(0, record)],
+    };
+    replicates.look_closer(&mut analysis);
     analysis
 }
 

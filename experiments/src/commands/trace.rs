@@ -3,17 +3,21 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use gradient_tracking::Trainable;
 use torch_weights::{Module, WeightsError};
 use vanilla_rnn::Activation;
 
 use crate::analysis;
-use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments};
+use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments, TraceRecorded};
 use crate::commands::plot::{drawn, write_figures};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, read_config};
+use crate::config::{Recorded, in_units};
 use crate::figures;
 use crate::plan::available_memory;
-use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder};
+use crate::record::RunRecord;
+use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError};
 use crate::tables::{Table, TraceRow};
+use crate::trace::closer;
 use crate::trace::compute::{self, Traced};
 use crate::trace::export::export;
 use crate::trace::inputs::{self, Sequences};
@@ -37,6 +41,7 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     let modules = read_modules(&paths, arguments.module.as_deref())?;
     let sequences = read_sequences(inputs, arguments.batch_first, &modules[0])?;
     let request = request(arguments, inputs, &labels, &modules, &sequences);
+    check_record(&request, inputs)?;
     let reading = clock.elapsed_seconds();
 
     // Nothing is written before everything is computed, so there is nothing to finish.
@@ -48,11 +53,23 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     };
     // Beside the trajectory there are the inputs, the weights, and other programs.
     let memory = available_memory() / 4;
+    let threads = jobs_or_cores(None);
+    let units = request.record.contains(&Recorded::UnitGradient);
     let mut traced = Vec::new();
+    let mut closer = None;
     let mut failed = 0;
     for ((module, label), path) in modules.into_iter().zip(&labels).zip(&paths) {
         let cells = compute::cells(module, activation);
-        match compute::trace(&cells, &sequences, memory, jobs_or_cores(None)) {
+        check_memory(&cells, &sequences, &request.record, threads)?;
+        let found = compute::trace(&cells, &sequences, units, memory, threads).and_then(|found| {
+            if !request.record.is_empty() {
+                let wanted = &request.record;
+                let record = closer::record(cells, &sequences, &found, wanted, memory, threads)?;
+                closer = Some(record);
+            }
+            Ok(found)
+        });
+        match found {
             Ok(found) => traced.push((label.as_str(), found)),
             Err(error) => {
                 failed += 1;
@@ -69,6 +86,9 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     let folder = folder.begin(&request_json)?;
     let with_label = labels.len() > 1;
     folder.write_with(GRADIENTS, |out| write_gradients(&traced, with_label, out))?;
+    if let Some(record) = &closer {
+        write_closer(&request, record, &folder)?;
+    }
     let figures = if arguments.no_figures {
         Vec::new()
     } else {
@@ -77,7 +97,10 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     let found = traced
         .iter()
         .map(|(label, traced)| Found::new(label, traced));
-    let found: Vec<Found> = found.collect();
+    let mut found: Vec<Found> = found.collect();
+    if let (Some(record), [found]) = (&closer, found.as_mut_slice()) {
+        found.singular_values = closer::extremes(record, request.sequences.steps);
+    }
     folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
 
     println!(
@@ -113,6 +136,72 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     } else {
         Status::Failed
     })
+}
+
+/// Refuses what cannot be recorded of these networks and sequences.
+fn check_record(request: &Request, inputs: &Path) -> Result<(), CommandError> {
+    if request.record.is_empty() {
+        return Ok(());
+    }
+    if request.networks.len() > 1 {
+        return Err(CommandError::Usage(format!(
+            "--record looks closer at one network, found {} --weights: trace each alone, or leave out \
+             --record",
+            request.networks.len()
+        )));
+    }
+    if request.sequences.shortest < request.sequences.steps {
+        return Err(CommandError::Inputs {
+            path: inputs.to_owned(),
+            problem: format!(
+                "found `lengths` of {} to {} steps, expected sequences of one length for --record: \
+                 trace those of each length alone, or leave out --record",
+                request.sequences.shortest, request.sequences.steps
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// Refuses networks that do not fit into memory as one cell.
+fn check_memory(
+    cells: &[Box<dyn Trainable>],
+    sequences: &Sequences,
+    record: &[Recorded],
+    threads: usize,
+) -> Result<(), CommandError> {
+    let (bytes, available) = (
+        closer::bytes(cells, sequences, record, threads),
+        available_memory(),
+    );
+    if bytes <= u128::from(available) {
+        return Ok(());
+    }
+    let state: usize = cells.iter().map(|cell| cell.shape().state).sum();
+    Err(CommandError::Usage(format!(
+        "--record needs about {} of memory for a state of S = {state} numbers, all layers together; {} \
+         is available\nhelp: record `unit-gradient` alone, which looks at each layer by itself",
+        in_units(bytes),
+        in_units(u128::from(available))
+    )))
+}
+
+/// Writes the tables of what was recorded beside norms.
+fn write_closer(
+    request: &Request,
+    record: &RunRecord,
+    folder: &LockedFolder,
+) -> Result<(), StoreError> {
+    let Over { steps, batch, .. } = request.sequences;
+    let cell = request.networks.first().map_or("", Network::cell);
+    let mut analysis = analysis::closer(cell, steps, batch, record);
+    let headers = analysis.headers();
+    for ((name, header), lines) in headers.into_iter().zip(analysis.take_lines()) {
+        if !lines.is_empty() {
+            folder.write(name, (header + &lines).as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Above this many networks only the first and the last are printed.
@@ -228,7 +317,19 @@ fn request(
             None => HALF_SQUARED_NORM,
         }
         .to_owned(),
+        record: recorded(&arguments.record),
     }
+}
+
+/// Each once, in the order of a config's documentation.
+fn recorded(asked: &[TraceRecorded]) -> Vec<Recorded> {
+    let all = [
+        (TraceRecorded::SingularValues, Recorded::SingularValues),
+        (TraceRecorded::LossState, Recorded::LossState),
+        (TraceRecorded::UnitGradient, Recorded::UnitGradient),
+    ];
+    let asked = all.into_iter().filter(|(name, _)| asked.contains(name));
+    asked.map(|(_, recorded)| recorded).collect()
 }
 
 /// Curve by curve, each from t = 0 to T.

@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub cells: &'a [CellStyle],
     /// T and B where no factor changes them.
     pub sequence: &'a Sequence,
+    /// Whether there is a config whose `where` chooses what is shown.
+    pub has_where: bool,
     pub files: &'a dyn Fn(&str) -> Option<String>,
 }
 
@@ -309,10 +311,14 @@ pub struct PointPanel<'a, 'b, R> {
 }
 
 /// Says that not every panel is shown, if so.
-pub fn panels_note(shown: usize, total: usize) -> Option<String> {
-    (shown < total).then(|| {
-        format!("{shown} of {total} panels are shown; `where` chooses, the tables have all.")
-    })
+pub fn panels_note(request: &Request<'_>, shown: usize, total: usize) -> Option<String> {
+    let chooses = if request.has_where {
+        "`where` chooses, "
+    } else {
+        ""
+    };
+    (shown < total)
+        .then(|| format!("{shown} of {total} panels are shown; {chooses}the tables have all."))
 }
 
 /// Laws that are drawn alike: one formula, or its mean where it differs between units.
@@ -356,6 +362,15 @@ pub fn is_bound(law: &LawRow) -> bool {
 
 fn formula(law: &LawRow) -> &str {
     law.law.strip_prefix("mean ").unwrap_or(&law.law)
+}
+
+/// `median`, or where no value is one of several replicates, `value`.
+pub fn median_or_value(mut counts: impl Iterator<Item = usize>) -> &'static str {
+    if counts.all(|n| n == 1) {
+        "value"
+    } else {
+        "median"
+    }
 }
 
 /// `Median and quartiles of 10 replicates`, whatever the numbers of replicates are.

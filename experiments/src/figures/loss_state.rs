@@ -46,11 +46,14 @@ fn render(
         high,
         middle: 0.5 * (low + high),
     };
-    let mut notes: Vec<String> = data::panels_note(panels.len(), total).into_iter().collect();
+    let middle = data::median_or_value(rows().map(|row| row.n));
+    let mut notes: Vec<String> = data::panels_note(request, panels.len(), total)
+        .into_iter()
+        .collect();
     let zeros = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
     if zeros > 0 {
         notes.push(format!(
-            "Grey: {} where the median is exactly zero.",
+            "Grey: {} where the {middle} is exactly zero.",
             labels::count(zeros, "point")
         ));
     }
@@ -58,9 +61,12 @@ fn render(
     if stride > 1 {
         notes.push(format!("Losses are {stride} steps apart."));
     }
-    let n = data::replicates(rows().map(|row| row.n));
+    let median = match middle {
+        "value" => String::new(),
+        _ => format!(" Median of {}.", data::replicates(rows().map(|row| row.n))),
+    };
     let subtitle = format!(
-        "Each row is a loss of its own, a random unit gradient on h(τ). Median of {n}. Colour: \
+        "Each row is a loss of its own, a random unit gradient on h(τ).{median} Colour: \
          ‖∂L(τ)/∂{quantity}(t)‖ / ‖∂L(τ)/∂h(τ)‖. White: states after the loss."
     );
     let width = [500.0, 760.0, 940.0][panels.len().clamp(1, 3) - 1];

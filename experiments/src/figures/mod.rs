@@ -136,6 +136,7 @@ pub fn draw(
                 spec,
                 cells: &cells,
                 sequence: &config.sequence,
+                has_where: true,
                 files,
             };
             Ok(Figure {

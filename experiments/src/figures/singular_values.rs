@@ -65,9 +65,19 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
 }
 
 fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
-    let n = data::replicates(fans.iter().flat_map(|fan| fan.panel.rows).map(|row| row.n));
     let rows = || fans.iter().flat_map(|fan| fan.panel.rows.iter());
-    let mut notes: Vec<String> = data::panels_note(fans.len(), total).into_iter().collect();
+    let n = data::replicates(rows().map(|row| row.n));
+    let middle = data::median_or_value(rows().map(|row| row.n));
+    let (median, band) = match middle {
+        "value" => (String::new(), ""),
+        _ => (
+            format!("median of {n}, "),
+            ", band: quartiles of the largest and the smallest",
+        ),
+    };
+    let mut notes: Vec<String> = data::panels_note(request, fans.len(), total)
+        .into_iter()
+        .collect();
     let thinned = fans.iter().filter(|fan| fan.lines.len() < fan.size);
     let thinned: Vec<String> = thinned
         .map(|fan| {
@@ -81,15 +91,14 @@ fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
     let zeros = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
     if zeros > 0 {
         notes.push(format!(
-            "{} where the median is exactly zero: gaps.",
+            "{} where the {middle} is exactly zero: gaps.",
             labels::count(zeros, "point")
         ));
     }
     let has_gradient = fans.iter().any(|fan| !fan.gradient.is_empty());
     let subtitle = format!(
-        "Singular values σ of ∂s(T)/∂s(T−k), first sequence, s the whole state: median of {n}, \
-         dark to light from the largest to the smallest, band: quartiles of the largest and the \
-         smallest.{}",
+        "Singular values σ of ∂s(T)/∂s(T−k), first sequence, s the whole state: {median}\
+         dark to light from the largest to the smallest{band}.{}",
         if has_gradient {
             " Black: the gradient ratio of h."
         } else {

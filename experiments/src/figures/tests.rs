@@ -52,6 +52,7 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
             batch: 16,
             input: Input::Zero { size: 8 },
         },
+        has_where: true,
         files: &|name| files.get(name).cloned(),
     })
 }

@@ -1,7 +1,10 @@
 //! The figures of a trace, from its `gradients.csv` and `trace.json` alone.
 //!
 //! `gradients`: the norms of one network against lag, a panel per layer. `checkpoints`: of several
-//! networks, gradient ratios as heat maps, lag upwards and networks side by side.
+//! networks, gradient ratios as heat maps, lag upwards and networks side by side. What else was
+//! recorded has the figures of an experiment.
+
+use std::collections::BTreeMap;
 
 use super::canvas::{Anchor, Canvas, Dash, Pixel, Stroke, draw_svg};
 use super::chart::bar_ticks;
@@ -9,17 +12,61 @@ use super::chart::{
     self, Caption, ColourScale, EndLabel, Frame, HeatCell, MARGIN, Panel, SMALL, Scale, bold_font,
     padded_range, runs, small_font, solid, text_font,
 };
+use super::data::{self, CellStyle};
 use super::decay::{PRECISIONS, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
-use super::{Figure, FigureError, labels, placement, ticks};
-use crate::tables::{Table, TraceRow};
-use crate::trace::request::Request;
+use super::{Figure, FigureError, drawing, labels, placement, ticks};
+use crate::config::{FigureKind, FigureSpec, Input, Recorded, Sequence};
+use crate::tables::{CurveRow, Key, Row, Table, TraceRow};
+use crate::trace::request::{Network, Request};
 
 /// The names of all figures a trace may have.
-pub const TRACE_FIGURES: [&str; 2] = [GRADIENTS, CHECKPOINTS];
+pub const TRACE_FIGURES: [&str; 7] = [
+    GRADIENTS,
+    CHECKPOINTS,
+    CLOSER[0].2,
+    CLOSER[1].2,
+    CLOSER[2].2,
+    CLOSER[3].2,
+    CLOSER[4].2,
+];
 const GRADIENTS: &str = "gradients";
 const CHECKPOINTS: &str = "checkpoints";
+
+/// Figures of what is recorded beside norms, with their names and quantities.
+const CLOSER: [(Recorded, FigureKind, &str, Option<&str>); 5] = [
+    (
+        Recorded::SingularValues,
+        FigureKind::SingularValues,
+        "singular-values",
+        None,
+    ),
+    (
+        Recorded::LossState,
+        FigureKind::LossState,
+        "loss-state",
+        None,
+    ),
+    (
+        Recorded::LossState,
+        FigureKind::LossState,
+        "loss-state-cell-state",
+        Some("c"),
+    ),
+    (
+        Recorded::UnitGradient,
+        FigureKind::UnitGradient,
+        "unit-gradient",
+        None,
+    ),
+    (
+        Recorded::UnitGradient,
+        FigureKind::UnitGradient,
+        "unit-gradient-cell-state",
+        Some("c"),
+    ),
+];
 
 /// Panels that fit a page's width.
 const MAX_PANELS: usize = 4;
@@ -59,11 +106,102 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
         let svg = chart::empty_figure("Nothing to draw", "gradients.csv has no rows.");
         return Ok(vec![figure(GRADIENTS, svg)]);
     }
-    Ok(vec![if request.networks.len() > 1 {
+    let mut figures = vec![if request.networks.len() > 1 {
         figure(CHECKPOINTS, checkpoints(&request, &curves))
     } else {
         figure(GRADIENTS, gradients(&request, &curves))
-    }])
+    }];
+    if let [network] = request.networks.as_slice() {
+        figures.extend(closer(&request, network, &curves, files)?);
+    }
+    Ok(figures)
+}
+
+/// The figures of what was recorded beside norms.
+fn closer(
+    request: &Request,
+    network: &Network,
+    curves: &[Curve],
+    files: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Figure>, FigureError> {
+    let (label, colour) = (network.cell(), colour(request, "h"));
+    let style = |label| CellStyle {
+        label,
+        colour,
+        hidden: network.hidden,
+    };
+    let layers = (0..network.layers).map(|layer| style(data::layer_label(label, layer)));
+    let cells: Vec<CellStyle> = std::iter::once(style(label.to_owned()))
+        .chain(layers)
+        .collect();
+    let sequence = Sequence {
+        steps: request.sequences.steps,
+        batch: request.sequences.batch,
+        input: Input::Zero {
+            size: network.input,
+        },
+    };
+    let ratios = ratios(label, curves).to_csv();
+    let mut figures = Vec::new();
+    for (recorded, kind, name, quantity) in CLOSER {
+        let is_drawn = quantity != Some("c") || network.is_lstm();
+        if !request.record.contains(&recorded) || !is_drawn {
+            continue;
+        }
+        let spec = FigureSpec {
+            kind,
+            name: name.to_owned(),
+            quantity: quantity.map(str::to_owned),
+            x: None,
+            filter: BTreeMap::new(),
+            title: None,
+        };
+        let svg = drawing(kind)(&data::Request {
+            spec: &spec,
+            cells: &cells,
+            sequence: &sequence,
+            has_where: false,
+            files: &|name| match name {
+                CurveRow::FILE => Some(ratios.clone()),
+                _ => files(name),
+            },
+        })
+        .map_err(|error| match error {
+            FigureError::MissingFile { file, .. } => FigureError::MissingOfTrace { file },
+            error => error,
+        })?;
+        figures.push(figure(name, svg));
+    }
+    Ok(figures)
+}
+
+/// The gradient ratios of the top layer's h, as an experiment has them in its curves.
+fn ratios(cell: &str, curves: &[Curve]) -> Table<CurveRow> {
+    let of_h = curves.iter().filter(|curve| curve.quantity == "h");
+    let top = of_h.max_by_key(|curve| curve.layer);
+    let points = || top.iter().flat_map(|curve| &curve.points);
+    let reference = points().find(|(_, norm)| norm.is_finite());
+    let mut table = Table::new(Vec::new());
+    if let Some((_, reference)) = reference {
+        table.rows.extend(points().map(|(lag, norm)| {
+            let ratio = norm - reference;
+            CurveRow {
+                key: Key {
+                    cell: cell.to_owned(),
+                    factors: Vec::new(),
+                },
+                quantity: "h".to_owned(),
+                lag: *lag,
+                median: ratio,
+                q25: ratio,
+                q75: ratio,
+                min: ratio,
+                max: ratio,
+                n: 1,
+            }
+        }));
+    }
+    table
 }
 
 fn figure(name: &str, svg: String) -> Figure {
@@ -568,10 +706,8 @@ fn checkpoints_title(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::trace::request::{HALF_SQUARED_NORM, Network, Over};
+    use crate::trace::request::{HALF_SQUARED_NORM, Over};
 
     fn request(labels: &[&str], steps: usize) -> Request {
         let network = |label: &&str| Network {
@@ -594,6 +730,7 @@ mod tests {
             },
             nonlinearity: None,
             loss: HALF_SQUARED_NORM.to_owned(),
+            record: Vec::new(),
         }
     }
 

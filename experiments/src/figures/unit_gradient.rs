@@ -129,7 +129,9 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
         high,
         middle: 0.5 * (low + high),
     };
-    let mut notes: Vec<String> = data::panels_note(units.len(), total).into_iter().collect();
+    let mut notes: Vec<String> = data::panels_note(request, units.len(), total)
+        .into_iter()
+        .collect();
     if let Some(thinned) = units.iter().find(|units| units.map.len() < units.count) {
         notes.push(format!(
             "{} of {} units are mapped ({}).",
@@ -158,10 +160,19 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
     } else {
         labels::count(pooled.1, "unit")
     };
+    // Else the distribution is that of the units of the map.
+    let has_replicates = units
+        .iter()
+        .any(|units| units.panel.rows.iter().any(|row| row.n > units.count));
+    let (of_map, of_all) = if has_replicates {
+        ("replicate 0, ", " of all replicates")
+    } else {
+        ("", "")
+    };
     let subtitle = format!(
-        "‖∂L/∂{quantity}(T−k)‖ / ‖∂L/∂h(T)‖ of each unit alone, norms over the batch. Map: replicate 0, \
+        "‖∂L/∂{quantity}(T−k)‖ / ‖∂L/∂h(T)‖ of each unit alone, norms over the batch. Map: {of_map}\
          one unit per row, the one that keeps most on top. Below: median, quartiles, 10–90 % and \
-         extremes of the {pooled} of all replicates."
+         extremes of the {pooled}{of_all}."
     );
     let width = [500.0, 760.0, 940.0][units.len().clamp(1, 3) - 1];
     let title = request.title(|| title(units, quantity));

@@ -29,6 +29,7 @@ pub use manifest::{Clock, Failure, Machine, Manifest};
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
+use crate::tables::{LossStateRow, Row, SingularValueRow, UnitGradientRow, UnitQuantileRow};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -204,7 +205,18 @@ impl ResultsFolder {
                 FIGURE_EXTENSIONS.contains(&extension) && TRACE_FIGURES.contains(&stem)
             })
         };
-        let is_output = |name: &String| [SUMMARY, GRADIENTS, RUNS].contains(&name.as_str());
+        let is_output = |name: &String| {
+            [
+                SUMMARY,
+                GRADIENTS,
+                RUNS,
+                SingularValueRow::FILE,
+                LossStateRow::FILE,
+                UnitGradientRow::FILE,
+                UnitQuantileRow::FILE,
+            ]
+            .contains(&name.as_str())
+        };
         let mut files = self.list("")?;
         files.retain(is_output);
         let networks = self.list(NETWORKS)?.into_iter();

@@ -7,16 +7,17 @@
 
 use std::ops::Range;
 
-use gradient_tracking::probes::{BlockNorms, GateTotals, Norms, Totals};
+use gradient_tracking::probes::{BlockNorms, GateTotals, Norms, Totals, UnitGradients, UnitNorms};
 use gradient_tracking::{
-    AdjointSource, Horizon, Inputs, NonFinite, Probe, Probes, RecurrentCell, Tape, View, ViewMut,
-    Workspace, segment_steps, with_checkpoints,
+    AdjointSource, Horizon, Inputs, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
+    ViewMut, Workspace, segment_steps, with_checkpoints,
 };
 use lstm::Lstm;
 use nalgebra::DMatrix;
 use torch_weights::{Kind, Layer, Module};
 use vanilla_rnn::{Activation, VanillaRnn};
 
+use crate::grids;
 use crate::sweep;
 use crate::trace::inputs::{Array, Sequences};
 
@@ -32,6 +33,16 @@ pub struct Traced {
     pub layers: Vec<LayerGradients>,
 }
 
+impl Traced {
+    /// The denominator of all ratios: the t of ‖∂L/∂h_t‖ of the top layer, T or the largest at which
+    /// it is not zero, and its log₁₀. `None` if there is none.
+    pub fn reference(&self) -> Option<(usize, f64)> {
+        let h = self.layers.last()?.quantities.first()?;
+        let mut norms = h.log10_norm.iter().copied().enumerate().rev();
+        norms.find(|(_, norm)| norm.is_finite())
+    }
+}
+
 /// One layer's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerGradients {
@@ -39,6 +50,9 @@ pub struct LayerGradients {
     pub quantities: Vec<Quantity>,
     /// `i`, `f` and `o` over all steps, units and sequences; none in an RNN.
     pub gates: Vec<(String, Totals)>,
+    /// Norms by unit over the sequences, of `h` and for an LSTM `c`, at [`grids::times`]; nothing
+    /// unless asked for.
+    pub units: Vec<UnitNorms>,
 }
 
 /// One gradient's norms.
@@ -51,8 +65,8 @@ pub struct Quantity {
 }
 
 /// The cells of a module, bottom first. `activation` is an RNN's.
-pub fn cells(module: Module, activation: Activation) -> Vec<Box<dyn RecurrentCell>> {
-    let cell = |layer: Layer| -> Box<dyn RecurrentCell> {
+pub fn cells(module: Module, activation: Activation) -> Vec<Box<dyn Trainable>> {
+    let cell = |layer: Layer| -> Box<dyn Trainable> {
         let Layer {
             weight_ih,
             weight_hh,
@@ -67,13 +81,15 @@ pub fn cells(module: Module, activation: Activation) -> Vec<Box<dyn RecurrentCel
 }
 
 /// Traces `cells` over `sequences`, which must fit them, holding about `memory` bytes of
-/// trajectories and using `threads` threads; neither changes a bit.
+/// trajectories and using `threads` threads; neither changes a bit. Gradients by unit, if `units`
+/// says so, are only for sequences of one length.
 ///
 /// # Errors
 /// [`NonFinite`] if a number leaves the range of f64; of several sequences, the first part's.
 pub fn trace(
-    cells: &[Box<dyn RecurrentCell>],
+    cells: &[Box<dyn Trainable>],
     sequences: &Sequences,
+    units: bool,
     memory: u64,
     threads: usize,
 ) -> Result<Traced, NonFinite> {
@@ -81,7 +97,7 @@ pub fn trace(
     let threads = threads.min(parts.len()).max(1);
     let memory = memory / threads as u64;
     let traced = sweep::in_order(threads, &parts, |part| {
-        trace_part(cells, sequences, part, memory)
+        trace_part(cells, sequences, part, units, memory)
     });
     let traced = traced.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(combine(sequences.longest(), traced))
@@ -89,13 +105,13 @@ pub fn trace(
 
 /// Sequences of one length.
 #[derive(Clone, Debug, PartialEq)]
-struct Part {
-    steps: usize,
-    columns: Vec<usize>,
+pub(super) struct Part {
+    pub(super) steps: usize,
+    pub(super) columns: Vec<usize>,
 }
 
 /// Longest first, then in the order of the file.
-fn parts(sequences: &Sequences) -> Vec<Part> {
+pub(super) fn parts(sequences: &Sequences) -> Vec<Part> {
     let mut columns: Vec<usize> = (0..sequences.batch).collect();
     columns.sort_by_key(|j| std::cmp::Reverse(sequences.length(*j)));
     columns
@@ -109,20 +125,21 @@ fn parts(sequences: &Sequences) -> Vec<Part> {
         .collect()
 }
 
-/// The columns of a part, of an array that has `width` numbers for each step and sequence.
-fn gather<'a>(
+/// Some sequences' columns of the first `steps` steps of an array that has `width` numbers for each
+/// step and sequence.
+pub(super) fn gather<'a>(
     values: &'a [f64],
     width: usize,
     batch: usize,
-    part: &Part,
+    (steps, columns): (usize, &[usize]),
 ) -> std::borrow::Cow<'a, [f64]> {
-    let all = 0..part.steps * batch * width;
-    if part.columns.iter().copied().eq(0..batch) {
+    let all = 0..steps * batch * width;
+    if columns.iter().copied().eq(0..batch) {
         return values[all].into();
     }
-    let mut gathered = Vec::with_capacity(part.steps * part.columns.len() * width);
+    let mut gathered = Vec::with_capacity(steps * columns.len() * width);
     for step in values[all].chunks_exact(batch * width) {
-        for j in &part.columns {
+        for j in columns {
             gathered.extend_from_slice(&step[j * width..(j + 1) * width]);
         }
     }
@@ -130,13 +147,13 @@ fn gather<'a>(
 }
 
 /// s_0 of a layer, S×B; zero where nothing is given.
-fn initial(
+pub(super) fn initial(
     cell: &dyn RecurrentCell,
     layer: usize,
     sequences: &Sequences,
-    part: &Part,
+    columns: &[usize],
 ) -> DMatrix<f64> {
-    let mut initial = DMatrix::zeros(cell.shape().state, part.columns.len());
+    let mut initial = DMatrix::zeros(cell.shape().state, columns.len());
     for (block, given) in cell
         .state_blocks()
         .iter()
@@ -146,7 +163,7 @@ fn initial(
             continue;
         };
         let [_, batch, hidden] = *shape;
-        for (column, j) in part.columns.iter().enumerate() {
+        for (column, j) in columns.iter().enumerate() {
             let start = (layer * batch + j) * hidden;
             initial
                 .view_mut((block.rows.start, column), (hidden, 1))
@@ -196,16 +213,18 @@ impl AdjointSource for Loss<'_> {
 }
 
 fn trace_part(
-    cells: &[Box<dyn RecurrentCell>],
+    cells: &[Box<dyn Trainable>],
     sequences: &Sequences,
     part: &Part,
+    with_units: bool,
     memory: u64,
 ) -> Result<Traced, NonFinite> {
     let (steps, columns) = (part.steps, part.columns.len());
-    let input = gather(&sequences.input, sequences.size, sequences.batch, part);
+    let own = (steps, part.columns.as_slice());
+    let input = gather(&sequences.input, sequences.size, sequences.batch, own);
     let adjoints = sequences.grad_output.as_ref().map(|array| {
         let hidden = array.shape[2];
-        let gathered = gather(&array.values, hidden, sequences.batch, part);
+        let gathered = gather(&array.values, hidden, sequences.batch, own);
         (hidden, gathered)
     });
     let mut loss = match &adjoints {
@@ -216,13 +235,17 @@ fn trace_part(
     };
     let initial = cells.iter().enumerate();
     let initial: Vec<DMatrix<f64>> = initial
-        .map(|(layer, cell)| self::initial(&**cell, layer, sequences, part))
+        .map(|(layer, cell)| self::initial(&**cell, layer, sequences, &part.columns))
         .collect();
     let mut norms: Vec<BlockNorms> = cells
         .iter()
         .map(|cell| BlockNorms::new(&**cell, steps, columns, false))
         .collect();
     let mut gates: Vec<GateTotals> = cells.iter().map(|cell| GateTotals::new(&**cell)).collect();
+    let mut units: Vec<Option<UnitGradients>> = cells
+        .iter()
+        .map(|cell| with_units.then(|| UnitGradients::new(&**cell, grids::times(steps))))
+        .collect();
     let horizon = Horizon {
         steps,
         segment: segment(cells, steps, columns, memory),
@@ -237,10 +260,11 @@ fn trace_part(
         },
         &initial,
         &mut loss,
-        &mut norms,
+        (&mut norms, &mut units),
         &mut gates,
     )?;
-    let layers = norms.into_iter().zip(gates).map(|(norms, gates)| {
+    let layers = norms.into_iter().zip(gates).zip(units);
+    let layers = layers.map(|((norms, gates), units)| {
         let quantities = norms.blocks.into_iter().flat_map(|block| {
             let quantity = |name: String, norms: Norms| Quantity {
                 name,
@@ -254,6 +278,7 @@ fn trace_part(
         LayerGradients {
             quantities: quantities.collect(),
             gates: gates.gates,
+            units: units.map_or_else(Vec::new, |units| units.blocks),
         }
     });
     Ok(Traced {
@@ -263,7 +288,12 @@ fn trace_part(
 }
 
 /// Steps held at once: all of them if they fit into `memory` bytes, else as few as make sense.
-fn segment(cells: &[Box<dyn RecurrentCell>], steps: usize, columns: usize, memory: u64) -> usize {
+pub(super) fn segment(
+    cells: &[Box<dyn Trainable>],
+    steps: usize,
+    columns: usize,
+    memory: u64,
+) -> usize {
     let rows: usize = cells
         .iter()
         .map(|cell| cell.shape().state + cell.shape().saved)
@@ -295,6 +325,11 @@ fn combine(steps: usize, parts: Vec<Traced>) -> Traced {
         if parts.is_empty() {
             continue;
         }
+        for (number, block) in layer.units.iter_mut().enumerate() {
+            let others = parts.iter();
+            let others = others.map(|part| part.layers[index].units[number].log10_norm.as_slice());
+            add_norms(&mut block.log10_norm, &others.collect::<Vec<_>>());
+        }
         for (number, quantity) in layer.quantities.iter_mut().enumerate() {
             let mut norms = Vec::with_capacity(1 + parts.len());
             for t in 0..=steps {
@@ -309,6 +344,17 @@ fn combine(steps: usize, parts: Vec<Traced>) -> Traced {
         }
     }
     whole
+}
+
+/// Norms over these sequences and `others`, of arrays of one shape.
+pub(super) fn add_norms(norms: &mut [f64], others: &[&[f64]]) {
+    let mut all = Vec::with_capacity(1 + others.len());
+    for (place, norm) in norms.iter_mut().enumerate() {
+        all.clear();
+        all.push(*norm);
+        all.extend(others.iter().map(|other| other[place]));
+        *norm = log10_norm_of(&all);
+    }
 }
 
 /// log₁₀ √Σ 10^(2·aₖ) without leaving the range of f64.
@@ -328,9 +374,9 @@ fn log10_norm_of(log10_norms: &[f64]) -> f64 {
 }
 
 /// The inputs of a part, all of which are held anyway.
-struct Held<'a> {
-    values: View<'a>,
-    columns: usize,
+pub(super) struct Held<'a> {
+    pub(super) values: View<'a>,
+    pub(super) columns: usize,
 }
 
 impl Inputs for Held<'_> {
@@ -342,22 +388,26 @@ impl Inputs for Held<'_> {
 
 /// Forward and back through all layers, each with its own probes.
 fn run_layers(
-    cells: &[Box<dyn RecurrentCell>],
+    cells: &[Box<dyn Trainable>],
     horizon: Horizon,
     mut inputs: Held,
     initial: &[DMatrix<f64>],
     loss: &mut Loss,
-    norms: &mut [BlockNorms],
+    (norms, units): (&mut [BlockNorms], &mut [Option<UnitGradients>]),
     gates: &mut [GateTotals],
 ) -> Result<(), NonFinite> {
-    let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| &**cell).collect();
+    let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| &**cell as _).collect();
     let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
     let mut tapes = vec![Tape::new(); layers.len()];
     let mut workspaces = vec![Workspace::new(); layers.len()];
     let mut forward: Vec<[&mut dyn Probe; 1]> = Vec::new();
     forward.extend(gates.iter_mut().map(|probe| [probe as &mut dyn Probe]));
-    let mut backward: Vec<[&mut dyn Probe; 1]> = Vec::new();
-    backward.extend(norms.iter_mut().map(|probe| [probe as &mut dyn Probe]));
+    let mut backward: Vec<Vec<&mut dyn Probe>> = Vec::new();
+    for (norms, units) in norms.iter_mut().zip(units) {
+        let mut probes = vec![norms as &mut dyn Probe];
+        probes.extend(units.as_mut().map(|probe| probe as &mut dyn Probe));
+        backward.push(probes);
+    }
     let mut probes: Vec<Probes> = forward
         .iter_mut()
         .zip(&mut backward)
@@ -432,7 +482,8 @@ mod tests {
             let cells = cells(module(kind, 2, 5), Activation::Tanh);
             let held = segment(&cells, 1200, COLUMNS, 0);
             assert!(held < 1200, "{held}");
-            let traced = |memory, threads| trace(&cells, &sequences, memory, threads).unwrap();
+            let traced =
+                |memory, threads| trace(&cells, &sequences, false, memory, threads).unwrap();
             let expected = traced(u64::MAX, 1);
             for (memory, threads) in [(u64::MAX, 3), (0, 1), (0, 2)] {
                 let found = traced(memory, threads);

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use torch_weights::Kind;
 
+use crate::config::Recorded;
+
 /// Everything that decides the numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -14,6 +16,9 @@ pub struct Request {
     pub nonlinearity: Option<String>,
     /// Where the adjoint comes from, in words.
     pub loss: String,
+    /// What was recorded beside the norms; of one network alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub record: Vec<Recorded>,
 }
 
 /// One network.
@@ -69,6 +74,14 @@ impl Network {
             "{}{module}, {} layer{plural}, input {}, hidden {}",
             self.kind, self.layers, self.input, self.hidden
         )
+    }
+
+    /// What it is called in the tables of a closer look: the module's name, `network` if it has none.
+    pub fn cell(&self) -> &str {
+        match self.module.as_str() {
+            "" => "network",
+            module => module,
+        }
     }
 
     /// Whether it has a cell state.

@@ -49,6 +49,21 @@ pub struct Found {
     pub reference_log10_norm: Option<f64>,
     /// Bottom first.
     pub layers: Vec<LayerSummary>,
+    /// Where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub singular_values: Option<Extremes>,
+}
+
+/// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at the largest lag k, of the first
+/// sequence. JSON has no infinity: log₁₀ of an exact zero is null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Extremes {
+    /// k = T.
+    pub lag: usize,
+    /// log₁₀ σ_1.
+    pub log10_largest: f64,
+    /// log₁₀ σ_S.
+    pub log10_smallest: f64,
 }
 
 /// One layer.
@@ -126,15 +141,8 @@ impl Summary {
 impl Found {
     /// What `traced` says.
     pub fn new(label: &str, traced: &Traced) -> Self {
-        let top = traced
-            .layers
-            .last()
-            .and_then(|layer| layer.quantities.first());
-        let reference = top.and_then(|h| {
-            let norms = h.log10_norm.iter().enumerate().rev();
-            norms.into_iter().find(|(_, norm)| norm.is_finite())
-        });
-        let log10_reference = reference.map_or(0.0, |(_, norm)| *norm);
+        let reference = traced.reference();
+        let log10_reference = reference.map_or(0.0, |(_, norm)| norm);
         let layer = |(layer, gradients): (usize, &LayerGradients)| LayerSummary {
             layer,
             quantities: gradients
@@ -162,8 +170,9 @@ impl Found {
         Found {
             label: label.to_owned(),
             reference_t: reference.map(|(t, _)| t),
-            reference_log10_norm: reference.map(|(_, norm)| *norm),
+            reference_log10_norm: reference.map(|(_, norm)| norm),
             layers: traced.layers.iter().enumerate().map(layer).collect(),
+            singular_values: None,
         }
     }
 }
@@ -324,6 +333,7 @@ mod tests {
             layers: vec![LayerGradients {
                 quantities: vec![quantity("h", log10_norm), quantity("h_carried", carried)],
                 gates: Vec::new(),
+                units: Vec::new(),
             }],
         }
     }
