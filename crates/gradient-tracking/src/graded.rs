@@ -22,6 +22,12 @@
 //!   preconditioning Drmač & Veselić, the same 29 (2008) 1322–1362), the larger column first
 //!   (de Rijk). Each column has its exponent, so D may span any range.
 //!
+//! * The rows of R must stand in falling order. From the identity they come to do so by themselves,
+//!   unless all factors are block triangular the wrong way round, as the transposed Jacobians of layers
+//!   are, the upper of which hears the lower: the first columns of Q then stay in the lower layer's
+//!   rows for ever, and what is small comes out of cancellation. So where rows are found out of order, R
+//!   is decomposed as for singular values and Q takes Q″ along.
+//!
 //! What is exact: a step adds a relative error of about ε·κ(J) to every singular value where the
 //! product is *stable* in Stewart's sense (Oliveira & Stewart, "Exponential splittings of products
 //! of matrices and accurately computing singular values of long products", Linear Algebra Appl. 309
@@ -52,6 +58,10 @@ pub(crate) struct GradedProduct {
     row: Vec<Wide>,
     svd: Jacobi,
 }
+
+/// A row of R may lie below a later one by 2 to this power: so many bits of it are then lost to
+/// cancellation, of 53.
+const OUT_OF_ORDER: i64 = 10;
 
 impl GradedProduct {
     /// The identity of `size` rows, and all the memory that products and singular values need.
@@ -106,6 +116,31 @@ impl GradedProduct {
         let exponent = largest_exponent(values).unwrap_or(0);
         scale_slice(values, -exponent);
         self.orthonormalise(exponent);
+        if self.is_out_of_order() {
+            self.reorder();
+        }
+    }
+
+    /// Whether a row of R lies below one that comes after it, by more than rounding forgives.
+    fn is_out_of_order(&self) -> bool {
+        let mut largest = None;
+        (0..self.rank).rev().any(|i| {
+            let own = self.r[i * self.size + i].exponent();
+            let is_below =
+                largest.is_some_and(|later: i64| own.is_none_or(|own| own + OUT_OF_ORDER < later));
+            largest = largest.max(own);
+            is_below
+        })
+    }
+
+    /// R = Q″·R₁·Π with the rows of R₁ in falling order; Q ← Q·Q″, R ← R₁. Without Π it is another
+    /// product, with the same singular values.
+    fn reorder(&mut self) {
+        let (size, rank) = (self.size, self.rank);
+        self.svd.set(&self.r[..rank * size], rank);
+        self.svd.precondition(Some(&mut self.q));
+        self.r[..rank * size].copy_from_slice(&self.svd.wide[..rank * size]);
+        self.rank = self.svd.rank;
     }
 
     /// Q·2^`exponent` = Q′·R̂, R ← R̂·R.
@@ -290,7 +325,7 @@ impl Jacobi {
     }
 
     fn log10_singular_values(&mut self, values: &mut [f64]) {
-        self.precondition();
+        self.precondition(None);
         self.transpose();
         for _ in 0..MAX_SWEEPS {
             if !self.sweep() {
@@ -308,8 +343,8 @@ impl Jacobi {
     }
 
     /// R = Q″·R₁·Π: Householder reflections with column and row pivoting. Lowers the rank where
-    /// nothing is left.
-    fn precondition(&mut self) {
+    /// nothing is left. `q`, S rows, is multiplied by Q″ from the right.
+    fn precondition(&mut self, mut q: Option<&mut [f64]>) {
         let (size, rows) = (self.size, self.rank);
         for k in 0..rows {
             let mut largest = (k, Wide::ZERO);
@@ -343,13 +378,17 @@ impl Jacobi {
                 for j in 0..size {
                     self.wide.swap(top * size + j, k * size + j);
                 }
+                if let Some(q) = &mut q {
+                    let (left, right) = q.split_at_mut(top * size);
+                    left[k * size..(k + 1) * size].swap_with_slice(&mut right[..size]);
+                }
             }
-            self.reflect(k, square.sqrt());
+            self.reflect(k, square.sqrt(), q.as_deref_mut());
         }
     }
 
-    /// Takes column k from row k on to (β, 0, …), |β| = `norm`.
-    fn reflect(&mut self, k: usize, norm: Wide) {
+    /// Takes column k from row k on to (β, 0, …), |β| = `norm`, and `q` along.
+    fn reflect(&mut self, k: usize, norm: Wide, q: Option<&mut [f64]>) {
         let (size, rows) = (self.size, self.rank);
         let head = self.wide[k * size + k];
         let beta = if head.is_negative() { norm } else { -norm };
@@ -365,6 +404,21 @@ impl Jacobi {
             return;
         }
         self.wide[k * size + k] = beta;
+        if let Some(q) = q {
+            // The pivot is the largest of its column, so these numbers are of ordinary size.
+            let tau = tau.over_power(0);
+            for row in 0..size {
+                let mut dot = q[k * size + row];
+                for i in k + 1..rows {
+                    dot += q[i * size + row] * self.reflection[i].over_power(0);
+                }
+                let dot = tau * dot;
+                q[k * size + row] -= dot;
+                for i in k + 1..rows {
+                    q[i * size + row] -= dot * self.reflection[i].over_power(0);
+                }
+            }
+        }
         for j in k + 1..size {
             let mut dot = self.wide[k * size + j];
             for i in k + 1..rows {
