@@ -1,7 +1,7 @@
 //! The directions of dependence that the README's code map promises.
 //!
-//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis beside them,
-//! each knowing only what is below it. What a crate must never do is checked in its source.
+//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis and theory
+//! beside them, each knowing only what is below it. What a crate must never do is checked in its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,10 +14,14 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("cell-config", &["gradient-tracking", "kernels"]),
     (
         "vanilla-rnn",
-        &["cell-config", "gradient-tracking", "kernels"],
+        &["cell-config", "gradient-tracking", "kernels", "theory"],
     ),
-    ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
+    (
+        "lstm",
+        &["cell-config", "gradient-tracking", "kernels", "theory"],
+    ),
     ("decay-analysis", &[]),
+    ("theory", &[]),
     ("torch-weights", &[]),
     (
         "experiments",
@@ -27,6 +31,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "kernels",
             "lstm",
+            "theory",
             "torch-weights",
             "vanilla-rnn",
         ],
@@ -93,6 +98,20 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "std::time",
             "std::thread",
             "println!",
+            "serde",
+            "rayon",
+        ],
+        &[],
+    ),
+    (
+        "crates/theory/src",
+        &[
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "println!",
+            "rand::",
             "serde",
             "rayon",
         ],
@@ -204,6 +223,13 @@ fn members_depend_only_on_what_is_below_them() {
 fn the_interface_depends_on_matrices_alone() {
     let folder = root().join("crates/gradient-tracking");
     let expected = BTreeSet::from(["kernels".to_owned(), "nalgebra".to_owned()]);
+    assert_eq!(dependencies(&folder, "dependencies"), expected);
+}
+
+#[test]
+fn theory_depends_on_special_functions_alone() {
+    let folder = root().join("crates/theory");
+    let expected = BTreeSet::from(["special".to_owned()]);
     assert_eq!(dependencies(&folder, "dependencies"), expected);
 }
 
