@@ -17,6 +17,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["cell-config", "gradient-tracking", "kernels"],
     ),
     ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
+    ("gru", &["cell-config", "gradient-tracking", "kernels"]),
     ("decay-analysis", &[]),
     ("torch-weights", &[]),
     (
@@ -25,6 +26,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
+            "gru",
             "kernels",
             "lstm",
             "torch-weights",
@@ -75,6 +77,17 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/lstm/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/gru/src",
         &[
             "gradient_tracking::probes",
             "std::fs",
