@@ -293,10 +293,15 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
         cover("saved", cell.saved_blocks(), shape.saved)?;
     }
     let end = cell.parameter_blocks().last().map_or(0, |b| b.range.end);
-    let sizes_fit = cell
-        .parameter_blocks()
-        .iter()
-        .all(|block| block.range.len() == block.columns * block.rows.len());
+    let sizes_fit = cell.parameter_blocks().iter().all(|block| {
+        let (parameters, rows) = (block.range.len(), block.rows.len());
+        match &block.factor {
+            Factor::Elementwise(saved) => {
+                saved.len() == rows && parameters > 0 && rows % parameters == 0
+            }
+            _ => parameters == block.columns * rows,
+        }
+    });
     if end != cell.parameters().len() || !sizes_fit || cell.output_rows().len() != shape.output {
         return Err(Failure {
             property,
@@ -805,9 +810,12 @@ fn relabelling_units_relabels_gradients(
         for column in 0..block.columns {
             let old_column = match block.factor {
                 Factor::Previous(_) => old_unit(column),
-                Factor::Current(_) | Factor::Input | Factor::Constant => column,
+                Factor::Current(_)
+                | Factor::Input
+                | Factor::Constant
+                | Factor::Elementwise(_) => column,
             };
-            let rows = block.rows.len();
+            let rows = block.range.len() / block.columns.max(1);
             for row in 0..rows {
                 relabelled[block.range.start + column * rows + row] =
                     original[block.range.start + old_column * rows + old_unit(row)];
