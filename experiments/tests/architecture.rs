@@ -1,7 +1,7 @@
 //! The directions of dependence that the README's code map promises.
 //!
-//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis beside them,
-//! each knowing only what is below it. What a crate must never do is checked in its source.
+//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis and lyapunov
+//! beside them, each knowing only what is below it. What a crate must never do is checked in its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
     ("decay-analysis", &[]),
+    ("lyapunov", &["gradient-tracking", "kernels"]),
     ("torch-weights", &[]),
     (
         "experiments",
@@ -27,6 +28,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "kernels",
             "lstm",
+            "lyapunov",
             "torch-weights",
             "vanilla-rnn",
         ],
@@ -93,6 +95,20 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "std::time",
             "std::thread",
             "println!",
+            "serde",
+            "rayon",
+        ],
+        &[],
+    ),
+    (
+        "crates/lyapunov/src",
+        &[
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "println!",
+            "rand::",
             "serde",
             "rayon",
         ],
