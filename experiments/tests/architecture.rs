@@ -17,16 +17,31 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["cell-config", "gradient-tracking", "kernels"],
     ),
     ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
+    (
+        "antisymmetric-rnn",
+        &["cell-config", "gradient-tracking", "kernels"],
+    ),
+    (
+        "orthogonal-rnn",
+        &["cell-config", "gradient-tracking", "kernels"],
+    ),
+    (
+        "lstm-1997",
+        &["cell-config", "gradient-tracking", "kernels"],
+    ),
     ("decay-analysis", &[]),
     ("torch-weights", &[]),
     (
         "experiments",
         &[
+            "antisymmetric-rnn",
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
             "kernels",
             "lstm",
+            "lstm-1997",
+            "orthogonal-rnn",
             "torch-weights",
             "vanilla-rnn",
         ],
@@ -75,6 +90,39 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/lstm/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/antisymmetric-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/orthogonal-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lstm-1997/src",
         &[
             "gradient_tracking::probes",
             "std::fs",
