@@ -141,6 +141,7 @@ macro_rules! cells {
 cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
+    Gru(gru::GruConfig),
     AntisymmetricRnn(antisymmetric_rnn::AntisymmetricRnnConfig),
     OrthogonalRnn(orthogonal_rnn::OrthogonalRnnConfig),
     Lstm1997(lstm_1997::Lstm1997Config),

@@ -1,7 +1,7 @@
 //! The directions of dependence that the README's code map promises.
 //!
-//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis beside them,
-//! each knowing only what is below it. What a crate must never do is checked in its source.
+//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis and theory
+//! beside them, each knowing only what is below it. What a crate must never do is checked in its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,24 +12,14 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("gradient-tracking", &["kernels"]),
     ("cell-config", &["gradient-tracking", "kernels"]),
-    (
-        "vanilla-rnn",
-        &["cell-config", "gradient-tracking", "kernels"],
-    ),
-    ("lstm", &["cell-config", "gradient-tracking", "kernels"]),
-    (
-        "antisymmetric-rnn",
-        &["cell-config", "gradient-tracking", "kernels"],
-    ),
-    (
-        "orthogonal-rnn",
-        &["cell-config", "gradient-tracking", "kernels"],
-    ),
-    (
-        "lstm-1997",
-        &["cell-config", "gradient-tracking", "kernels"],
-    ),
+    ("vanilla-rnn", OF_A_CELL),
+    ("lstm", OF_A_CELL),
+    ("gru", OF_A_CELL),
+    ("antisymmetric-rnn", OF_A_CELL),
+    ("orthogonal-rnn", OF_A_CELL),
+    ("lstm-1997", OF_A_CELL),
     ("decay-analysis", &[]),
+    ("theory", &[]),
     ("torch-weights", &[]),
     (
         "experiments",
@@ -38,10 +28,12 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
+            "gru",
             "kernels",
             "lstm",
             "lstm-1997",
             "orthogonal-rnn",
+            "theory",
             "torch-weights",
             "vanilla-rnn",
         ],
@@ -58,6 +50,9 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+/// What a cell may depend on.
+const OF_A_CELL: &[&str] = &["cell-config", "gradient-tracking", "kernels", "theory"];
 
 /// Where a word may not stand in code, and why not.
 const NEVER: &[(&str, &[&str], &[&str])] = &[
@@ -90,6 +85,17 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/lstm/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/gru/src",
         &[
             "gradient_tracking::probes",
             "std::fs",
@@ -141,6 +147,20 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "std::time",
             "std::thread",
             "println!",
+            "serde",
+            "rayon",
+        ],
+        &[],
+    ),
+    (
+        "crates/theory/src",
+        &[
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "println!",
+            "rand::",
             "serde",
             "rayon",
         ],
@@ -252,6 +272,13 @@ fn members_depend_only_on_what_is_below_them() {
 fn the_interface_depends_on_matrices_alone() {
     let folder = root().join("crates/gradient-tracking");
     let expected = BTreeSet::from(["kernels".to_owned(), "nalgebra".to_owned()]);
+    assert_eq!(dependencies(&folder, "dependencies"), expected);
+}
+
+#[test]
+fn theory_depends_on_special_functions_alone() {
+    let folder = root().join("crates/theory");
+    let expected = BTreeSet::from(["special".to_owned()]);
     assert_eq!(dependencies(&folder, "dependencies"), expected);
 }
 

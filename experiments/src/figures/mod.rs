@@ -23,6 +23,7 @@ mod loss_state;
 mod palette;
 mod phase;
 mod placement;
+mod plot;
 mod png;
 mod rate;
 mod singular_values;
@@ -38,6 +39,7 @@ use crate::config::{CellEntry, Config, FigureKind};
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
+pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
 pub use png::render_png;
 pub use trace::{TRACE_FIGURES, draw_trace};
 
