@@ -15,6 +15,9 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("vanilla-rnn", OF_A_CELL),
     ("lstm", OF_A_CELL),
     ("gru", OF_A_CELL),
+    ("antisymmetric-rnn", OF_A_CELL),
+    ("orthogonal-rnn", OF_A_CELL),
+    ("lstm-1997", OF_A_CELL),
     ("decay-analysis", &[]),
     ("lyapunov", &["gradient-tracking", "kernels"]),
     ("theory", &[]),
@@ -22,6 +25,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     (
         "experiments",
         &[
+            "antisymmetric-rnn",
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
@@ -29,6 +33,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "kernels",
             "lstm",
             "lyapunov",
+            "lstm-1997",
+            "orthogonal-rnn",
             "theory",
             "torch-weights",
             "vanilla-rnn",
@@ -92,6 +98,39 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/gru/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/antisymmetric-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/orthogonal-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lstm-1997/src",
         &[
             "gradient_tracking::probes",
             "std::fs",

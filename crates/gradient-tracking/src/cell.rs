@@ -236,7 +236,7 @@ pub enum Factor {
     Constant,
 }
 
-/// A named block of the parameters: a matrix, column-major.
+/// A named block of the parameters as they enter a_t: a matrix, column-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterBlock {
     /// PyTorch's name without its layer: `weight_hh`, `weight_ih`, `bias`; after the layer and a
@@ -248,7 +248,9 @@ pub struct ParameterBlock {
     pub rows: Range<usize>,
     /// Columns: H, I or 1.
     pub columns: usize,
-    /// Where it lies in [`Trainable::parameters`].
+    /// Where it lies in the gradient, and, unless the cell has a
+    /// [`pull_back_parameters`](Trainable::pull_back_parameters) of its own, in
+    /// [`Trainable::parameters`].
     pub range: Range<usize>,
 }
 
@@ -266,12 +268,16 @@ impl Factor {
 
 /// A cell whose parameters enter through a_t = W_hh·h_{t−1} + W_ih·x_t + b.
 ///
-/// Its gradient is then a sum of outer products of δ_t and needs no code of the cell's own.
+/// The gradient with respect to W_hh, W_ih and b is then a sum of outer products of δ_t and needs no
+/// code of the cell's own. Of most cells these matrices *are* the parameters. A cell that is to stay
+/// antisymmetric or orthogonal while it is trained makes them from other numbers, which it has as
+/// [`parameters`](Self::parameters), and says how a gradient goes back to those
+/// ([`pull_back_parameters`](Self::pull_back_parameters)).
 pub trait Trainable: RecurrentCell {
-    /// The blocks of the parameters, in order, without gaps.
+    /// The blocks of the matrices that enter a_t, in order, without gaps.
     fn parameter_blocks(&self) -> &[ParameterBlock];
 
-    /// All parameters.
+    /// All parameters: what a step of gradient descent changes.
     fn parameters(&self) -> &[f64];
 
     /// Replaces all parameters. Not in place, because a cell keeps more than one form of them.
@@ -279,4 +285,14 @@ pub trait Trainable: RecurrentCell {
     /// # Panics
     /// If there are more or fewer of them.
     fn set_parameters(&mut self, parameters: &[f64]);
+
+    /// From ∂L/∂(W_hh, W_ih, b), laid out as [`parameter_blocks`](Self::parameter_blocks) say, to
+    /// ∂L/∂[`parameters`](Self::parameters): the transposed derivative of the former by the latter.
+    /// The same numbers where they are the same.
+    ///
+    /// # Panics
+    /// If one of the two has another length.
+    fn pull_back_parameters(&self, entering: &[f64], gradient: &mut [f64]) {
+        gradient.copy_from_slice(entering);
+    }
 }

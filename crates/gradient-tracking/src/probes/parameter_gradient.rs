@@ -1,4 +1,4 @@
-//! ∂L/∂W: the gradient with respect to all parameters.
+//! ∂L/∂W: the gradient with respect to all matrices that enter the pre-activations.
 
 use kernels::{Packed, Start, View, ViewMut};
 
@@ -13,7 +13,7 @@ use crate::workspace::chunk_steps;
 /// vanishes therefore gives its parameter gradient in full precision too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterGradient {
-    /// Mantissas, laid out like [`Trainable::parameters`].
+    /// Mantissas, laid out as [`Trainable::parameter_blocks`] say.
     pub values: Vec<f64>,
     /// The common power of two.
     pub exponent: i64,
@@ -27,10 +27,11 @@ impl ParameterGradient {
     /// Zero, for the parameters of `cell` and runs of `steps` steps of `batch` sequences.
     pub fn new(cell: &dyn Trainable, steps: usize, batch: usize) -> Self {
         let shape = cell.shape();
+        let blocks = cell.parameter_blocks().to_vec();
         ParameterGradient {
-            values: vec![0.0; cell.parameters().len()],
+            values: vec![0.0; blocks.last().map_or(0, |block| block.range.end)],
             exponent: 0,
-            blocks: cell.parameter_blocks().to_vec(),
+            blocks,
             is_zero: true,
             deltas: Packed::with_capacity(shape.delta, batch * chunk_steps(batch).min(steps)),
         }
@@ -49,6 +50,7 @@ impl ParameterGradient {
     }
 
     /// The gradient as plain numbers, 0 or ±∞ where f64 cannot hold them.
+    /// [`Trainable::pull_back_parameters`] makes of it that of the parameters.
     pub fn to_f64(&self) -> Vec<f64> {
         self.values
             .iter()
