@@ -9,7 +9,19 @@
 //! [`Streams`](cell_config::Streams) with fixed seeds, so it gives the same bits whenever it runs.
 
 mod check;
+mod engelken_2023_spectra;
+mod jacobian_duality;
+mod lyap_adjoint;
+mod lyap_sum_rule;
+mod mikhaeil_2022;
+mod molgedey_1992_noise;
+mod networks;
+mod newman_1986_spectrum;
+mod newman_mean_growth;
 mod page;
+mod qr_constant_normal;
+mod saxe_2014;
+mod vogt_2022;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -53,7 +65,19 @@ impl Scale {
 }
 
 /// Every claim, in the order of the tables.
-pub const ALL: &[Claim] = &[];
+pub const ALL: &[Claim] = &[
+    newman_1986_spectrum::CLAIM,
+    newman_mean_growth::CLAIM,
+    qr_constant_normal::CLAIM,
+    lyap_sum_rule::CLAIM,
+    lyap_adjoint::CLAIM,
+    molgedey_1992_noise::CLAIM,
+    engelken_2023_spectra::CLAIM,
+    mikhaeil_2022::CLAIM,
+    vogt_2022::CLAIM,
+    saxe_2014::CLAIM,
+    jacobian_duality::CLAIM,
+];
 
 /// The claim called `id`.
 pub fn find(id: &str) -> Option<&'static Claim> {
