@@ -40,6 +40,18 @@ mod pascanu_2013_wall;
 mod tanh_critical_power_law;
 mod urnn_2016;
 mod vorontsov_2017;
+mod engelken_2023_spectra;
+mod jacobian_duality;
+mod lyap_adjoint;
+mod lyap_sum_rule;
+mod mikhaeil_2022;
+mod molgedey_1992_noise;
+mod networks;
+mod newman_1986_spectrum;
+mod newman_mean_growth;
+mod qr_constant_normal;
+mod saxe_2014;
+mod vogt_2022;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -113,6 +125,17 @@ pub const ALL: &[Claim] = &[
     oracle_time_shift::CLAIM,
     oracle_sign_flip::CLAIM,
     oracle_relabelling::CLAIM,
+    newman_1986_spectrum::CLAIM,
+    newman_mean_growth::CLAIM,
+    qr_constant_normal::CLAIM,
+    lyap_sum_rule::CLAIM,
+    lyap_adjoint::CLAIM,
+    molgedey_1992_noise::CLAIM,
+    engelken_2023_spectra::CLAIM,
+    mikhaeil_2022::CLAIM,
+    vogt_2022::CLAIM,
+    saxe_2014::CLAIM,
+    jacobian_duality::CLAIM,
 ];
 
 /// The claim called `id`.
