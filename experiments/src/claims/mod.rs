@@ -10,10 +10,13 @@
 
 mod bengio_1994_latch;
 mod check;
+mod chung_2014_additive_path;
+mod gru_constant_update_gate;
 mod henaff_2016;
 mod hochreiter_1991_local;
 mod hochreiter_unit_ceiling;
 mod irnn_2015;
+mod lru_2023;
 pub mod measure;
 mod oracle_clipping;
 mod oracle_delay_line;
@@ -40,6 +43,7 @@ mod pascanu_2013_wall;
 mod tanh_critical_power_law;
 mod urnn_2016;
 mod vorontsov_2017;
+mod zucchet_2024_curse;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -113,6 +117,10 @@ pub const ALL: &[Claim] = &[
     oracle_time_shift::CLAIM,
     oracle_sign_flip::CLAIM,
     oracle_relabelling::CLAIM,
+    chung_2014_additive_path::CLAIM,
+    gru_constant_update_gate::CLAIM,
+    lru_2023::CLAIM,
+    zucchet_2024_curse::CLAIM,
 ];
 
 /// The claim called `id`.
