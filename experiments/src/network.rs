@@ -42,9 +42,17 @@ impl Network {
     /// The layers with the sizes of their inputs, where the network's are of size `input`.
     fn with_inputs(&self, input: usize) -> impl Iterator<Item = (&Cell, usize)> {
         self.layers().into_iter().scan(input, |below, cell| {
-            let input = std::mem::replace(below, cell.hidden());
+            let input = std::mem::replace(below, cell.shape(*below).output);
             Some((cell, input))
         })
+    }
+
+    /// How many numbers the steps of all layers multiply, for inputs of this size.
+    pub fn weights(&self, input: usize) -> u128 {
+        let layers = self.with_inputs(input);
+        layers
+            .map(|(cell, input)| cell.weights(input))
+            .fold(0, u128::saturating_add)
     }
 
     /// The kind, as written in the configuration.

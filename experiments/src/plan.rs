@@ -240,7 +240,8 @@ impl RunSpec {
         let segments = steps.div_ceil(held);
         // Every size is at most 2³² (the configuration sees to that) and there are few layers, so
         // sums of row counts are safe; products of four sizes are not.
-        let (mut columns, mut weights, mut top) = (0_u128, 0_u128, 0);
+        let (mut columns, mut top) = (0_u128, 0);
+        let weights = self.cell.weights(self.sequence.input.size());
         let inputs = held.saturating_mul(self.sequence.input.size() as u128);
         for (layer, shape) in self.shapes().iter().enumerate() {
             let [input, state, output, saved, delta] = [
@@ -257,7 +258,6 @@ impl RunSpec {
                 .saturating_add((held + 1 + segments).saturating_mul(state))
                 .saturating_add(held.saturating_mul(saved))
                 .saturating_add(chunk.saturating_mul(2 * (delta + state) + downward));
-            weights = weights.saturating_add(delta.saturating_mul(output + input + 1));
             top = output;
         }
         let adjoints = match self.loss.kind {

@@ -104,6 +104,13 @@ macro_rules! cells {
                 }
             }
 
+            /// How many numbers its steps multiply, for inputs of this size.
+            pub fn weights(&self, input: usize) -> u128 {
+                match self {
+                    $(Self::$variant(config) => config.weights(input)),*
+                }
+            }
+
             /// Draws the weights. `with_spectrum` also computes the laws that take an eigenvalue or
             /// singular value decomposition.
             pub fn build(
@@ -142,6 +149,7 @@ cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
     Gru(gru::GruConfig),
+    Lru(lru::LruConfig),
     AntisymmetricRnn(antisymmetric_rnn::AntisymmetricRnnConfig),
     OrthogonalRnn(orthogonal_rnn::OrthogonalRnnConfig),
     Lstm1997(lstm_1997::Lstm1997Config),

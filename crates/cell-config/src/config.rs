@@ -38,6 +38,14 @@ pub trait CellConfig:
     /// The sizes of the cell that [`build`](Self::build) returns, known without building it.
     fn shape(&self, input: usize) -> CellShape;
 
+    /// How many numbers there are in the matrices that the cell's steps multiply, known without building
+    /// it: unless a cell says otherwise, all pre-activations have weights for every output and input,
+    /// and a bias.
+    fn weights(&self, input: usize) -> u128 {
+        let shape = self.shape(input);
+        shape.delta as u128 * (shape.output as u128 + shape.input as u128 + 1)
+    }
+
     /// Draws the weights and builds the cell.
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Self::Cell, InvalidConfig>;
 

@@ -151,6 +151,12 @@ impl CellConfig for GruConfig {
         }
     }
 
+    /// Neither matrix has all the rows of the pre-activations.
+    fn weights(&self, input: usize) -> u128 {
+        let (hidden, input) = (self.hidden as u128, input as u128);
+        hidden * (3 * hidden + 3 * input + 4)
+    }
+
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Gru, InvalidConfig> {
         self.validate(input)?;
         Ok(Gru::new(
@@ -225,7 +231,7 @@ fn ln_logistic(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use cell_config::{Scheme, Streams};
-    use gradient_tracking::RecurrentCell;
+    use gradient_tracking::{RecurrentCell, Trainable};
     use serde::de::IntoDeserializer;
     use serde::de::value::{Error, MapDeserializer};
 
@@ -259,8 +265,11 @@ mod tests {
     }
 
     #[test]
-    fn shape_is_that_of_the_built_cell() {
-        assert_eq!(config(5).shape(INPUT), build(&config(5)).shape());
+    fn shape_and_weights_are_those_of_the_built_cell() {
+        let cell = build(&config(5));
+        assert_eq!(config(5).shape(INPUT), cell.shape());
+        let count = cell.parameters().len() as u128;
+        assert_eq!(config(5).weights(INPUT), count);
     }
 
     #[test]

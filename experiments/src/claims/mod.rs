@@ -10,10 +10,13 @@
 
 mod bengio_1994_latch;
 mod check;
+mod chung_2014_additive_path;
+mod gru_constant_update_gate;
 mod henaff_2016;
 mod hochreiter_1991_local;
 mod hochreiter_unit_ceiling;
 mod irnn_2015;
+mod lru_2023;
 pub mod measure;
 mod oracle_clipping;
 mod oracle_delay_line;
@@ -52,6 +55,7 @@ mod newman_mean_growth;
 mod qr_constant_normal;
 mod saxe_2014;
 mod vogt_2022;
+mod zucchet_2024_curse;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -136,6 +140,10 @@ pub const ALL: &[Claim] = &[
     vogt_2022::CLAIM,
     saxe_2014::CLAIM,
     jacobian_duality::CLAIM,
+    chung_2014_additive_path::CLAIM,
+    gru_constant_update_gate::CLAIM,
+    lru_2023::CLAIM,
+    zucchet_2024_curse::CLAIM,
 ];
 
 /// The claim called `id`.
