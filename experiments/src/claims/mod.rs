@@ -8,8 +8,15 @@
 //! A check is a pure function on one thread: its random numbers come from
 //! [`Streams`](cell_config::Streams) with fixed seeds, so it gives the same bits whenever it runs.
 
+mod antisymmetric_2019;
+mod carousel_constant_gate;
+mod cayley;
 mod check;
+mod hs_1997_cec;
+mod hs_1997_weights;
+mod one_cell;
 mod page;
+mod scornn_2018;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -53,7 +60,14 @@ impl Scale {
 }
 
 /// Every claim, in the order of the tables.
-pub const ALL: &[Claim] = &[];
+pub const ALL: &[Claim] = &[
+    hs_1997_cec::CLAIM,
+    hs_1997_weights::CLAIM,
+    carousel_constant_gate::CLAIM,
+    antisymmetric_2019::CLAIM,
+    scornn_2018::CLAIM,
+    cayley::CLAIM,
+];
 
 /// The claim called `id`.
 pub fn find(id: &str) -> Option<&'static Claim> {
