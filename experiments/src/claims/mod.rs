@@ -56,6 +56,13 @@ mod qr_constant_normal;
 mod saxe_2014;
 mod vogt_2022;
 mod zucchet_2024_curse;
+mod antisymmetric_2019;
+mod carousel_constant_gate;
+mod cayley;
+mod hs_1997_cec;
+mod hs_1997_weights;
+mod one_cell;
+mod scornn_2018;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -144,6 +151,12 @@ pub const ALL: &[Claim] = &[
     gru_constant_update_gate::CLAIM,
     lru_2023::CLAIM,
     zucchet_2024_curse::CLAIM,
+    hs_1997_cec::CLAIM,
+    hs_1997_weights::CLAIM,
+    carousel_constant_gate::CLAIM,
+    antisymmetric_2019::CLAIM,
+    scornn_2018::CLAIM,
+    cayley::CLAIM,
 ];
 
 /// The claim called `id`.
