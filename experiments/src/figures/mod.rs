@@ -23,6 +23,7 @@ mod loss_state;
 mod palette;
 mod phase;
 mod placement;
+mod plane;
 mod png;
 mod rate;
 mod singular_values;
@@ -78,11 +79,13 @@ pub enum FigureError {
         /// What the JSON parser says.
         reason: String,
     },
-    /// A figure needs a sweep key on its x-axis.
-    #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
+    /// A figure needs a sweep key on an axis.
+    #[error("figure `{figure}`: expected a sweep key in `{axis}`, found none")]
     NoFactor {
         /// The figure's name.
         figure: String,
+        /// The axis, `x` or `y`.
+        axis: &'static str,
     },
     /// A sweep key that the stored tables do not have as a column.
     #[error("figure `{figure}`: {file} has no column `{factor}`; its factors are {found}")]
@@ -166,6 +169,7 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Phase => phase::draw,
         FigureKind::Rate => rate::draw,
         FigureKind::HalfLife => half_life::draw,
+        FigureKind::Plane => plane::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
         FigureKind::LossState => loss_state::draw,

@@ -22,6 +22,7 @@ fn spec(kind: FigureKind) -> FigureSpec {
         name: "figure".into(),
         quantity: None,
         x: None,
+        y: None,
         filter: BTreeMap::new(),
         title: None,
     }
@@ -200,6 +201,8 @@ fn fit(key: Key, rate: f64) -> FitRow {
         f32_zero_lag: None,
         verdict: "vanishes".into(),
         n: 10,
+        predicted_rate: None,
+        difference_in_se: None,
     }
 }
 
