@@ -163,6 +163,32 @@ Examples:
   vangrad trace --weights step-*.safetensors --inputs x.npy --out training
   vangrad trace --export-weights experiments/configs/gates.toml --out exported")]
     Trace(TraceArguments),
+    /// Check what the literature claims, and say what holds
+    ///
+    /// Every claim is an experiment with a verdict that a machine gives: what was expected, what was
+    /// measured with its uncertainty, pass or fail. Without an ID, all of them are checked; with some,
+    /// their verdicts replace the ones of an earlier call and the others are kept. The same program
+    /// gives the same numbers. Ctrl-C lets the checks in progress finish and keeps their verdicts.
+    #[command(after_long_help = "\
+Files, in the folder --out:
+  claims.csv    one row per claim: the verdict
+  checks.csv    one row per number that a verdict rests on
+  README.md     both, to read
+  plots/        the data of the figures
+  figures/      every figure as SVG and PNG
+
+Exit codes:
+  0    every claim that was checked holds
+  1    one does not, or could not be checked; everything is stored
+  2    bad usage, an unknown claim, a folder that holds something else;
+       nothing is created
+  130  stopped by Ctrl-C; what was finished is stored
+
+Examples:
+  vangrad reproduce
+  vangrad reproduce --list
+  vangrad reproduce --out claims --jobs 1")]
+    Reproduce(ReproduceArguments),
     /// List the experiments that come with the program
     ///
     /// Each with what it shows and the command that runs it, from the root of the repository.
@@ -235,6 +261,26 @@ pub struct RunArguments {
     /// Discard what the results folder holds and compute every run.
     #[arg(long)]
     pub fresh: bool,
+    /// Write the tables, draw nothing.
+    #[arg(long)]
+    pub no_figures: bool,
+}
+
+/// The arguments of `reproduce`.
+#[derive(Debug, Args)]
+pub struct ReproduceArguments {
+    /// The claims to check [default: all]; --list shows them.
+    #[arg(value_name = "ID")]
+    pub claims: Vec<String>,
+    /// Compute nothing; print one line per claim: id, source, what is claimed, seconds on one core.
+    #[arg(long)]
+    pub list: bool,
+    /// Checks at a time [default: one per core].
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    pub jobs: Option<usize>,
+    /// The folder to write to.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "results/claims")]
+    pub out: PathBuf,
     /// Write the tables, draw nothing.
     #[arg(long)]
     pub no_figures: bool,

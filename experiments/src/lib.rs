@@ -11,6 +11,7 @@
 //! clock; figures are functions of stored tables.
 
 pub mod analysis;
+pub mod claims;
 pub mod cli;
 pub mod closer;
 pub mod commands;

@@ -139,6 +139,7 @@ macro_rules! cells {
 cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
+    Gru(gru::GruConfig),
 }
 
 #[derive(Serialize)]

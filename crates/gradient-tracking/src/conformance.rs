@@ -794,8 +794,7 @@ fn relabelling_units_relabels_gradients(
     options: &Options,
     problem: &Problem,
 ) -> Result<(), Failure> {
-    let shape = cell.shape();
-    let hidden = shape.output;
+    let hidden = cell.shape().output;
     let original = cell.parameters().to_vec();
     let gradients = problem.gradients(cell);
 
@@ -808,9 +807,10 @@ fn relabelling_units_relabels_gradients(
                 Factor::Previous(_) => old_unit(column),
                 Factor::Current(_) | Factor::Input | Factor::Constant => column,
             };
-            for row in 0..shape.delta {
-                relabelled[block.range.start + column * shape.delta + row] =
-                    original[block.range.start + old_column * shape.delta + old_unit(row)];
+            let rows = block.rows.len();
+            for row in 0..rows {
+                relabelled[block.range.start + column * rows + row] =
+                    original[block.range.start + old_column * rows + old_unit(row)];
             }
         }
     }

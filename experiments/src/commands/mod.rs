@@ -4,6 +4,7 @@ mod completions;
 mod list;
 mod plan;
 mod plot;
+mod reproduce;
 mod run;
 mod schema;
 mod summary;
@@ -113,6 +114,7 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Plot { results, format } => plot::plot(&results, &format),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
         Command::Trace(arguments) => trace::trace(&arguments),
+        Command::Reproduce(arguments) => reproduce::reproduce(&arguments),
         Command::List => list::list(),
         Command::Schema => schema::schema(),
         Command::Completions { shell } => completions::completions(shell),

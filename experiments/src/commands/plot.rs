@@ -7,16 +7,26 @@ use crate::cli::Format;
 use crate::commands::trace::draw_trace_into;
 use crate::commands::{CommandError, Status, print};
 use crate::config::Config;
-use crate::figures::{self, Figure, FigureError};
+use crate::figures::{self, Figure, FigureError, Plot};
 use crate::store::{self, LockedFolder, ResultsFolder};
 
 pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> {
     if ResultsFolder::is_of_trace(results)? {
-        let folder = LockedFolder::existing_trace(results)?;
+        let folder = LockedFolder::existing_other(results)?;
         for figure in draw_trace_into(&folder, formats)? {
             println!("{}", results.join(figure).display());
         }
         return Ok(Status::Done);
+    }
+    if ResultsFolder::is_of_claims(results)? {
+        let folder = LockedFolder::existing_other(results)?;
+        let mut lines = String::new();
+        for id in folder.folder.claims_with_plots()? {
+            for figure in draw_claim_into(&folder, &id, formats)? {
+                lines.push_str(&format!("{}\n", results.join(figure).display()));
+            }
+        }
+        return print(&lines);
     }
     let folder = LockedFolder::existing(results)?;
     let text = folder.folder.config()?;
@@ -25,6 +35,29 @@ pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> 
     let figures = draw_into(&config, &folder, formats)?.into_iter();
     let lines = figures.map(|figure| format!("{}\n", results.join(figure).display()));
     print(&lines.collect::<String>())
+}
+
+/// Draws the figure of a claim from its stored data and returns the names of the files.
+pub fn draw_claim_into(
+    folder: &LockedFolder,
+    id: &str,
+    formats: &[Format],
+) -> Result<Vec<String>, CommandError> {
+    let name = store::plot_name(id);
+    let Some(text) = folder.folder.text(&name)? else {
+        return Ok(Vec::new());
+    };
+    let plot = Plot::from_json(&text).map_err(|problem| {
+        CommandError::Usage(format!(
+            "{}: {problem}; `vangrad reproduce {id}` writes it again",
+            folder.folder.path().join(&name).display()
+        ))
+    })?;
+    let figure = Figure {
+        name: id.to_owned(),
+        svg: plot.draw(),
+    };
+    write_figures(folder, &[figure], formats)
 }
 
 /// Draws every figure of `config` into `folder` and returns the names of the files.

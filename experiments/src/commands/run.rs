@@ -249,7 +249,7 @@ fn write_tables(
 
 /// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which
 /// loses nothing that is stored.
-fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
+pub fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
     let stop = Arc::clone(stop);
     ctrlc::set_handler(move || {
         if stop.swap(true, Ordering::Relaxed) {

@@ -505,15 +505,18 @@ help: did you mean `tanh`? (names here: `tanh`, `relu`, `logistic`, `identity`)
 
 #[test]
 fn an_unknown_kind_is_refused_with_the_nearest_one() {
+    let names = crate::registry::KINDS.join("`, `");
     assert_refused(
         &DECAY.replace("\"lstm\"", "\"lsmt\""),
         &[],
-        r#"
+        &format!(
+            r#"
 test.toml:22:8: `cell.kind`: unknown name `"lsmt"`
 22 | kind = "lsmt"
             ^^^^^^
-help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`, `stack`)
-"#,
+help: did you mean `lstm`? (names here: `{names}`, `stack`)
+"#
+        ),
     );
 }
 

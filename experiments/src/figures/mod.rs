@@ -24,6 +24,7 @@ mod palette;
 mod phase;
 mod placement;
 mod plane;
+mod plot;
 mod png;
 mod rate;
 mod singular_values;
@@ -39,6 +40,7 @@ use crate::config::{CellEntry, Config, FigureKind};
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
+pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
 pub use png::render_png;
 pub use trace::{TRACE_FIGURES, draw_trace};
 

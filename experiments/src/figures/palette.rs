@@ -30,8 +30,10 @@ impl Rgb {
     }
 }
 
-const BLUE: Rgb = Rgb(0, 114, 178);
-const VERMILLION: Rgb = Rgb(213, 94, 0);
+/// Of the vanilla RNN.
+pub const BLUE: Rgb = Rgb(0, 114, 178);
+/// Of the LSTM.
+pub const VERMILLION: Rgb = Rgb(213, 94, 0);
 /// For further cells: bluish green, reddish purple, orange, sky blue.
 pub const FURTHER: [Rgb; 4] = [
     Rgb(0, 158, 115),

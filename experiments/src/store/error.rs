@@ -48,7 +48,13 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder that `run` made, where `trace` would write.
+    /// A folder that `reproduce` made, where an experiment's or a trace's is wanted.
+    #[error("{} holds the verdicts of `vangrad reproduce`: name the folder of an experiment, or a new or empty one to run into; `vangrad plot` draws it, and `vangrad reproduce` computes it again", .path.display())]
+    OfClaims {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that `run` made, where `trace` or `reproduce` would write.
     #[error("{} holds the results of an experiment: give another folder with --out", .path.display())]
     OfRun {
         /// The folder.

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{
-    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, NETWORKS, RECORDS, REQUEST, REQUEST_TOOL,
+    CONFIG, FIGURES, LOCK, MANIFEST, Manifest, NETWORKS, PLOTS, RECORDS, REQUEST, REQUEST_TOOL,
     ResultsFolder, SUMMARY, State, StoreError, TEMPORARY_PREFIX, TEMPORARY_SUFFIX, is_temporary,
     record_file, record_name,
 };
@@ -72,8 +72,27 @@ impl LockedFolder {
         Ok(locked)
     }
 
-    /// Locks a folder that `trace` made, to add to it.
-    pub fn existing_trace(path: &Path) -> Result<Self, StoreError> {
+    /// Locks the folder of the claims' verdicts, and makes it if need be.
+    ///
+    /// Refuses a folder that holds anything else, and one in use. Then nothing has been created or
+    /// changed.
+    pub fn for_claims(path: &Path) -> Result<Self, StoreError> {
+        let folder = ResultsFolder::at(path);
+        check_for_claims(&folder)?;
+        let created = CreatedFolders::create(&folder.path)?;
+        let locked = Self::lock(folder)?;
+        // Again, now that nobody else can change it.
+        if let Err(error) = check_for_claims(&locked.folder) {
+            created.remove_lock(&locked);
+            return Err(error);
+        }
+        created.keep();
+        locked.clear_temporary_files()?;
+        Ok(locked)
+    }
+
+    /// Locks a folder that `trace` or `reproduce` made, to add to it.
+    pub fn existing_other(path: &Path) -> Result<Self, StoreError> {
         let locked = Self::lock(ResultsFolder::at(path))?;
         locked.clear_temporary_files()?;
         Ok(locked)
@@ -86,8 +105,8 @@ impl LockedFolder {
     }
 
     /// Makes the names of all files durable.
-    fn sync(&self) -> Result<(), StoreError> {
-        for below in [RECORDS, FIGURES, ""] {
+    pub fn sync(&self) -> Result<(), StoreError> {
+        for below in [RECORDS, FIGURES, PLOTS, ""] {
             let path = self.folder.path.join(below);
             sync_folder(&path).map_err(|error| StoreError::write(&path, error))?;
         }
@@ -156,7 +175,7 @@ impl LockedFolder {
     /// Removes what killed processes left. Whoever writes holds the lock, so nobody is writing
     /// them.
     fn clear_temporary_files(&self) -> Result<(), StoreError> {
-        for below in ["", RECORDS, FIGURES, NETWORKS] {
+        for below in ["", RECORDS, FIGURES, NETWORKS, PLOTS] {
             for name in self.folder.list(below)? {
                 if is_temporary(&name) {
                     self.remove(&Path::new(below).join(name).to_string_lossy())?;
@@ -172,6 +191,7 @@ fn check(folder: &ResultsFolder, reuse: Reuse) -> Result<(), StoreError> {
     let path = || folder.path.clone();
     match (folder.state()?, reuse) {
         (State::Trace, _) => Err(StoreError::OfTrace { path: path() }),
+        (State::Claims, _) => Err(StoreError::OfClaims { path: path() }),
         (State::Ours, Reuse::Unless(differs)) => match differs(&folder.config()?) {
             Some(difference) => Err(StoreError::OtherConfig {
                 path: path(),
@@ -239,7 +259,19 @@ fn check_for_trace(folder: &ResultsFolder) -> Result<(), StoreError> {
         State::Ours => Err(StoreError::OfRun {
             path: folder.path.clone(),
         }),
+        State::Claims => Err(StoreError::OfClaims {
+            path: folder.path.clone(),
+        }),
         State::Absent | State::Empty | State::Trace => Ok(()),
+    }
+}
+
+fn check_for_claims(folder: &ResultsFolder) -> Result<(), StoreError> {
+    let path = || folder.path.clone();
+    match folder.state()? {
+        State::Ours => Err(StoreError::OfRun { path: path() }),
+        State::Trace => Err(StoreError::OfTrace { path: path() }),
+        State::Absent | State::Empty | State::Claims => Ok(()),
     }
 }
 

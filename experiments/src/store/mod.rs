@@ -29,7 +29,9 @@ pub use manifest::{Clock, Failure, Machine, Manifest};
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
-use crate::tables::{LossStateRow, Row, SingularValueRow, UnitGradientRow, UnitQuantileRow};
+use crate::tables::{
+    ClaimRow, LossStateRow, Row, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -50,6 +52,12 @@ const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
 const RUNS: &str = "runs.csv";
+/// What `reproduce` writes: a folder with verdicts, and without a config or a request, is its own.
+pub const CLAIMS: &str = ClaimRow::FILE;
+/// The page of the claims.
+pub const PAGE: &str = "README.md";
+/// The data of the claims' figures.
+const PLOTS: &str = "plots";
 /// Of an export.
 const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
@@ -71,7 +79,7 @@ const TOP_LEVEL_OUTPUTS: [&str; 13] = [
     "unit-quantiles.csv",
 ];
 /// The extensions of the figures that this program draws.
-const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
+pub const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
 
 /// A results folder, for reading.
 #[derive(Debug, Clone)]
@@ -92,6 +100,7 @@ impl ResultsFolder {
         match folder.state()? {
             State::Ours => Ok(folder),
             State::Trace => Err(StoreError::OfTrace { path: folder.path }),
+            State::Claims => Err(StoreError::OfClaims { path: folder.path }),
             State::Absent | State::Empty => Err(StoreError::Missing { path: folder.path }),
         }
     }
@@ -99,6 +108,20 @@ impl ResultsFolder {
     /// Whether `trace` made the folder.
     pub fn is_of_trace(path: &Path) -> Result<bool, StoreError> {
         Ok(Self::at(path).state()? == State::Trace)
+    }
+
+    /// Whether `reproduce` made the folder.
+    pub fn is_of_claims(path: &Path) -> Result<bool, StoreError> {
+        Ok(Self::at(path).state()? == State::Claims)
+    }
+
+    /// The claims that have a figure here, sorted.
+    pub fn claims_with_plots(&self) -> Result<Vec<String>, StoreError> {
+        let names = self.list(PLOTS)?.into_iter();
+        let stems = names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned));
+        Ok(stems
+            .filter(|id| crate::claims::find(id).is_some())
+            .collect())
     }
 
     /// The folder at a path, whatever is there. The empty path is the current directory, as
@@ -279,6 +302,16 @@ impl ResultsFolder {
                 }),
             };
         }
+        if path.join(CLAIMS).is_file() {
+            let header = Table::<ClaimRow>::new(Vec::new()).header();
+            return match read_text(&path.join(CLAIMS))?.starts_with(&header) {
+                true => Ok(State::Claims),
+                false => Err(StoreError::Foreign {
+                    path: path.into(),
+                    entry: CLAIMS.to_owned(),
+                }),
+            };
+        }
         // What a process leaves behind that is killed before it has written its config.
         let is_harmless = |name: &str| name == LOCK || is_temporary(name);
         match self.list("")?.into_iter().find(|name| !is_harmless(name)) {
@@ -318,6 +351,8 @@ enum State {
     Ours,
     /// Those of `trace`.
     Trace,
+    /// The verdicts of `reproduce`.
+    Claims,
 }
 
 /// The name, within the results folder, of the record of a run.
@@ -338,6 +373,11 @@ pub fn inputs_name(run_id: &str) -> String {
 /// The name, within the results folder, of a figure; `extension` is `svg` or `png`.
 pub fn figure_name(figure: &str, extension: &str) -> String {
     format!("{FIGURES}/{figure}.{extension}")
+}
+
+/// The name, within the claims' folder, of the data of a figure.
+pub fn plot_name(claim: &str) -> String {
+    format!("{PLOTS}/{claim}.json")
 }
 
 /// The whole text of any file: a config, for one.

@@ -14,6 +14,6 @@ mod rows;
 pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError};
 pub use number::format_number;
 pub use rows::{
-    CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow, ParameterRow, RunRow,
-    SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
+    CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow,
+    ParameterRow, RunRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
 };

@@ -268,6 +268,44 @@ pub struct GradientRow {
     pub log10_norm: f64,
 }
 
+/// A row of `claims.csv`: the verdict on one claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimRow {
+    /// The claim.
+    pub id: String,
+    /// `pass`, `fail`, or `error` where nothing could be measured.
+    pub status: String,
+    /// What was expected, as mathematics: `-0.5 ± 1e-9`, `≤ 1`.
+    pub expected: String,
+    /// What was found; none where that is not a number.
+    pub measured: Option<f64>,
+    /// One standard error of what was found.
+    pub uncertainty: Option<f64>,
+    /// How many random seeds were used.
+    pub seeds: usize,
+    /// `full` or `reduced`.
+    pub scale: String,
+    /// What a reader must know to judge the verdict.
+    pub reason: String,
+}
+
+/// A row of `checks.csv`: one of the numbers a claim rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckRow {
+    /// The claim.
+    pub id: String,
+    /// What was measured.
+    pub check: String,
+    /// `pass` or `fail`.
+    pub status: String,
+    /// What was expected.
+    pub expected: String,
+    /// What was found; none where that is not a number.
+    pub measured: Option<f64>,
+    /// One standard error of what was found.
+    pub uncertainty: Option<f64>,
+}
+
 /// Implements [`Row`] from the columns' order, which so is the same both ways.
 macro_rules! row {
     ($row:ident, $file:literal, [$($before:ident),*], key, [$($after:ident),+]) => {
@@ -399,30 +437,52 @@ row!(
     ]
 );
 
-impl Row for GradientRow {
-    const FILE: &'static str = "gradients.csv";
-    const BEFORE: &'static [&'static str] = &["run_id", "quantity", "t", "lag", "log10_norm"];
-    const AFTER: &'static [&'static str] = &[];
-    const HAS_FACTORS: bool = false;
+/// The same for a file without factor columns.
+macro_rules! plain_row {
+    ($row:ident, $file:literal, [$($column:ident),+]) => {
+        impl Row for $row {
+            const FILE: &'static str = $file;
+            const BEFORE: &'static [&'static str] = &[$(stringify!($column)),+];
+            const AFTER: &'static [&'static str] = &[];
+            const HAS_FACTORS: bool = false;
 
-    fn write(&self, fields: &mut FieldWriter) {
-        fields.write(&self.run_id);
-        fields.write(&self.quantity);
-        fields.write(&self.t);
-        fields.write(&self.lag);
-        fields.write(&self.log10_norm);
-    }
+            fn write(&self, fields: &mut FieldWriter) {
+                $(fields.write(&self.$column);)+
+            }
 
-    fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
-        Ok(Self {
-            run_id: fields.read()?,
-            quantity: fields.read()?,
-            t: fields.read()?,
-            lag: fields.read()?,
-            log10_norm: fields.read()?,
-        })
-    }
+            fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
+                Ok(Self {
+                    $($column: fields.read()?,)+
+                })
+            }
+        }
+    };
 }
+
+plain_row!(
+    GradientRow,
+    "gradients.csv",
+    [run_id, quantity, t, lag, log10_norm]
+);
+plain_row!(
+    ClaimRow,
+    "claims.csv",
+    [
+        id,
+        status,
+        expected,
+        measured,
+        uncertainty,
+        seeds,
+        scale,
+        reason
+    ]
+);
+plain_row!(
+    CheckRow,
+    "checks.csv",
+    [id, check, status, expected, measured, uncertainty]
+);
 
 /// A row of the `gradients.csv` of a trace: one norm of one layer. Its only factor, where several
 /// networks were traced, is `weights`, the network's name.

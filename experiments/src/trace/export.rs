@@ -95,19 +95,22 @@ pub fn export(
     })
 }
 
-/// What `nn.RNN` and `nn.LSTM` cannot be told, if the layers have such.
+/// The kinds that PyTorch has: nn.RNN and nn.LSTM.
+const MODULES: [&str; 2] = ["vanilla-rnn", "lstm"];
+
+/// What these modules cannot be told, if the layers have such.
 fn unknown_to_pytorch(layers: &[&Cell]) -> Option<&'static str> {
     let of_layer = |cell: &&Cell| match cell {
-        Cell::VanillaRnn(config) => match config.activation {
-            Activation::Tanh | Activation::Relu => None,
-            Activation::Logistic | Activation::Identity => {
-                Some("an activation that nn.RNN does not have (it has tanh and relu)")
-            }
-        },
+        Cell::VanillaRnn(config)
+            if !matches!(config.activation, Activation::Tanh | Activation::Relu) =>
+        {
+            Some("an activation that nn.RNN does not have (it has tanh and relu)")
+        }
         Cell::Lstm(config) if !config.forget_gate => {
             Some("no forget gate, which nn.LSTM always has")
         }
-        Cell::Lstm(_) => None,
+        known if MODULES.contains(&known.kind()) => None,
+        _ => Some("a kind that PyTorch has no module for"),
     };
     let alike = |pair: &[&Cell]| {
         let same_kind = match (pair[0], pair[1]) {

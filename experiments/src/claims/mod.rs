@@ -1,0 +1,204 @@
+//! What the literature claims and what follows exactly, each with a check that a machine can make.
+//!
+//! A claim is one file here, whose module documentation says what is claimed, where, in which setup
+//! and why the threshold is what it is, and one line in [`ALL`]. Its [`check`](Claim::check) measures
+//! and says what was expected; the verdict follows from these numbers alone ([`Check::passes`]), so
+//! no claim can state its own. A claim that fails stays, with the reason beside it.
+//!
+//! A check is a pure function on one thread: its random numbers come from
+//! [`Streams`](cell_config::Streams) with fixed seeds, so it gives the same bits whenever it runs.
+
+mod check;
+mod page;
+
+pub use check::{Check, Evidence, Expected};
+pub use page::page;
+
+use crate::tables::{CheckRow, ClaimRow};
+
+/// A published or derived claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// What it is called on the command line and in tables: first author, year and subject.
+    pub id: &'static str,
+    /// Where it is published, or what it is derived from.
+    pub source: &'static str,
+    /// What is claimed, in one line.
+    pub statement: &'static str,
+    /// Whether all of it is checked.
+    pub scale: Scale,
+    /// About how long the check takes on one core.
+    pub cost_seconds: f64,
+    /// Measures. An error is a reason why nothing could be measured.
+    pub check: fn() -> Result<Evidence, String>,
+}
+
+/// How much of a published experiment a check repeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// All of it.
+    Full,
+    /// Less: what is smaller or shorter than published.
+    Reduced(&'static str),
+}
+
+impl Scale {
+    /// The name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scale::Full => "full",
+            Scale::Reduced(_) => "reduced",
+        }
+    }
+}
+
+/// Every claim, in the order of the tables.
+pub const ALL: &[Claim] = &[];
+
+/// The claim called `id`.
+pub fn find(id: &str) -> Option<&'static Claim> {
+    ALL.iter().find(|claim| claim.id == id)
+}
+
+/// What became of a claim: what its check found, or why it found nothing.
+pub type Found = Result<Evidence, String>;
+
+/// Checks a claim. A check that panics is a bug, and one that must not take the others with it.
+pub fn judge(claim: &Claim) -> Found {
+    std::panic::catch_unwind(claim.check).unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(format!(
+            "the check panicked: {}",
+            said.unwrap_or("no reason given")
+        ))
+    })
+}
+
+/// The claim's row in `claims.csv`. Of several checks it shows the first that fails, or else the
+/// first.
+pub fn claim_row(claim: &Claim, found: &Found) -> ClaimRow {
+    let reduced = match claim.scale {
+        Scale::Full => None,
+        Scale::Reduced(how) => Some(how),
+    };
+    let with_scale = |reason: &str| match reduced {
+        Some(how) if reason.is_empty() => format!("reduced: {how}"),
+        Some(how) => format!("{reason} (reduced: {how})"),
+        None => reason.to_owned(),
+    };
+    let mut row = ClaimRow {
+        id: claim.id.to_owned(),
+        status: String::new(),
+        expected: String::new(),
+        measured: None,
+        uncertainty: None,
+        seeds: 0,
+        scale: claim.scale.name().to_owned(),
+        reason: String::new(),
+    };
+    match found {
+        Err(reason) => {
+            row.status = "error".to_owned();
+            row.reason = with_scale(reason);
+        }
+        Ok(evidence) => {
+            let failing = evidence.checks.iter().find(|check| !check.passes());
+            let shown = failing.or(evidence.checks.first());
+            row.status = verdict(evidence.passes()).to_owned();
+            row.seeds = evidence.seeds;
+            if let Some(check) = shown {
+                row.expected = check.expected.to_string();
+                row.measured = Some(check.measured).filter(|value| !value.is_nan());
+                row.uncertainty = check.uncertainty;
+            }
+            row.reason = with_scale(&evidence.remark);
+        }
+    }
+    row
+}
+
+/// The claim's rows in `checks.csv`.
+pub fn check_rows(claim: &Claim, found: &Found) -> Vec<CheckRow> {
+    let checks = found.as_ref().map_or(&[][..], |found| &found.checks);
+    let rows = checks.iter().map(|check| CheckRow {
+        id: claim.id.to_owned(),
+        check: check.what.clone(),
+        status: verdict(check.passes()).to_owned(),
+        expected: check.expected.to_string(),
+        measured: Some(check.measured).filter(|value| !value.is_nan()),
+        uncertainty: check.uncertainty,
+    });
+    rows.collect()
+}
+
+fn verdict(passes: bool) -> &'static str {
+    if passes { "pass" } else { "fail" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn claim(check: fn() -> Found) -> Claim {
+        Claim {
+            id: "someone-2000-something",
+            source: "Someone, 2000",
+            statement: "one is one",
+            scale: Scale::Reduced("two instead of three"),
+            cost_seconds: 0.1,
+            check,
+        }
+    }
+
+    #[test]
+    fn ids_are_unique_and_fit_for_a_file_name() {
+        let ids: BTreeSet<&str> = ALL.iter().map(|claim| claim.id).collect();
+        assert_eq!(ids.len(), ALL.len());
+        for claim in ALL {
+            let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(claim.id.chars().all(is_plain), "{}", claim.id);
+            assert!(!claim.statement.contains('\n'), "{}", claim.id);
+            assert!(find(claim.id).is_some_and(|found| found.source == claim.source));
+        }
+    }
+
+    #[test]
+    fn the_row_shows_the_first_failing_check() {
+        let claim = claim(|| {
+            Ok(Evidence {
+                checks: vec![
+                    Check::within("one", 1.0, 1.0, 0.0),
+                    Check::at_most("two", 3.0, 2.0),
+                ],
+                seeds: 4,
+                plot: None,
+                remark: "because".to_owned(),
+            })
+        });
+        let found = judge(&claim);
+        let row = claim_row(&claim, &found);
+        assert_eq!((row.status.as_str(), row.measured), ("fail", Some(3.0)));
+        assert_eq!(row.reason, "because (reduced: two instead of three)");
+        let statuses: Vec<String> = check_rows(&claim, &found)
+            .into_iter()
+            .map(|row| row.status)
+            .collect();
+        assert_eq!(statuses, ["pass", "fail"]);
+    }
+
+    #[test]
+    fn a_check_that_panics_or_finds_nothing_is_an_error() {
+        let nothing = claim(|| Err("no weights".to_owned()));
+        let row = claim_row(&nothing, &judge(&nothing));
+        assert_eq!(
+            (row.status.as_str(), row.measured, row.seeds),
+            ("error", None, 0)
+        );
+        let panics = claim(|| panic!("index out of bounds"));
+        let row = claim_row(&panics, &judge(&panics));
+        assert!(row.reason.contains("index out of bounds"), "{}", row.reason);
+    }
+}
