@@ -101,8 +101,8 @@ pub const ROUNDING: f64 = 1e-12;
 /// ```
 /// use decay_analysis::in_standard_errors;
 ///
-/// assert_eq!(in_standard_errors(&[0.1, 0.3]), Some(2.0));
-/// assert_eq!(in_standard_errors(&[0.2, 0.2]), None);
+/// assert_eq!(in_standard_errors(&[1.0, 3.0]), Some(2.0));
+/// assert_eq!(in_standard_errors(&[2.0, 2.0]), None);
 /// ```
 pub fn in_standard_errors(differences: &[f64]) -> Option<f64> {
     let (mean, standard_error) = mean_and_standard_error(differences)?;

@@ -9,6 +9,7 @@ use super::chart::{
 use super::data::{self, CellStyle, Group, Request};
 use super::factor_axis::FactorAxis;
 use super::palette::{ColourMap, Rgb};
+use super::ticks::Tick;
 use super::{contour, labels, placement, ticks};
 use crate::tables::{FitRow, Key, LawRow};
 
@@ -242,7 +243,14 @@ fn render(
         .iter()
         .map(|ticks| chart::widest(ticks, chart::TEXT))
         .fold(0.0, f64::max);
-    let bar_ticks = ticks::linear(scale.low, scale.high, 7);
+    let mut bar_ticks = ticks::linear(scale.low, scale.high, 7);
+    let room = 0.045 * (scale.high - scale.low);
+    for end in [scale.low, scale.high] {
+        if bar_ticks.iter().all(|mark| (mark.at - end).abs() > room) {
+            let label = labels::number(end, 2);
+            bar_ticks.push(Tick { at: end, label });
+        }
+    }
     let bar_label_width = chart::widest(&bar_ticks, chart::SMALL);
     const GAP: f64 = 30.0;
     const BAR: f64 = 13.0;
