@@ -53,7 +53,7 @@ pub(super) struct LawName<'a> {
     pub name: &'a str,
 }
 
-/// The laws of a record, in the cell's order; by name where the record does not know that.
+/// The laws of a record: the cell's in its order, then by name those that have no place in it.
 pub(super) fn laws(record: &RunRecord) -> Vec<LawName<'_>> {
     let mut laws: Vec<(f64, LawName<'_>)> = with_prefix(record, LAW)
         .map(|(array, values)| {
@@ -66,7 +66,8 @@ pub(super) fn laws(record: &RunRecord) -> Vec<LawName<'_>> {
                 relation: part(),
                 name: part(),
             };
-            (values.values.get(1).copied().unwrap_or(0.0), law)
+            let place = values.values.get(1).copied();
+            (place.unwrap_or(f64::INFINITY), law)
         })
         .collect();
     laws.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -20,6 +20,7 @@ mod gates;
 mod half_life;
 mod labels;
 mod loss_state;
+mod lyapunov;
 mod palette;
 mod phase;
 mod placement;
@@ -174,6 +175,7 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Plane => plane::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
+        FigureKind::Lyapunov => lyapunov::draw,
         FigureKind::LossState => loss_state::draw,
         FigureKind::UnitGradient => unit_gradient::draw,
     }

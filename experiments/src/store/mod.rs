@@ -63,7 +63,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 13] = [
+const TOP_LEVEL_OUTPUTS: [&str; 15] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -74,6 +74,8 @@ const TOP_LEVEL_OUTPUTS: [&str; 13] = [
     "parameters.csv",
     GRADIENTS,
     "singular-values.csv",
+    "lyapunov.csv",
+    "lyapunov-convergence.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
