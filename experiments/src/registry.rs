@@ -3,7 +3,7 @@
 //! One line in the `cells!` table at the end is all the experiments need to know of a cell crate;
 //! everything else comes from its [`CellConfig`].
 
-use cell_config::{CellConfig, InvalidConfig, Law, WeightStreams};
+use cell_config::{CellConfig, InvalidConfig, Law, LawContext, WeightStreams};
 use gradient_tracking::{CellShape, Trainable};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
@@ -111,19 +111,18 @@ macro_rules! cells {
                 }
             }
 
-            /// Draws the weights. `with_spectrum` also computes the laws that take an eigenvalue or
-            /// singular value decomposition.
+            /// Draws the weights and states the laws of the cell.
             pub fn build(
                 &self,
                 input: usize,
                 streams: &WeightStreams,
-                with_spectrum: bool,
+                context: LawContext,
             ) -> Result<Built, InvalidConfig> {
                 match self {
                     $(
                         Self::$variant(config) => {
                             let cell = config.build(input, streams)?;
-                            let laws = config.laws(&cell, with_spectrum);
+                            let laws = config.laws(&cell, context);
                             Ok(Built { cell: Box::new(cell), laws })
                         }
                     )*

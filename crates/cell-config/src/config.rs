@@ -49,11 +49,22 @@ pub trait CellConfig:
     /// Draws the weights and builds the cell.
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Self::Cell, InvalidConfig>;
 
-    /// What theory says about the decay of this cell's gradient, from its parameters alone. Laws
-    /// that take an eigenvalue or singular value decomposition are left out unless `with_spectrum`.
-    fn laws(&self, _cell: &Self::Cell, _with_spectrum: bool) -> Vec<Law> {
+    /// What theory says about the decay of this cell's gradient, from its parameters and what is
+    /// known of its inputs. Of several rates of one quantity the first is the prediction that
+    /// measured rates are compared with, so the law that takes account of most comes first.
+    fn laws(&self, _cell: &Self::Cell, _context: LawContext) -> Vec<Law> {
         Vec::new()
     }
+}
+
+/// What laws may take account of beside the parameters of a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LawContext {
+    /// E\[x²\], the mean over coordinates and steps of the squared inputs; `None` where it is not
+    /// known, as in a layer that is fed by another one.
+    pub mean_square_input: Option<f64>,
+    /// Whether laws that take an eigenvalue or singular value decomposition are wanted.
+    pub with_spectrum: bool,
 }
 
 /// A theoretical rate, to be drawn over the measured one.

@@ -1,7 +1,7 @@
 //! The configuration of a GRU.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use theory::gate_decay::ln_logistic;
 
 use crate::Gru;
 
@@ -170,7 +171,7 @@ impl CellConfig for GruConfig {
     /// One law for `h`, a rate: the mean over units of ln σ(b_z), which the gradient follows when the
     /// other inputs of the update gate are zero and the recurrent weights small; exact with zero
     /// weights and the same bias for every unit, whatever the other biases are.
-    fn laws(&self, cell: &Gru, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, cell: &Gru, _context: LawContext) -> Vec<Law> {
         let (name, rate) = match self.update_bias {
             UpdateBias::Constant(bias) => ("ln sigma(b)", ln_logistic(bias)),
             UpdateBias::Chrono(_) => {
@@ -223,11 +224,6 @@ impl GruConfig {
     }
 }
 
-/// ln σ(x) = −ln(1 + e^−x), which neither overflows nor cancels.
-fn ln_logistic(x: f64) -> f64 {
-    x.min(0.0) - (-x.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests {
     use cell_config::{Scheme, Streams};
@@ -259,7 +255,7 @@ mod tests {
     }
 
     fn only_law(config: &GruConfig) -> Law {
-        let mut laws = config.laws(&build(config), false);
+        let mut laws = config.laws(&build(config), LawContext::default());
         assert_eq!(laws.len(), 1);
         laws.remove(0)
     }

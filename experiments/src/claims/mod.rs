@@ -12,11 +12,15 @@ mod bengio_1994_latch;
 mod check;
 mod chung_2014_additive_path;
 mod gru_constant_update_gate;
+mod chen_2018_rnn;
+mod gers_2000_forget;
+mod gilboa_2019_lstm;
 mod henaff_2016;
 mod hochreiter_1991_local;
 mod hochreiter_unit_ceiling;
 mod irnn_2015;
 mod lru_2023;
+mod jozefowicz_2015_bias;
 pub mod measure;
 mod oracle_clipping;
 mod oracle_delay_line;
@@ -40,7 +44,10 @@ mod page;
 mod pascanu_2013_bound;
 mod pascanu_2013_omega;
 mod pascanu_2013_wall;
+mod poole_2016_chi;
+mod tallec_2018_chrono;
 mod tanh_critical_power_law;
+mod two_regime_gradient;
 mod urnn_2016;
 mod vorontsov_2017;
 mod engelken_2023_spectra;
@@ -118,6 +125,13 @@ pub const ALL: &[Claim] = &[
     urnn_2016::CLAIM,
     henaff_2016::CLAIM,
     vorontsov_2017::CLAIM,
+    gers_2000_forget::CLAIM,
+    jozefowicz_2015_bias::CLAIM,
+    tallec_2018_chrono::CLAIM,
+    gilboa_2019_lstm::CLAIM,
+    poole_2016_chi::CLAIM,
+    chen_2018_rnn::CLAIM,
+    two_regime_gradient::CLAIM,
     oracle_orthogonal_bitwise::CLAIM,
     oracle_diagonal::CLAIM,
     oracle_symmetric::CLAIM,

@@ -24,6 +24,7 @@ mod lyapunov;
 mod palette;
 mod phase;
 mod placement;
+mod plane;
 mod plot;
 mod png;
 mod rate;
@@ -81,11 +82,13 @@ pub enum FigureError {
         /// What the JSON parser says.
         reason: String,
     },
-    /// A figure needs a sweep key on its x-axis.
-    #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
+    /// A figure needs a sweep key on an axis.
+    #[error("figure `{figure}`: expected a sweep key in `{axis}`, found none")]
     NoFactor {
         /// The figure's name.
         figure: String,
+        /// The axis, `x` or `y`.
+        axis: &'static str,
     },
     /// A sweep key that the stored tables do not have as a column.
     #[error("figure `{figure}`: {file} has no column `{factor}`; its factors are {found}")]
@@ -169,6 +172,7 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Phase => phase::draw,
         FigureKind::Rate => rate::draw,
         FigureKind::HalfLife => half_life::draw,
+        FigureKind::Plane => plane::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
         FigureKind::Lyapunov => lyapunov::draw,
