@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -115,7 +115,7 @@ impl CellConfig for LruConfig {
 
     /// For `h`: no step can do better than its slowest unit, ln max |Λ|, an upper bound; and where all
     /// units have the same |Λ|, as with r_min = r_max, ln |Λ| is the rate, exactly.
-    fn laws(&self, cell: &Lru, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, cell: &Lru, _context: LawContext) -> Vec<Law> {
         let modulus = cell.spectrum().modulus();
         let largest = modulus.iter().copied().fold(0.0, f64::max);
         let law = |name, relation| Law {
