@@ -308,9 +308,7 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
         let start = std::mem::replace(&mut next, block.range.end);
         let (entries, rows) = (block.range.len(), block.rows.len());
         let fits = match &block.factor {
-            Factor::Elementwise(saved) => {
-                saved.len() == rows && entries > 0 && rows % entries == 0
-            }
+            Factor::Elementwise(saved) => saved.len() == rows && entries > 0 && rows % entries == 0,
             _ => entries == block.columns * rows,
         };
         block.range.start == start && fits
@@ -825,10 +823,9 @@ fn relabelling_units_relabels_gradients(
         for column in 0..block.columns {
             let old_column = match block.factor {
                 Factor::Previous(_) => old_unit(column),
-                Factor::Current(_)
-                | Factor::Input
-                | Factor::Constant
-                | Factor::Elementwise(_) => column,
+                Factor::Current(_) | Factor::Input | Factor::Constant | Factor::Elementwise(_) => {
+                    column
+                }
             };
             let rows = block.range.len() / block.columns.max(1);
             for row in 0..rows {

@@ -5,7 +5,7 @@
 //! that each of them asks for. It has no large product to be taken over sequences, so it costs what the
 //! parameter gradient costs for sequences that are run one by one. Memory: |W|·B numbers.
 
-use crate::cell::{ParameterBlock, Trainable};
+use crate::cell::{FactorValues, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::scaled::{Scaled, scale_by_power_of_two, scale_slice};
 
@@ -24,12 +24,13 @@ pub struct SequenceGradients {
 impl SequenceGradients {
     /// Zero, for the parameters of `cell` and `batch` sequences.
     pub fn new(cell: &dyn Trainable, batch: usize) -> Self {
-        let parameters = cell.parameters().len();
+        let blocks = cell.parameter_blocks().to_vec();
+        let parameters = blocks.last().map_or(0, |block| block.range.end);
         SequenceGradients {
             values: vec![0.0; parameters * batch],
             exponents: vec![(0, true); batch],
             parameters,
-            blocks: cell.parameter_blocks().to_vec(),
+            blocks,
         }
     }
 
@@ -100,8 +101,15 @@ impl Probe for SequenceGradients {
                     }
                 };
                 match block.factor.of(chunk) {
-                    None => add(sum, scale),
-                    Some(factors) => {
+                    FactorValues::Ones => add(sum, scale),
+                    FactorValues::Elementwise(factors) => {
+                        let factors = factors.column(column);
+                        let terms = delta.iter().zip(factors.iter());
+                        for (sum, (delta, factor)) in sum.iter_mut().zip(terms) {
+                            *sum += delta * factor * scale;
+                        }
+                    }
+                    FactorValues::Matrix(factors) => {
                         let sums = sum.chunks_exact_mut(rows.max(1));
                         for (sum, factor) in sums.zip(factors.column(column).iter()) {
                             add(sum, factor * scale);
