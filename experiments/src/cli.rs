@@ -56,7 +56,7 @@ Files, in the results folder:
   records/         the raw curves of every run, as safetensors
   manifest.json    version, machine, times
   laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv, singular-values.csv,
-  loss-state.csv, unit-gradients.csv, unit-quantiles.csv where [record] asks for them
+  lyapunov.csv, lyapunov-convergence.csv, loss-state.csv, unit-gradients.csv, unit-quantiles.csv where [record] asks for them
 
 Exit codes:
   0    done
@@ -159,7 +159,7 @@ Examples:
         #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
         jobs: Option<usize>,
     },
-    /// Follow the gradient through a PyTorch RNN or LSTM that you have trained
+    /// Follow the gradient through a PyTorch RNN, GRU or LSTM that you have trained
     ///
     /// Reads a state dict saved as safetensors and sequences of inputs, and writes the norm of the
     /// gradient with respect to every layer's h_t and c_t at every step, without underflow, with
@@ -314,7 +314,7 @@ pub struct ReproduceArguments {
 /// The arguments of `trace`.
 #[derive(Debug, Args)]
 pub struct TraceArguments {
-    /// State dicts of an nn.RNN or nn.LSTM, saved as safetensors
+    /// State dicts of an nn.RNN, nn.GRU or nn.LSTM, saved as safetensors
     ///
     /// Several are checkpoints of one training, in its order.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 1.., required_unless_present = "export_weights")]
@@ -329,7 +329,7 @@ pub struct TraceArguments {
     /// The recurrent module, if the state dict has several: encoder.lstm.
     #[arg(long, value_name = "NAME")]
     pub module: Option<String>,
-    /// What an nn.RNN was made with; ignored for an LSTM.
+    /// What an nn.RNN was made with; ignored for a GRU or LSTM.
     #[arg(long, value_enum, default_value_t = Nonlinearity::Tanh)]
     pub nonlinearity: Nonlinearity,
     /// The arrays over time are (B, T, …).

@@ -330,6 +330,10 @@ impl RunSpec {
                 lines = lines.saturating_add(lags.saturating_mul(state));
             }
         }
+        if wanted(Recorded::Lyapunov) {
+            let times = grids::exponent_times(self.sequence.steps).len() as u128;
+            lines = lines.saturating_add(state.saturating_mul(times + 2));
+        }
         if wanted(Recorded::LossState) {
             let losses = grids::loss_times(self.sequence.steps).len() as u128;
             lines = lines.saturating_add(blocks.saturating_mul(losses * (losses + 1)));
@@ -397,6 +401,18 @@ pub fn closer_cost(
         closer.flops = all_steps
             .saturating_mul(by_step)
             .saturating_add(lags.saturating_mul(cube.saturating_mul(30)));
+    }
+    if quantities.contains(&Recorded::Lyapunov) {
+        // Tangents, bases and factors, and ȧ of as many tangents. A QR decomposition is two products
+        // and as much again for what is small.
+        let values = square.saturating_mul(10);
+        let values = values.saturating_add(delta.saturating_mul(state));
+        closer.values = closer.values.saturating_add(values);
+        let by_step = pull_back
+            .saturating_mul(state)
+            .saturating_add(cube.saturating_mul(6));
+        let flops = all_steps.saturating_mul(by_step);
+        closer.flops = closer.flops.saturating_add(flops);
     }
     if quantities.contains(&Recorded::LossState) {
         let losses = grids::loss_times(steps).len() as u128;

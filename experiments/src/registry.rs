@@ -83,6 +83,7 @@ macro_rules! cells {
                         Self::$variant(config) => {
                             let mut config = config.clone();
                             config.hidden = 1;
+                            config.fit_to_hidden();
                             Self::$variant(config)
                         }
                     )*
@@ -141,6 +142,9 @@ cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
     Gru(gru::GruConfig),
+    AntisymmetricRnn(antisymmetric_rnn::AntisymmetricRnnConfig),
+    OrthogonalRnn(orthogonal_rnn::OrthogonalRnnConfig),
+    Lstm1997(lstm_1997::Lstm1997Config),
 }
 
 #[derive(Serialize)]

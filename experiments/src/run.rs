@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use cell_config::{InvalidConfig, Streams};
+use cell_config::{InvalidConfig, Relation, Streams};
 use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, Series, UnitGradients,
@@ -21,10 +21,13 @@ use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
-    Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, UNIT, series_times,
+    Array, GATE, LAW, LYAPUNOV, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, UNIT, series_times,
 };
 use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
+
+/// What λ_1 is called among the laws.
+const LARGEST_EXPONENT: &str = "lambda_1";
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -152,8 +155,15 @@ impl Worker {
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
             arrays.insert(name, Array::line(vec![law.rate]));
         }
-        if wanted(Recorded::SingularValues) || wanted(Recorded::LossState) {
+        let of_all_layers = [
+            Recorded::SingularValues,
+            Recorded::Lyapunov,
+            Recorded::LossState,
+        ];
+        if of_all_layers.into_iter().any(wanted) {
+            let lowest = layer_prefix(0, layers.len());
             self.look_closer(spec, record, segment, file, built, &mut arrays)?;
+            arrays.largest_exponent(&lowest);
         }
         Ok(RunRecord {
             spec: spec.spec_json(),
@@ -199,6 +209,7 @@ impl Worker {
             initial.as_view(),
             closer::Wanted {
                 singular_values: wanted(Recorded::SingularValues),
+                lyapunov: wanted(Recorded::Lyapunov),
                 loss_state: adjoints.as_ref().map(DMatrix::as_view),
             },
             (&mut self.tapes[0], &mut self.workspaces[0]),
@@ -342,6 +353,23 @@ impl Arrays {
         }
     }
 
+    /// A generic adjoint of the whole state goes back at the rate λ_1, for a product and its transpose
+    /// have the same singular values. What starts at the top reaches all directions in the lowest layer
+    /// alone: a layer hears of those above it, and of none below.
+    fn largest_exponent(&mut self, lowest: &str) {
+        let largest = self.0.get(LYAPUNOV).and_then(|array| array.values.first());
+        let Some(largest) = largest.copied() else {
+            return;
+        };
+        for quantity in ["h", "c"] {
+            if self.0.contains_key(&format!("{lowest}{quantity}")) {
+                let rate = Relation::Rate.name();
+                let name = format!("{LAW}{lowest}{quantity}:{rate}:{LARGEST_EXPONENT}");
+                self.insert(name, Array::line(vec![largest]));
+            }
+        }
+    }
+
     fn norms(&mut self, name: &str, norms: Norms) {
         if let Some(values) = norms.per_sequence {
             let batch = values.len() / norms.log10_norm.len();
@@ -393,8 +421,8 @@ mod tests {
             "loss.truncation" = [7, 800, 2000]
             [record]
             quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
-                "gates", "path-split", "per-sequence", "series", "singular-values", "loss-state",
-                "unit-gradient"]
+                "gates", "path-split", "per-sequence", "series", "singular-values", "lyapunov",
+                "loss-state", "unit-gradient"]
         "#;
         let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
         let mut worker = Worker::default();

@@ -1,7 +1,7 @@
 //! The directions of dependence that the README's code map promises.
 //!
-//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis and theory
-//! beside them, each knowing only what is below it. What a crate must never do is checked in its source.
+//! experiments → cells → cell-config → gradient-tracking → kernels, and lyapunov, decay-analysis and
+//! theory beside them, each knowing only what is below it. What a crate must never do is checked in its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,18 +15,26 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("vanilla-rnn", OF_A_CELL),
     ("lstm", OF_A_CELL),
     ("gru", OF_A_CELL),
+    ("antisymmetric-rnn", OF_A_CELL),
+    ("orthogonal-rnn", OF_A_CELL),
+    ("lstm-1997", OF_A_CELL),
     ("decay-analysis", &[]),
+    ("lyapunov", &["gradient-tracking", "kernels"]),
     ("theory", &[]),
     ("torch-weights", &[]),
     (
         "experiments",
         &[
+            "antisymmetric-rnn",
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
             "gru",
             "kernels",
             "lstm",
+            "lyapunov",
+            "lstm-1997",
+            "orthogonal-rnn",
             "theory",
             "torch-weights",
             "vanilla-rnn",
@@ -99,6 +107,39 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    (
+        "crates/antisymmetric-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/orthogonal-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lstm-1997/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
     // Pure mathematics.
     (
         "crates/decay-analysis/src",
@@ -115,6 +156,20 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/theory/src",
+        &[
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "println!",
+            "rand::",
+            "serde",
+            "rayon",
+        ],
+        &[],
+    ),
+    (
+        "crates/lyapunov/src",
         &[
             "std::fs",
             "std::io",

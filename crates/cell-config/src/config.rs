@@ -29,6 +29,9 @@ pub trait CellConfig:
     /// The hidden size H.
     fn hidden(&self) -> usize;
 
+    /// Makes other keys fit that depend on `hidden`, after that was changed alone.
+    fn fit_to_hidden(&mut self) {}
+
     /// Checks every value; `input` is the input size I.
     fn validate(&self, input: usize) -> Result<(), InvalidConfig>;
 

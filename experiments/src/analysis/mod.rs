@@ -20,8 +20,9 @@ use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, ParameterRow, Row, RunRow, SeriesRow,
-    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
+    ParameterRow, Row, RunRow, SeriesRow, SingularValueRow, Table, UnitGradientRow,
+    UnitQuantileRow,
 };
 
 /// What the records of one grid point say.
@@ -42,6 +43,10 @@ pub struct Analysis {
     pub parameters: Table<ParameterRow>,
     /// Singular values of ∂s_T/∂s_t.
     pub singular_values: Table<SingularValueRow>,
+    /// Lyapunov exponents.
+    pub lyapunov: Table<LyapunovRow>,
+    /// Their means as of some steps.
+    pub lyapunov_means: Table<LyapunovMeanRow>,
     /// Which loss hears which state.
     pub loss_state: Table<LossStateRow>,
     /// Gradients by unit of replicate 0.
@@ -54,7 +59,7 @@ pub struct Analysis {
 }
 
 /// How many tables there are besides that of the runs.
-pub const TABLES: usize = 10;
+pub const TABLES: usize = 12;
 
 impl Analysis {
     /// Nothing yet.
@@ -71,6 +76,8 @@ impl Analysis {
             series: String::new(),
             parameters: Table::new(factors.clone()),
             singular_values: Table::new(factors.clone()),
+            lyapunov: Table::new(factors.clone()),
+            lyapunov_means: Table::new(factors.clone()),
             loss_state: Table::new(factors.clone()),
             unit_gradients: Table::new(factors.clone()),
             unit_quantiles: Table::new(factors),
@@ -91,6 +98,8 @@ impl Analysis {
             ),
             (ParameterRow::FILE, self.parameters.header()),
             (SingularValueRow::FILE, self.singular_values.header()),
+            (LyapunovRow::FILE, self.lyapunov.header()),
+            (LyapunovMeanRow::FILE, self.lyapunov_means.header()),
             (LossStateRow::FILE, self.loss_state.header()),
             (UnitGradientRow::FILE, self.unit_gradients.header()),
             (UnitQuantileRow::FILE, self.unit_quantiles.header()),
@@ -107,6 +116,8 @@ impl Analysis {
             std::mem::take(&mut self.series),
             self.parameters.lines(),
             self.singular_values.lines(),
+            self.lyapunov.lines(),
+            self.lyapunov_means.lines(),
             self.loss_state.lines(),
             self.unit_gradients.lines(),
             self.unit_quantiles.lines(),

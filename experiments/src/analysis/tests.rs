@@ -45,6 +45,8 @@ fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) 
         all.series.push_str(&one.series);
         all.parameters.rows.extend(one.parameters.rows);
         all.singular_values.rows.extend(one.singular_values.rows);
+        all.lyapunov.rows.extend(one.lyapunov.rows);
+        all.lyapunov_means.rows.extend(one.lyapunov_means.rows);
         all.loss_state.rows.extend(one.loss_state.rows);
         all.unit_gradients.rows.extend(one.unit_gradients.rows);
         all.unit_quantiles.rows.extend(one.unit_quantiles.rows);

@@ -8,8 +8,38 @@
 //! A check is a pure function on one thread: its random numbers come from
 //! [`Streams`](cell_config::Streams) with fixed seeds, so it gives the same bits whenever it runs.
 
+mod bengio_1994_latch;
 mod check;
+mod henaff_2016;
+mod hochreiter_1991_local;
+mod hochreiter_unit_ceiling;
+mod irnn_2015;
+pub mod measure;
+mod oracle_clipping;
+mod oracle_delay_line;
+mod oracle_diagonal;
+mod oracle_finite_differences;
+mod oracle_jordan;
+mod oracle_lstm_hidden_gradient;
+mod oracle_memoryless;
+mod oracle_no_recurrence;
+mod oracle_orthogonal_bitwise;
+mod oracle_relabelling;
+mod oracle_relu;
+mod oracle_scalar_derivatives;
+mod oracle_sign_flip;
+mod oracle_symmetric;
+mod oracle_tanh_fixed_point;
+mod oracle_time_shift;
+mod oracle_truncation;
+mod oracle_zero_readout;
 mod page;
+mod pascanu_2013_bound;
+mod pascanu_2013_omega;
+mod pascanu_2013_wall;
+mod tanh_critical_power_law;
+mod urnn_2016;
+mod vorontsov_2017;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -53,7 +83,37 @@ impl Scale {
 }
 
 /// Every claim, in the order of the tables.
-pub const ALL: &[Claim] = &[];
+pub const ALL: &[Claim] = &[
+    hochreiter_1991_local::CLAIM,
+    hochreiter_unit_ceiling::CLAIM,
+    bengio_1994_latch::CLAIM,
+    tanh_critical_power_law::CLAIM,
+    pascanu_2013_bound::CLAIM,
+    pascanu_2013_wall::CLAIM,
+    pascanu_2013_omega::CLAIM,
+    irnn_2015::CLAIM,
+    urnn_2016::CLAIM,
+    henaff_2016::CLAIM,
+    vorontsov_2017::CLAIM,
+    oracle_orthogonal_bitwise::CLAIM,
+    oracle_diagonal::CLAIM,
+    oracle_symmetric::CLAIM,
+    oracle_scalar_derivatives::CLAIM,
+    oracle_delay_line::CLAIM,
+    oracle_jordan::CLAIM,
+    oracle_tanh_fixed_point::CLAIM,
+    oracle_relu::CLAIM,
+    oracle_no_recurrence::CLAIM,
+    oracle_lstm_hidden_gradient::CLAIM,
+    oracle_clipping::CLAIM,
+    oracle_truncation::CLAIM,
+    oracle_zero_readout::CLAIM,
+    oracle_memoryless::CLAIM,
+    oracle_finite_differences::CLAIM,
+    oracle_time_shift::CLAIM,
+    oracle_sign_flip::CLAIM,
+    oracle_relabelling::CLAIM,
+];
 
 /// The claim called `id`.
 pub fn find(id: &str) -> Option<&'static Claim> {

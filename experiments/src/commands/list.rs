@@ -23,6 +23,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("horizon"),
     shipped!("gates"),
     shipped!("closer"),
+    shipped!("lyapunov"),
     shipped!("standard-sweep"),
 ];
 

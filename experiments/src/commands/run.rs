@@ -19,8 +19,8 @@ use crate::store::{
 };
 use crate::sweep::{Outcome, Swept, stored, sweep};
 use crate::tables::{
-    CurveRow, FitRow, LossStateRow, Row, RunRow, SingularValueRow, Table, UnitGradientRow,
-    UnitQuantileRow,
+    CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, RunRow, SingularValueRow,
+    Table, UnitGradientRow, UnitQuantileRow,
 };
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
@@ -232,6 +232,7 @@ fn write_tables(
             // Their figures are drawn by default: a sweep whose runs all failed has them, with
             // nothing in it.
             SingularValueRow::FILE => recorded(Recorded::SingularValues),
+            LyapunovRow::FILE | LyapunovMeanRow::FILE => recorded(Recorded::Lyapunov),
             LossStateRow::FILE => recorded(Recorded::LossState),
             UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),
             _ => false,

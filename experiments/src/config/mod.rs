@@ -83,7 +83,7 @@ pub struct Config {
     #[schemars(default)]
     pub fit: Fit,
     /// What to draw. If nothing is given: the decay of `h`, where that is recorded, and one figure for
-    /// each of `singular-values`, `loss-state` and `unit-gradient` that is.
+    /// each of `singular-values`, `lyapunov`, `loss-state` and `unit-gradient` that is.
     #[schemars(rename = "figure", default = "FigureSpec::unless_given")]
     pub figures: Vec<FigureSpec>,
 }
@@ -291,6 +291,8 @@ pub enum Recorded {
     Spectrum,
     /// Singular values of ∂s_T/∂s_t by lag.
     SingularValues,
+    /// Lyapunov exponents of the whole state, and how they converge.
+    Lyapunov,
     /// Which loss hears which state: gradients of a loss of its own at every step.
     LossState,
     /// Node gradients of the states unit by unit.
@@ -357,6 +359,8 @@ pub enum FigureKind {
     Gates,
     /// Singular values of ∂s_T/∂s_t against lag.
     SingularValues,
+    /// Lyapunov exponents against their place in the spectrum, and how they converge.
+    Lyapunov,
     /// Gradients over the step of the loss and that of the state.
     LossState,
     /// Gradients over unit and lag, and their distribution over units.
@@ -365,8 +369,9 @@ pub enum FigureKind {
 
 impl FigureKind {
     /// The kinds that show one recorded quantity and nothing else, with it.
-    const OF_ONE: [(Self, Recorded); 3] = [
+    const OF_ONE: [(Self, Recorded); 4] = [
         (Self::SingularValues, Recorded::SingularValues),
+        (Self::Lyapunov, Recorded::Lyapunov),
         (Self::LossState, Recorded::LossState),
         (Self::UnitGradient, Recorded::UnitGradient),
     ];
@@ -381,7 +386,7 @@ impl FigureKind {
     /// single one.
     fn quantities(self) -> Vec<&'static str> {
         match self {
-            Self::SingularValues => Vec::new(),
+            Self::SingularValues | Self::Lyapunov => Vec::new(),
             Self::LossState | Self::UnitGradient => vec!["h", "c"],
             _ => QUANTITIES.iter().map(|(name, _)| *name).collect(),
         }

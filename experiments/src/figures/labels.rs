@@ -103,7 +103,7 @@ pub fn factor_value(value: &str) -> String {
 
 /// A law's formula with Greek letters, as theory writes it.
 pub fn law_name(law: &str) -> String {
-    let mut name = law.replace("sigma_max", "σₘₐₓ");
+    let mut name = law.replace("sigma_max", "σₘₐₓ").replace("lambda_1", "λ₁");
     for (ascii, greek) in [
         ("sigma", "σ"),
         ("gamma", "γ"),

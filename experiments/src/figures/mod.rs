@@ -21,6 +21,7 @@ mod half_life;
 mod heading;
 pub(crate) mod labels;
 mod loss_state;
+mod lyapunov;
 mod palette;
 mod pdf;
 mod phase;
@@ -174,6 +175,7 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::HalfLife => half_life::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
+        FigureKind::Lyapunov => lyapunov::draw,
         FigureKind::LossState => loss_state::draw,
         FigureKind::UnitGradient => unit_gradient::draw,
     }

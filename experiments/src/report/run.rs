@@ -11,7 +11,7 @@ use crate::tables::NamedTable;
 
 const RUN: &str = "vangrad run";
 /// Every table of an experiment.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 14] = [
     "fits.csv",
     "curves.csv",
     "laws.csv",
@@ -20,6 +20,8 @@ const TABLES: [&str; 12] = [
     "series.csv",
     "parameters.csv",
     "singular-values.csv",
+    "lyapunov.csv",
+    "lyapunov-convergence.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
@@ -434,6 +436,9 @@ fn closer(folder: &Folder) -> Result<Option<Section>, ReportError> {
                 .and(": columns `median`, `q25`, `q75`."),
         }));
     }
+    if let Some(exponents) = folder.table("lyapunov.csv")? {
+        blocks.push(lyapunov(&exponents)?);
+    }
     if let Some(values) = folder.table("singular-values.csv")? {
         blocks.push(extremes(&values)?);
     }
@@ -444,6 +449,45 @@ fn closer(folder: &Folder) -> Result<Option<Section>, ReportError> {
         id: "closer",
         heading: "A closer look".to_owned(),
         blocks,
+    }))
+}
+
+/// The largest exponents.
+fn lyapunov(exponents: &NamedTable) -> Result<Block, ReportError> {
+    let points = PointColumns::before("index", exponents)?;
+    let [index, median, low, high, error, n] =
+        ["index", "median", "q25", "q75", "standard_error", "n"].map(|name| exponents.column(name));
+    let (index, median, low, high) = (index?, median?, low?, high?);
+    let (error, n) = (error?, n?);
+    let largest = exponents.rows.iter().filter(|row| row[index] == "1");
+    let rows = largest.map(|row| {
+        let mut shown = points.shown(row);
+        shown.extend([
+            field(&row[median], 4),
+            interval(&row[low], &row[high], 4),
+            field(&row[error], 2),
+            row[n].clone(),
+        ]);
+        shown
+    });
+    let rows = rows.collect();
+    let mut columns = points.columns.clone();
+    let row_headers = columns.len();
+    let numbers = [
+        "λ₁ (nats per step)",
+        "quartiles",
+        "standard error in time",
+        "n",
+    ];
+    columns.extend(numbers.map(Column::numbers));
+    Ok(Block::Table(Table {
+        caption: "The largest Lyapunov exponent of the whole state: median over n replicates".to_owned(),
+        columns,
+        rows,
+        row_headers,
+        source: Text::default().file("lyapunov.csv").and(
+            ": columns `median`, `q25`, `q75`, `standard_error` where `index` is 1; the others of the spectrum follow there.",
+        ),
     }))
 }
 

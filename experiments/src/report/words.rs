@@ -45,6 +45,9 @@ pub fn gate(name: &str) -> Option<&'static str> {
         "i" => "input gate: how much of the candidate is written",
         "f" => "forget gate: how much of the cell state is kept; near 1 keeps, near 0 discards",
         "g" => "candidate, in −1…1: what is written",
+        "z" => "update gate: how much of the hidden state is kept",
+        "r" => "reset gate: how much of the hidden state the candidate sees",
+        "n" => "candidate, in −1…1: what the hidden state moves towards",
         "o" => "output gate: how much of tanh c_t leaves as hidden state",
         _ => return None,
     })
@@ -104,6 +107,10 @@ pub fn figure(spec: &FigureSpec) -> String {
         FigureKind::SingularValues => "How to read it: the lag to the right; upwards the singular values of \
              ∂s_T/∂s_{T−k}, in powers of ten: how far the network stretches or squeezes what it carries back."
             .to_owned(),
+        FigureKind::Lyapunov => "How to read it: above, the exponents in falling order, in nats per step: how fast \
+             perturbations of the state grow or die in the long run, in each direction. Below, how the largest one \
+             converges over time. Above zero the network is chaotic."
+            .to_owned(),
         FigureKind::LossState => format!(
             "How to read it: the step of the state to the right, that of the loss upwards; the colour is how much of \
              the gradient of `{quantity}` arrives, in powers of ten."
@@ -123,6 +130,7 @@ pub fn tables(kind: FigureKind) -> &'static [&'static str] {
         FigureKind::Rate | FigureKind::HalfLife => &["fits.csv", "laws.csv"],
         FigureKind::Gates => &["series.csv", "curves.csv"],
         FigureKind::SingularValues => &["singular-values.csv", "curves.csv"],
+        FigureKind::Lyapunov => &["lyapunov.csv", "lyapunov-convergence.csv"],
         FigureKind::LossState => &["loss-state.csv"],
         FigureKind::UnitGradient => &["unit-gradients.csv", "unit-quantiles.csv"],
     }
@@ -140,6 +148,8 @@ pub fn file(name: &str) -> &'static str {
         "parameters.csv" => "norms of the parameters' gradients",
         "gradients.csv" => "every norm",
         "singular-values.csv" => "singular values of ∂s_T/∂s_{T−k}",
+        "lyapunov.csv" => "Lyapunov exponents of the whole state",
+        "lyapunov-convergence.csv" => "how they converge over time",
         "loss-state.csv" => "which loss hears which state",
         "unit-gradients.csv" => "gradients unit by unit",
         "unit-quantiles.csv" => "their distribution over units",

@@ -64,7 +64,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 15] = [
+const TOP_LEVEL_OUTPUTS: [&str; 17] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -75,6 +75,8 @@ const TOP_LEVEL_OUTPUTS: [&str; 15] = [
     "parameters.csv",
     GRADIENTS,
     "singular-values.csv",
+    "lyapunov.csv",
+    "lyapunov-convergence.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",

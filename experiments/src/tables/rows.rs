@@ -181,6 +181,46 @@ pub struct SingularValueRow {
     pub n: usize,
 }
 
+/// A row of `lyapunov.csv`: one of the Lyapunov exponents of the whole state along the first sequence, over
+/// replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LyapunovRow {
+    /// The grid point.
+    pub key: Key,
+    /// Its place, counted from 1: λ_1 is the largest.
+    pub index: usize,
+    /// λ in nats per step, the median over replicates; −∞ where the state has lost a dimension.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// The error within one run, by batch means over time: the median over replicates, if any has one.
+    pub standard_error: Option<f64>,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `lyapunov-convergence.csv`: the mean over the steps that count, up to t, of the first, the last
+/// or one of three exponents between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LyapunovMeanRow {
+    /// The grid point.
+    pub key: Key,
+    /// The step t.
+    pub t: usize,
+    /// The exponent's place, counted from 1.
+    pub index: usize,
+    /// In nats per step, the median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
 /// A row of `loss-state.csv`: how much of the gradient of a loss at τ reaches the state at t ≤ τ, over
 /// replicates.
 #[derive(Clone, Debug, PartialEq)]
@@ -394,6 +434,20 @@ row!(
     [],
     key,
     [lag, index, median, q25, q75, n]
+);
+row!(
+    LyapunovRow,
+    "lyapunov.csv",
+    [],
+    key,
+    [index, median, q25, q75, standard_error, n]
+);
+row!(
+    LyapunovMeanRow,
+    "lyapunov-convergence.csv",
+    [],
+    key,
+    [t, index, median, q25, q75, n]
 );
 row!(
     LossStateRow,
