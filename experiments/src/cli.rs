@@ -94,6 +94,7 @@ Examples:
     #[command(after_long_help = "\
 Files, in the results folder:
   figures/*.svg, figures/*.png    replaced
+  figures/*.pdf                   for LaTeX, where --format names it
 
 Exit codes:
   0    done
@@ -101,7 +102,8 @@ Exit codes:
 
 Examples:
   vangrad plot results/decay
-  vangrad plot results/decay --format svg")]
+  vangrad plot results/decay --format svg
+  vangrad plot results/decay --format pdf")]
     Plot {
         /// A folder that `run` or `trace` has made.
         #[arg(value_hint = ValueHint::DirPath)]
@@ -109,6 +111,29 @@ Examples:
         /// What to write, separated by commas.
         #[arg(long, value_delimiter = ',', default_values = ["svg", "png"])]
         format: Vec<Format>,
+    },
+    /// Tell what a results folder holds, as a page to read
+    ///
+    /// Writes one HTML page that needs nothing but itself, to read on any screen and in print, and the
+    /// same as Markdown: what the experiment shows, its figures, rates, laws and gates, what each
+    /// quantity is, and the command that reproduces each number. From stored files alone; nothing is
+    /// computed or drawn again, so the same folder gives the same report. Prints the name of each file.
+    #[command(after_long_help = "\
+Files, in the results folder:
+  report.html    the page, figures included
+  report.md      the same, with figures by their names
+
+Exit codes:
+  0    done
+  2    bad usage, no results folder, or tables or figures that are missing or
+       damaged; nothing is written
+
+Examples:
+  vangrad report results/decay")]
+    Report {
+        /// A folder that `run`, `trace` or `reproduce` has made.
+        #[arg(value_hint = ValueHint::DirPath)]
+        results: PathBuf,
     },
     /// Compute a results folder again and compare, bit for bit
     ///
@@ -365,6 +390,8 @@ pub enum Format {
     Svg,
     /// Pixels, rendered from the same drawing.
     Png,
+    /// A page of vector graphics for LaTeX, of the same drawing, its text in the shipped font.
+    Pdf,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

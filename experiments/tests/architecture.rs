@@ -205,6 +205,19 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ("experiments/src", &["std::fs"], &["store"]),
     ("experiments/src", &["rayon::"], &["sweep.rs"]),
     ("experiments/src", &["SystemTime"], &["store"]),
+    // Reports are functions of stored files.
+    (
+        "experiments/src/report",
+        &[
+            "crate::plan",
+            "crate::run",
+            "crate::record",
+            "crate::sweep",
+            "crate::commands",
+            "Clock",
+        ],
+        &[],
+    ),
     // Figures are functions of stored tables.
     (
         "experiments/src/figures",
@@ -214,6 +227,7 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "crate::record",
             "crate::sweep",
             "crate::store",
+            "crate::report",
         ],
         &[],
     ),

@@ -44,6 +44,9 @@ use crate::network::Network;
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Config {
+    /// What the comment at the head of the file says, without `#`: what the experiment shows, for its report.
+    #[schemars(skip)]
+    pub about: String,
     /// Names the experiment and its default results folder, `results/<name>`: letters, digits, `_`
     /// and `-`.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]

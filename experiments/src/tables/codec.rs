@@ -202,7 +202,7 @@ fn factors_of<R: Row>(header: &[String]) -> Result<Vec<String>, TableError> {
     })
 }
 
-fn describe(error: &csv::Error) -> String {
+pub(super) fn describe(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
