@@ -223,12 +223,12 @@ mod tests {
             .iter()
             .copied()
             .fold(0.0, f64::max);
-        let laws = config.laws(&cell, false);
+        let laws = config.laws(&cell, LawContext::default());
         assert_eq!(laws.len(), 1);
         assert_eq!(laws[0].relation, Relation::UpperBound);
         assert_eq!(laws[0].rate, largest.ln());
         config.r_min = 0.9;
-        let laws = config.laws(&build(&config), false);
+        let laws = config.laws(&build(&config), LawContext::default());
         assert_eq!((laws.len(), laws[0].relation), (1, Relation::Rate));
         assert!((laws[0].rate - 0.9f64.ln()).abs() <= 1e-15);
     }
