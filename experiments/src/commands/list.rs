@@ -25,6 +25,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("gates"),
     shipped!("closer"),
     shipped!("lyapunov"),
+    shipped!("cells"),
     shipped!("standard-sweep"),
 ];
 
