@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("antisymmetric-rnn", OF_A_CELL),
     ("orthogonal-rnn", OF_A_CELL),
     ("lstm-1997", OF_A_CELL),
+    ("lru", OF_A_CELL),
     ("decay-analysis", &[]),
     ("lyapunov", &["gradient-tracking", "kernels"]),
     ("theory", &[]),
@@ -31,6 +32,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "gru",
             "kernels",
+            "lru",
             "lstm",
             "lyapunov",
             "lstm-1997",
@@ -140,6 +142,17 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    (
+        "crates/lru/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
     // Pure mathematics.
     (
         "crates/decay-analysis/src",
@@ -192,6 +205,19 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ("experiments/src", &["std::fs"], &["store"]),
     ("experiments/src", &["rayon::"], &["sweep.rs"]),
     ("experiments/src", &["SystemTime"], &["store"]),
+    // Reports are functions of stored files.
+    (
+        "experiments/src/report",
+        &[
+            "crate::plan",
+            "crate::run",
+            "crate::record",
+            "crate::sweep",
+            "crate::commands",
+            "Clock",
+        ],
+        &[],
+    ),
     // Figures are functions of stored tables.
     (
         "experiments/src/figures",
@@ -201,6 +227,7 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "crate::record",
             "crate::sweep",
             "crate::store",
+            "crate::report",
         ],
         &[],
     ),

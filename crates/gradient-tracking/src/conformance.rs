@@ -306,7 +306,12 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
     let mut next = 0;
     let sizes_fit = cell.parameter_blocks().iter().all(|block| {
         let start = std::mem::replace(&mut next, block.range.end);
-        block.range.start == start && block.range.len() == block.columns * block.rows.len()
+        let (entries, rows) = (block.range.len(), block.rows.len());
+        let fits = match &block.factor {
+            Factor::Elementwise(saved) => saved.len() == rows && entries > 0 && rows % entries == 0,
+            _ => entries == block.columns * rows,
+        };
+        block.range.start == start && fits
     });
     if !sizes_fit || cell.output_rows().len() != shape.output {
         return Err(Failure {
@@ -818,9 +823,11 @@ fn relabelling_units_relabels_gradients(
         for column in 0..block.columns {
             let old_column = match block.factor {
                 Factor::Previous(_) => old_unit(column),
-                Factor::Current(_) | Factor::Input | Factor::Constant => column,
+                Factor::Current(_) | Factor::Input | Factor::Constant | Factor::Elementwise(_) => {
+                    column
+                }
             };
-            let rows = block.rows.len();
+            let rows = block.range.len() / block.columns.max(1);
             for row in 0..rows {
                 relabelled[block.range.start + column * rows + row] =
                     original[block.range.start + old_column * rows + old_unit(row)];

@@ -74,6 +74,7 @@ mod affine;
 mod backpropagation;
 mod cell;
 mod checkpoints;
+mod clipping;
 pub mod conformance;
 mod graded;
 mod probe;
@@ -94,6 +95,7 @@ pub use cell::{
     AdjointsMut, Block, CellShape, Factor, ParameterBlock, Point, Points, RecurrentCell, Trainable,
 };
 pub use checkpoints::{Horizon, Inputs, Probes, segment_steps, with_checkpoints};
+pub use clipping::clip_norm;
 pub use kernels::{View, ViewMut};
 pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe, ProbeList, Watches};
 pub use rollout::{NonFinite, rollout, rollout_layers};

@@ -41,6 +41,52 @@ impl AdjointSource for Terminal<'_> {
     }
 }
 
+/// L = ‖h_T − y‖² of each sequence, y the same number for every unit: how far the last output is from
+/// a target.
+#[derive(Clone, Debug)]
+pub struct SquaredError {
+    /// T.
+    pub steps: usize,
+    /// y.
+    pub target: f64,
+    /// L of each sequence, B values, once the loss has been injected.
+    pub losses: Vec<f64>,
+}
+
+impl SquaredError {
+    /// For trajectories of `steps` steps.
+    pub fn new(steps: usize, target: f64) -> Self {
+        SquaredError {
+            steps,
+            target,
+            losses: Vec::new(),
+        }
+    }
+}
+
+impl AdjointSource for SquaredError {
+    fn inject(&mut self, t: usize, output: View, mut adjoint: ViewMut) -> bool {
+        if t != self.steps {
+            return false;
+        }
+        self.losses.clear();
+        for (mut adjoint, output) in adjoint.column_iter_mut().zip(output.column_iter()) {
+            let mut loss = 0.0;
+            adjoint.zip_apply(&output, |adjoint, h| {
+                let error = h - self.target;
+                loss += error * error;
+                *adjoint = 2.0 * error;
+            });
+            self.losses.push(loss);
+        }
+        true
+    }
+
+    fn before(&self, t: usize) -> usize {
+        if t > self.steps { self.steps } else { 0 }
+    }
+}
+
 /// L = Σ_t ⟨V_t, h_t⟩: a given adjoint at every step.
 #[derive(Clone, Debug)]
 pub struct EveryStep<'a> {

@@ -155,6 +155,7 @@ impl Stack {
                     (Factor::Input, Some(below)) => Factor::Current(below.clone()),
                     (Factor::Input, None) => Factor::Input,
                     (Factor::Constant, _) => Factor::Constant,
+                    (Factor::Elementwise(rows), _) => Factor::Elementwise(shifted(rows, all.saved)),
                 },
                 rows: shifted(&block.rows, all.delta),
                 columns: block.columns,

@@ -1,7 +1,7 @@
 //! What claims about networks have in common: weights, inputs and trajectories from named streams, and the
 //! rates of adjoints.
 
-use cell_config::Streams;
+use cell_config::{LawContext, Streams};
 use gradient_tracking::probes::BlockNorms;
 use gradient_tracking::source::Terminal;
 use gradient_tracking::{RecurrentCell, Tape, Trainable, Workspace, backpropagate, rollout};
@@ -44,7 +44,7 @@ pub fn cell(
     input: usize,
 ) -> Result<Box<dyn Trainable>, String> {
     let read = Cell::deserialize(kind, config).map_err(|error| error.to_string())?;
-    let built = read.build(input, &streams.weights(kind), false);
+    let built = read.build(input, &streams.weights(kind), LawContext::default());
     built
         .map(|built| built.cell)
         .map_err(|error| error.to_string())
