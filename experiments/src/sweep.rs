@@ -381,7 +381,7 @@ mod tests {
         [record]
         quantities = [
             "adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates",
-            "path-split", "per-sequence", "series", "spectrum", "singular-values", "loss-state",
+            "path-split", "per-sequence", "series", "spectrum", "singular-values", "lyapunov", "loss-state",
             "unit-gradient"
         ]
     "#;

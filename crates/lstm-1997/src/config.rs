@@ -210,7 +210,7 @@ impl CellConfig for Lstm1997Config {
             input,
             state: units + self.hidden,
             output: self.hidden,
-            saved: units + self.hidden,
+            saved: 4 * self.hidden,
             delta: units,
         }
     }

@@ -87,7 +87,7 @@ fn at_the_origin(
     let hidden = adjoint.len();
     let adjoint = DMatrix::from_column_slice(hidden, 1, adjoint.as_slice());
     let (inputs, initial) = (DMatrix::zeros(1, steps), DMatrix::zeros(hidden, 1));
-    let found = gradients(cell, &inputs, &initial, &adjoint)?;
+    let found = gradients(cell, inputs, &initial, &adjoint)?;
     Ok(ln_ratios(&found.norms, 0))
 }
 

@@ -44,7 +44,7 @@ fn check() -> Result<Evidence, String> {
         let measured = ratios.iter().enumerate().step_by(50);
         let measured = measured.map(|(k, ratio)| (k as f64, ratio * log10));
         let ends = [0, STEPS].map(|k| (k as f64, k as f64 * rate * log10));
-        let label = format!("σ({bias})ᵏ");
+        let label = format!("f = σ({bias})").replace('-', "−");
         series.push(PlotSeries::new(label, Mark::Dashed, colour, ends));
         series.push(PlotSeries::new("", Mark::Points, colour, measured));
     }
@@ -82,7 +82,8 @@ fn check() -> Result<Evidence, String> {
         seeds: 1,
         plot: Some(Plot {
             title: "A constant forget gate is the whole decay of the cell gradient".to_owned(),
-            subtitle: "LSTM without weights, f = σ(b); dots measured, dashed σ(b)ᵏ".to_owned(),
+            subtitle: "LSTM without weights, f = σ(b); dots measured, dashed: f to the power k"
+                .to_owned(),
             x: PlotAxis::linear("lag k (steps)"),
             y: PlotAxis::log10("‖∂L/∂c‖ relative to the last step's"),
             series,
@@ -108,7 +109,7 @@ fn run(forget_bias: Option<f64>) -> Result<Gradients, String> {
         uniform(rows, 1, -1.0, 1.0, stream)
     };
     let (initial, adjoint) = (draw("initial", 2 * HIDDEN), draw("adjoint", HIDDEN));
-    gradients(&cell, &DMatrix::zeros(1, STEPS), &initial, &adjoint)
+    gradients(&cell, DMatrix::zeros(1, STEPS), &initial, &adjoint)
 }
 
 /// ∂L/∂c_t: the lower half of the state.

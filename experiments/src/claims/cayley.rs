@@ -80,7 +80,7 @@ fn deviation_from_differences(streams: &Streams) -> Result<f64, String> {
     };
     let inputs = draw("inputs", 1, steps);
     let (initial, adjoint) = (draw("initial", hidden, 1), draw("adjoint", hidden, 1));
-    let gradient = gradients(&cell, &inputs, &initial, &adjoint)?.parameters;
+    let gradient = gradients(&cell, inputs.clone(), &initial, &adjoint)?.parameters;
     let original = cell.parameters().to_vec();
     let mut loss = |entry: usize, by: f64| -> Result<f64, String> {
         let mut shifted = original.clone();

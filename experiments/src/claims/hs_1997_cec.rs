@@ -117,7 +117,7 @@ fn run(streams: &Streams, truncated: bool) -> Result<Gradients, String> {
     };
     let initial = DMatrix::zeros(config.shape(INPUTS).state, 1);
     let (inputs, adjoint) = (draw("inputs", INPUTS, STEPS), draw("adjoint", CELLS, 1));
-    gradients(&cell, &inputs, &initial, &adjoint)
+    gradients(&cell, inputs, &initial, &adjoint)
 }
 
 /// ∂L/∂c_t, t = 0…T: the last rows of the state.

@@ -1,10 +1,10 @@
-//! What claims about a single cell measure: its gradient, at every step.
+//! What claims about a single cell and its parameters measure: all its gradients at once.
 
+use gradient_tracking::Trainable;
 use gradient_tracking::probes::{BlockNorms, ParameterGradient};
-use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
-use gradient_tracking::source::Terminal;
-use gradient_tracking::{BackwardStep, Probe, Tape, Trainable, Workspace, backpropagate, rollout};
 use nalgebra::DMatrix;
+
+use super::measure::{Adjoints, Kept, Trajectory};
 
 /// The gradient of a loss at the last step, t = 0…T.
 pub(super) struct Gradients {
@@ -19,49 +19,30 @@ pub(super) struct Gradients {
 /// Follows `cell` through `inputs` (I×(T·B)) from `initial` (S×B), and the loss ⟨`adjoint`, h_T⟩ (H×B) back.
 pub(super) fn gradients(
     cell: &dyn Trainable,
-    inputs: &DMatrix<f64>,
+    inputs: DMatrix<f64>,
     initial: &DMatrix<f64>,
     adjoint: &DMatrix<f64>,
 ) -> Result<Gradients, String> {
-    let batch = initial.ncols();
-    let steps = inputs.ncols() / batch;
-    let (mut tape, mut workspace) = (Tape::new(), Workspace::new());
-    rollout(
-        cell,
-        inputs.as_view(),
-        initial.as_view(),
-        &mut tape,
-        &mut [],
-    )
-    .map_err(|error| error.to_string())?;
-    let mut nodes = Nodes(Vec::with_capacity(steps + 1));
+    let trajectory = Trajectory::new(cell, inputs, initial)?;
+    let (steps, batch) = (trajectory.steps(), initial.ncols());
+    let mut adjoints = Adjoints::new(steps);
     let mut norms = BlockNorms::new(cell, steps, batch, false);
     let mut parameters = ParameterGradient::new(cell, steps, batch);
-    let mut source = Terminal {
-        steps,
-        adjoint: adjoint.as_view(),
-    };
-    backpropagate(
-        cell,
-        inputs.as_view(),
-        &tape,
-        &mut source,
+    trajectory.backpropagate(
+        &mut trajectory.terminal_source(adjoint),
         None,
-        &mut workspace,
-        &mut [&mut nodes, &mut norms, &mut parameters],
-    )
-    .map_err(|error| error.to_string())?;
-    nodes.0.reverse();
+        &mut [&mut adjoints, &mut norms, &mut parameters],
+    )?;
     let mut pulled_back = vec![0.0; cell.parameters().len()];
     cell.pull_back_parameters(&parameters.to_f64(), &mut pulled_back);
     Ok(Gradients {
-        node: nodes.0,
+        node: adjoints.node.iter().map(Kept::plain).collect(),
         norms,
         parameters: pulled_back,
     })
 }
 
-/// ln r_k = ln ‖∂L/∂h_{T−k}‖ − ln ‖∂L/∂h_T‖ for k = 0…T of the state block in this place.
+/// ln ‖∂L/∂q_{T−k}‖ − ln ‖∂L/∂q_T‖ for k = 0…T of the state block q in this place.
 pub(super) fn ln_ratios(norms: &BlockNorms, block: usize) -> Vec<f64> {
     let log10 = &norms.blocks[block].node.log10_norm;
     let last = log10[log10.len() - 1];
@@ -80,16 +61,4 @@ pub(super) fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
             largest.max(number)
         }
     })
-}
-
-/// Keeps node gradients, latest step first.
-struct Nodes(Vec<DMatrix<f64>>);
-
-impl Probe for Nodes {
-    fn backward(&mut self, step: &BackwardStep) {
-        let Scaled { values, exponents } = step.node;
-        let plain = |i, j| scale_by_power_of_two(values[(i, j)], exponents[j]);
-        self.0
-            .push(DMatrix::from_fn(values.nrows(), values.ncols(), plain));
-    }
 }

@@ -97,7 +97,7 @@ fn deviation_from_one(cell: &OrthogonalRnn, streams: &Streams) -> Result<f64, St
         uniform(rows, columns, -1.0, 1.0, stream)
     };
     let (inputs, adjoint) = (draw("inputs", 1000, 1), draw("adjoint", 1, HIDDEN));
-    let found = gradients(cell, &inputs, &DMatrix::zeros(HIDDEN, 1), &adjoint)?;
+    let found = gradients(cell, inputs, &DMatrix::zeros(HIDDEN, 1), &adjoint)?;
     Ok(largest(
         ln_ratios(&found.norms, 0).into_iter().map(f64::abs),
     ))
