@@ -247,7 +247,9 @@ mod tests {
                 keys.insert("hidden".to_owned(), sizes[1].clone());
             }
             let cell = Cell::deserialize(&kind, toml::Value::Table(keys)).unwrap();
-            let built = cell.build(8, &streams.weights(&kind), LawContext::default()).unwrap();
+            let built = cell
+                .build(8, &streams.weights(&kind), LawContext::default())
+                .unwrap();
             let count = built.cell.parameters().len() as f64;
             assert!((count / 4672.0 - 1.0).abs() <= 0.02, "{kind}: {count}");
             kinds.push(kind);
