@@ -17,12 +17,15 @@ macro_rules! shipped {
 const SHIPPED: &[(&str, &str)] = &[
     shipped!("decay"),
     shipped!("spectral-radius"),
+    shipped!("edge-of-chaos"),
     shipped!("forget-bias"),
     shipped!("activations"),
     shipped!("initializations"),
     shipped!("horizon"),
     shipped!("gates"),
     shipped!("closer"),
+    shipped!("lyapunov"),
+    shipped!("cells"),
     shipped!("standard-sweep"),
 ];
 
