@@ -24,6 +24,9 @@ pub const LOSS_STATE: &str = "loss_state.";
 /// The beginning of the names of gradients by unit.
 pub const UNIT: &str = "unit.";
 
+/// The beginning of the names of what a sequence has on its own: its loss and gradients of parameters.
+pub const SEQUENCE: &str = "sequence.";
+
 /// The raw curves of one finished run: deterministic values only, in a fixed order.
 ///
 /// | array | shape | contents |
@@ -38,6 +41,8 @@ pub const UNIT: &str = "unit.";
 /// | `singular_values` | lags×S | log₁₀, in falling order; of the first sequence |
 /// | `loss_state.<block>` | losses×(losses+1) | log₁₀ norms of ∂L_τ/∂(block)_t: rows τ, columns t = 0 and all τ |
 /// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
+/// | `sequence.loss` | B | the loss of each sequence, where the loss has a value |
+/// | `sequence.<parameter>` | B | log₁₀ norm of each sequence's own ∂L/∂W |
 /// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
@@ -75,7 +80,7 @@ pub fn is_quantity(name: &str) -> bool {
     name != REFERENCE
         && !name.ends_with(SEQUENCES)
         && name != SINGULAR_VALUES
-        && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT]
+        && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT, SEQUENCE]
             .iter()
             .any(is_other)
 }

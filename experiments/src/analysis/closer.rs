@@ -4,8 +4,10 @@ use decay_analysis::{Summary, quantile};
 
 use super::{Analysis, Replicates, arrays};
 use crate::grids;
-use crate::record::{Array, LOSS_STATE, RunRecord, SINGULAR_VALUES, UNIT};
-use crate::tables::{LossStateRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow};
+use crate::record::{Array, LOSS_STATE, RunRecord, SEQUENCE, SINGULAR_VALUES, UNIT};
+use crate::tables::{
+    LossStateRow, SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+};
 
 impl<'a> Replicates<'a> {
     pub(super) fn look_closer(&self, analysis: &mut Analysis) {
@@ -130,6 +132,30 @@ impl<'a> Replicates<'a> {
                 zero_fraction: zeros as f64 / values.len() as f64,
                 n: values.len(),
             });
+        }
+    }
+
+    /// What the sequences of replicate 0 have on their own.
+    pub(super) fn sequences(&self, table: &mut Table<SequenceRow>) {
+        let first = self.records.iter().find(|(replicate, _)| *replicate == 0);
+        let Some((_, record)) = first else {
+            return;
+        };
+        let mut names: Vec<&str> = arrays::with_prefix(record, SEQUENCE)
+            .map(|(name, _)| name)
+            .collect();
+        arrays::sort(&mut names);
+        for name in names {
+            let array = &record.arrays[&format!("{SEQUENCE}{name}")];
+            let rows = array.values.iter().enumerate();
+            table
+                .rows
+                .extend(rows.map(|(sequence, &value)| SequenceRow {
+                    key: self.key.clone(),
+                    quantity: name.to_owned(),
+                    sequence,
+                    value,
+                }));
         }
     }
 

@@ -23,6 +23,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("horizon"),
     shipped!("gates"),
     shipped!("closer"),
+    shipped!("error-surface"),
     shipped!("standard-sweep"),
 ];
 

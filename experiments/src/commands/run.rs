@@ -19,8 +19,8 @@ use crate::store::{
 };
 use crate::sweep::{Outcome, Swept, stored, sweep};
 use crate::tables::{
-    CurveRow, FitRow, LossStateRow, Row, RunRow, SingularValueRow, Table, UnitGradientRow,
-    UnitQuantileRow,
+    CurveRow, FitRow, LossStateRow, Row, RunRow, SequenceRow, SingularValueRow, Table,
+    UnitGradientRow, UnitQuantileRow,
 };
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
@@ -233,6 +233,7 @@ fn write_tables(
             // nothing in it.
             SingularValueRow::FILE => recorded(Recorded::SingularValues),
             LossStateRow::FILE => recorded(Recorded::LossState),
+            SequenceRow::FILE => recorded(Recorded::SequenceGradient),
             UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),
             _ => false,
         };

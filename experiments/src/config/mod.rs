@@ -119,6 +119,9 @@ pub struct Sequence {
     /// What the inputs are.
     #[schemars(default)]
     pub input: Input,
+    /// Every element of the initial state, h_0 and an LSTM's c_0, of all sequences; 0 if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_state: Option<f64>,
 }
 
 /// `[sequence.input]`: the input x_t.
@@ -149,6 +152,19 @@ pub enum Input {
         /// The value.
         #[schemars(default = "top::one")]
         value: f64,
+    },
+    /// A value for each sequence, the same in every coordinate at every step, in equal steps from the first
+    /// sequence to the last: a bias that differs between them.
+    Ramp {
+        /// Input size I.
+        #[schemars(default = "top::eight")]
+        size: usize,
+        /// The value of the first sequence.
+        #[schemars(default = "top::minus_one")]
+        from: f64,
+        /// The value of the last sequence.
+        #[schemars(default = "top::one")]
+        to: f64,
     },
     /// An event in time, over background noise.
     Pulse {
@@ -193,6 +209,7 @@ impl Input {
             Self::Gaussian { size, .. }
             | Self::Zero { size }
             | Self::Constant { size, .. }
+            | Self::Ramp { size, .. }
             | Self::Pulse { size, .. }
             | Self::File { size, .. } => size,
         }
@@ -208,6 +225,10 @@ pub struct Loss {
     /// Backpropagate at most this many steps; all of them if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation: Option<usize>,
+    /// What every unit of h_T is to be, for a loss of kind `squared-error`; 0 if not given. Other kinds
+    /// ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<f64>,
 }
 
 /// Placement of the loss.
@@ -219,6 +240,8 @@ pub enum LossKind {
     Terminal,
     /// An independent random unit adjoint on every h_t.
     EveryStep,
+    /// ‖h_T − target‖² of each sequence.
+    SquaredError,
 }
 
 /// A `[[cell]]` under the name it has in sweeps, tables and figures.
@@ -292,6 +315,8 @@ pub enum Recorded {
     LossState,
     /// Node gradients of the states unit by unit.
     UnitGradient,
+    /// The loss and the parameters' gradients of each sequence on its own.
+    SequenceGradient,
 }
 
 /// `[fit]`: the lag window of the fits. No part of a run's identity.
@@ -358,14 +383,17 @@ pub enum FigureKind {
     LossState,
     /// Gradients over unit and lag, and their distribution over units.
     UnitGradient,
+    /// Loss and gradient over a ramp of inputs and a factor.
+    ErrorSurface,
 }
 
 impl FigureKind {
     /// The kinds that show one recorded quantity and nothing else, with it.
-    const OF_ONE: [(Self, Recorded); 3] = [
+    const OF_ONE: [(Self, Recorded); 4] = [
         (Self::SingularValues, Recorded::SingularValues),
         (Self::LossState, Recorded::LossState),
         (Self::UnitGradient, Recorded::UnitGradient),
+        (Self::ErrorSurface, Recorded::SequenceGradient),
     ];
 
     /// The recorded quantity that is all this kind shows, if it is one of those.
@@ -378,7 +406,7 @@ impl FigureKind {
     /// single one.
     fn quantities(self) -> Vec<&'static str> {
         match self {
-            Self::SingularValues => Vec::new(),
+            Self::SingularValues | Self::ErrorSurface => Vec::new(),
             Self::LossState | Self::UnitGradient => vec!["h", "c"],
             _ => QUANTITIES.iter().map(|(name, _)| *name).collect(),
         }
@@ -386,7 +414,10 @@ impl FigureKind {
 
     /// Whether a figure of this kind has a sweep key on its x-axis.
     pub fn has_factor_axis(self) -> bool {
-        matches!(self, Self::Phase | Self::Rate | Self::HalfLife)
+        matches!(
+            self,
+            Self::Phase | Self::Rate | Self::HalfLife | Self::ErrorSurface
+        )
     }
 }
 

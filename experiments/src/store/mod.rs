@@ -63,7 +63,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 13] = [
+const TOP_LEVEL_OUTPUTS: [&str; 14] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -77,6 +77,7 @@ const TOP_LEVEL_OUTPUTS: [&str; 13] = [
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
+    "sequences.csv",
 ];
 /// The extensions of the figures that this program draws.
 pub const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];

@@ -15,5 +15,6 @@ pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError
 pub use number::format_number;
 pub use rows::{
     CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow,
-    ParameterRow, RunRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
+    ParameterRow, RunRow, SequenceRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow,
+    UnitQuantileRow,
 };
