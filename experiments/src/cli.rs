@@ -56,7 +56,8 @@ Files, in the results folder:
   records/         the raw curves of every run, as safetensors
   manifest.json    version, machine, times
   laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv, singular-values.csv,
-  loss-state.csv, unit-gradients.csv, unit-quantiles.csv, sequences.csv where [record] asks for them
+  lyapunov.csv, lyapunov-convergence.csv, loss-state.csv, unit-gradients.csv, unit-quantiles.csv,
+  sequences.csv where [record] asks for them
 
 Exit codes:
   0    done
@@ -94,6 +95,7 @@ Examples:
     #[command(after_long_help = "\
 Files, in the results folder:
   figures/*.svg, figures/*.png    replaced
+  figures/*.pdf                   for LaTeX, where --format names it
 
 Exit codes:
   0    done
@@ -101,7 +103,8 @@ Exit codes:
 
 Examples:
   vangrad plot results/decay
-  vangrad plot results/decay --format svg")]
+  vangrad plot results/decay --format svg
+  vangrad plot results/decay --format pdf")]
     Plot {
         /// A folder that `run` or `trace` has made.
         #[arg(value_hint = ValueHint::DirPath)]
@@ -109,6 +112,29 @@ Examples:
         /// What to write, separated by commas.
         #[arg(long, value_delimiter = ',', default_values = ["svg", "png"])]
         format: Vec<Format>,
+    },
+    /// Tell what a results folder holds, as a page to read
+    ///
+    /// Writes one HTML page that needs nothing but itself, to read on any screen and in print, and the
+    /// same as Markdown: what the experiment shows, its figures, rates, laws and gates, what each
+    /// quantity is, and the command that reproduces each number. From stored files alone; nothing is
+    /// computed or drawn again, so the same folder gives the same report. Prints the name of each file.
+    #[command(after_long_help = "\
+Files, in the results folder:
+  report.html    the page, figures included
+  report.md      the same, with figures by their names
+
+Exit codes:
+  0    done
+  2    bad usage, no results folder, or tables or figures that are missing or
+       damaged; nothing is written
+
+Examples:
+  vangrad report results/decay")]
+    Report {
+        /// A folder that `run`, `trace` or `reproduce` has made.
+        #[arg(value_hint = ValueHint::DirPath)]
+        results: PathBuf,
     },
     /// Compute a results folder again and compare, bit for bit
     ///
@@ -134,7 +160,7 @@ Examples:
         #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
         jobs: Option<usize>,
     },
-    /// Follow the gradient through a PyTorch RNN or LSTM that you have trained
+    /// Follow the gradient through a PyTorch RNN, GRU or LSTM that you have trained
     ///
     /// Reads a state dict saved as safetensors and sequences of inputs, and writes the norm of the
     /// gradient with respect to every layer's h_t and c_t at every step, without underflow, with
@@ -289,7 +315,7 @@ pub struct ReproduceArguments {
 /// The arguments of `trace`.
 #[derive(Debug, Args)]
 pub struct TraceArguments {
-    /// State dicts of an nn.RNN or nn.LSTM, saved as safetensors
+    /// State dicts of an nn.RNN, nn.GRU or nn.LSTM, saved as safetensors
     ///
     /// Several are checkpoints of one training, in its order.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 1.., required_unless_present = "export_weights")]
@@ -304,7 +330,7 @@ pub struct TraceArguments {
     /// The recurrent module, if the state dict has several: encoder.lstm.
     #[arg(long, value_name = "NAME")]
     pub module: Option<String>,
-    /// What an nn.RNN was made with; ignored for an LSTM.
+    /// What an nn.RNN was made with; ignored for a GRU or LSTM.
     #[arg(long, value_enum, default_value_t = Nonlinearity::Tanh)]
     pub nonlinearity: Nonlinearity,
     /// The arrays over time are (B, T, …).
@@ -365,6 +391,8 @@ pub enum Format {
     Svg,
     /// Pixels, rendered from the same drawing.
     Png,
+    /// A page of vector graphics for LaTeX, of the same drawing, its text in the shipped font.
+    Pdf,
 }
 
 fn positive(text: &str) -> Result<usize, String> {

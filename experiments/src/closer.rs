@@ -10,16 +10,19 @@ use gradient_tracking::{
     Horizon, Inputs, NonFinite, Probe, Probes, RecurrentCell, Stack, Tape, Trainable, View,
     Workspace, with_checkpoints,
 };
+use lyapunov::{Lyapunov, Options};
 use nalgebra::DMatrix;
 
 use crate::grids;
-use crate::record::{Array, LOSS_STATE, SINGULAR_VALUES};
+use crate::record::{Array, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, SINGULAR_VALUES};
 
 /// What to look at.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// The singular values of ∂s_T/∂s_t of the first sequence.
     pub singular_values: bool,
+    /// The Lyapunov exponents of the first sequence, all of them.
+    pub lyapunov: bool,
     /// The loss × state matrix: the adjoints of its losses, H×(n·B), at [`grids::loss_times`].
     pub loss_state: Option<View<'a>>,
 }
@@ -57,7 +60,17 @@ pub fn look(
         let (losses, states) = (grids::loss_times(steps), grids::state_times(steps));
         LossState::new(cell, losses, states, batch, adjoints)
     });
-    // Neither has to do with the loss of a run.
+    let mut exponents = wanted.lyapunov.then(|| {
+        let options = Options {
+            transient: grids::transient(steps),
+            times: grids::exponent_times(steps),
+            ..Options::default()
+        };
+        Lyapunov::new(cell, 0, options)
+    });
+    let mut forward: Vec<&mut dyn Probe> = Vec::new();
+    forward.extend(exponents.as_mut().map(|probe| probe as &mut dyn Probe));
+    // None of them has to do with the loss of a run.
     let nothing = DMatrix::zeros(shape.output, batch);
     let mut source = Terminal {
         steps,
@@ -78,7 +91,7 @@ pub fn look(
         &mut source,
         (std::slice::from_mut(tape), std::slice::from_mut(workspace)),
         &mut [Probes {
-            forward: &mut [],
+            forward: &mut forward,
             backward: &mut backward,
         }],
     )?;
@@ -89,7 +102,26 @@ pub fn look(
     if let Some(t) = overflows.into_iter().flatten().max() {
         return Err(NonFinite::Adjoint { layer: None, t });
     }
+    if let Some(t) = exponents.as_ref().and_then(|probe| probe.overflow) {
+        return Err(NonFinite::Adjoint { layer: None, t });
+    }
     let mut arrays = BTreeMap::new();
+    if let Some(mut probe) = exponents {
+        let found = probe.spectrum();
+        let pairs = found.exponents.iter().zip(&found.standard_errors);
+        // A record holds no NaN.
+        let or_none = |error: f64| {
+            if error.is_nan() {
+                f64::NEG_INFINITY
+            } else {
+                error
+            }
+        };
+        let pairs = pairs.flat_map(|(exponent, error)| [*exponent, or_none(*error)]);
+        arrays.insert(LYAPUNOV.to_owned(), Array::rows(2, pairs.collect()));
+        let means = Array::rows(shape.state, probe.running_means);
+        arrays.insert(LYAPUNOV_BY_STEP.to_owned(), means);
+    }
     if let Some(probe) = singular_values {
         let values = Array::rows(shape.state, probe.log10_values);
         arrays.insert(SINGULAR_VALUES.to_owned(), values);

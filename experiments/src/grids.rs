@@ -27,6 +27,20 @@ pub fn loss_times(steps: usize) -> Vec<usize> {
     times
 }
 
+/// The steps that do not count in Lyapunov exponents, a tenth of them: the trajectory has to reach its
+/// attractor, and tangents the directions that belong to each exponent.
+pub fn transient(steps: usize) -> usize {
+    steps / 10
+}
+
+/// The times at which the means of Lyapunov exponents so far are kept, in rising order: T and as many
+/// evenly spaced ones after the transient as a loss × state matrix has losses.
+pub fn exponent_times(steps: usize) -> Vec<usize> {
+    let transient = transient(steps);
+    let counted = loss_times(steps - transient).into_iter();
+    counted.map(|step| transient + step).collect()
+}
+
 /// The times t of its states, in rising order: those of the losses, and 0.
 pub fn state_times(steps: usize) -> Vec<usize> {
     let mut times = vec![0];
@@ -52,6 +66,14 @@ mod tests {
             );
             assert_eq!(times.last(), Some(&steps));
         }
+    }
+
+    #[test]
+    fn exponents_are_kept_after_the_transient_up_to_the_end() {
+        assert_eq!(exponent_times(1), [1]);
+        let times = exponent_times(1000);
+        assert!(times[0] > 100 && times.len() <= MAX_LOSSES);
+        assert_eq!(times.last(), Some(&1000));
     }
 
     #[test]

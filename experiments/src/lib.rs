@@ -3,12 +3,12 @@
 //!
 //! The way of the data, each step a module: [`config`] (text → checked config) → [`plan`] (grid of
 //! runs) → [`sweep`] and [`run`] (spec → [`record`]) → [`store`] (files) → [`analysis`] (records →
-//! [`tables`]) → [`figures`] (tables → drawings). [`commands`] strings them together, one file per
+//! [`tables`]) → [`figures`] (tables → drawings) → [`report`] (all of it → a page). [`commands`] strings them together, one file per
 //! command; [`registry`] is the only place that knows the kinds of cells. [`trace`] is the way of
 //! somebody else's network instead of a config's: its files → norms → tables and figures.
 //!
 //! Invariants: only [`store`] touches files, only [`sweep`] has threads, only the manifest knows a
-//! clock; figures are functions of stored tables.
+//! clock; figures are functions of stored tables, reports of stored files.
 
 pub mod analysis;
 pub mod claims;
@@ -26,6 +26,7 @@ pub mod plan;
 mod progress;
 pub mod record;
 pub mod registry;
+pub mod report;
 pub mod run;
 pub mod sequences;
 pub mod store;

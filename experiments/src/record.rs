@@ -19,6 +19,10 @@ pub const LAW: &str = "law:";
 
 /// The name of the singular values of ∂s_T/∂s_t.
 pub const SINGULAR_VALUES: &str = "singular_values";
+/// The name of the Lyapunov exponents.
+pub const LYAPUNOV: &str = "lyapunov";
+/// The name of their means as of some steps.
+pub const LYAPUNOV_BY_STEP: &str = "lyapunov.by_step";
 /// The beginning of the names of loss × state matrices.
 pub const LOSS_STATE: &str = "loss_state.";
 /// The beginning of the names of gradients by unit.
@@ -39,17 +43,20 @@ pub const SEQUENCE: &str = "sequence.";
 /// | `series.<name>` | n×units | values of the first sequence at the n steps of [`series_times`] |
 /// | `total.<parameter>` | 1 | log₁₀ norm of ∂L/∂W |
 /// | `singular_values` | lags×S | log₁₀, in falling order; of the first sequence |
+/// | `lyapunov` | S×2 | exponents of the first sequence, nats per step, and their standard errors (−∞: none) |
+/// | `lyapunov.by_step` | n×S | their means over the steps that count, up to n times |
 /// | `loss_state.<block>` | losses×(losses+1) | log₁₀ norms of ∂L_τ/∂(block)_t: rows τ, columns t = 0 and all τ |
 /// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
 /// | `sequence.loss` | B | the loss of each sequence, where the loss has a value |
 /// | `sequence.<parameter>` | B | log₁₀ norm of each sequence's own ∂L/∂W |
-/// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
+/// | `law:<quantity>:<relation>:<name>` | 1×2 | a theoretical rate, nats per step, and its place among those of the cell |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
 /// with the layer and a dot, counted from 0 at the inputs: `0.h`, `gate.1.f`. Those of `x` do not.
 ///
 /// Rows by lag are those of [`grids::times`](crate::grids::times), from t = 0 on; losses those of
-/// [`grids::loss_times`](crate::grids::loss_times).
+/// [`grids::loss_times`](crate::grids::loss_times), and the times of exponents
+/// [`grids::exponent_times`](crate::grids::exponent_times).
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRecord {
     /// The run's resolved spec as JSON with sorted keys.
@@ -79,7 +86,7 @@ pub fn is_quantity(name: &str) -> bool {
     let is_other = |prefix: &&str| name.starts_with(*prefix);
     name != REFERENCE
         && !name.ends_with(SEQUENCES)
-        && name != SINGULAR_VALUES
+        && ![SINGULAR_VALUES, LYAPUNOV, LYAPUNOV_BY_STEP].contains(&name)
         && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT, SEQUENCE]
             .iter()
             .any(is_other)

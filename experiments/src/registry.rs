@@ -3,7 +3,7 @@
 //! One line in the `cells!` table at the end is all the experiments need to know of a cell crate;
 //! everything else comes from its [`CellConfig`].
 
-use cell_config::{CellConfig, InvalidConfig, Law, WeightStreams};
+use cell_config::{CellConfig, InvalidConfig, Law, LawContext, WeightStreams};
 use gradient_tracking::{CellShape, Trainable};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
@@ -83,6 +83,7 @@ macro_rules! cells {
                         Self::$variant(config) => {
                             let mut config = config.clone();
                             config.hidden = 1;
+                            config.fit_to_hidden();
                             Self::$variant(config)
                         }
                     )*
@@ -103,19 +104,25 @@ macro_rules! cells {
                 }
             }
 
-            /// Draws the weights. `with_spectrum` also computes the laws that take an eigenvalue or
-            /// singular value decomposition.
+            /// How many numbers its steps multiply, for inputs of this size.
+            pub fn weights(&self, input: usize) -> u128 {
+                match self {
+                    $(Self::$variant(config) => config.weights(input)),*
+                }
+            }
+
+            /// Draws the weights and states the laws of the cell.
             pub fn build(
                 &self,
                 input: usize,
                 streams: &WeightStreams,
-                with_spectrum: bool,
+                context: LawContext,
             ) -> Result<Built, InvalidConfig> {
                 match self {
                     $(
                         Self::$variant(config) => {
                             let cell = config.build(input, streams)?;
-                            let laws = config.laws(&cell, with_spectrum);
+                            let laws = config.laws(&cell, context);
                             Ok(Built { cell: Box::new(cell), laws })
                         }
                     )*
@@ -141,6 +148,10 @@ cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
     Gru(gru::GruConfig),
+    Lru(lru::LruConfig),
+    AntisymmetricRnn(antisymmetric_rnn::AntisymmetricRnnConfig),
+    OrthogonalRnn(orthogonal_rnn::OrthogonalRnnConfig),
+    Lstm1997(lstm_1997::Lstm1997Config),
 }
 
 #[derive(Serialize)]

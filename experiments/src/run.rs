@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use cell_config::{InvalidConfig, Streams};
+use cell_config::{InvalidConfig, LawContext, Relation, Streams};
 use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, SequenceGradients, Series, UnitGradients,
@@ -21,10 +21,14 @@ use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
-    Array, GATE, LAW, REFERENCE, RunRecord, SEQUENCE, SEQUENCES, SERIES, TOTAL, UNIT, series_times,
+    Array, GATE, LAW, LYAPUNOV, REFERENCE, RunRecord, SEQUENCE, SEQUENCES, SERIES, TOTAL, UNIT,
+    series_times,
 };
 use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
+
+/// What λ_1 is called among the laws.
+const LARGEST_EXPONENT: &str = "lambda_1";
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -75,7 +79,10 @@ impl Worker {
         let built = spec.cell.build(
             sequence.input.size(),
             &streams.weights(&spec.label),
-            wanted(Recorded::Spectrum),
+            LawContext {
+                mean_square_input: sequence.input.mean_square(),
+                with_spectrum: wanted(Recorded::Spectrum),
+            },
         )?;
         let cells: Vec<&dyn Trainable> = built.iter().map(|layer| &*layer.cell).collect();
         let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| *cell as _).collect();
@@ -155,13 +162,20 @@ impl Worker {
         // What theory says of a layer it says of what that layer does to a gradient; those below
         // the top one are fed by the one above them at every step.
         let prefix = layer_prefix(last, layers.len());
-        for law in &built[last].laws {
+        for (place, law) in built[last].laws.iter().enumerate() {
             let (quantity, relation) = (law.quantity, law.relation.name());
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
-            arrays.insert(name, Array::line(vec![law.rate]));
+            arrays.insert(name, Array::rows(2, vec![law.rate, place as f64]));
         }
-        if wanted(Recorded::SingularValues) || wanted(Recorded::LossState) {
+        let of_all_layers = [
+            Recorded::SingularValues,
+            Recorded::Lyapunov,
+            Recorded::LossState,
+        ];
+        if of_all_layers.into_iter().any(wanted) {
+            let lowest = layer_prefix(0, layers.len());
             self.look_closer(spec, record, segment, file, built, &mut arrays)?;
+            arrays.largest_exponent(&lowest);
         }
         Ok(RunRecord {
             spec: spec.spec_json(),
@@ -208,6 +222,7 @@ impl Worker {
             initial.as_view(),
             closer::Wanted {
                 singular_values: wanted(Recorded::SingularValues),
+                lyapunov: wanted(Recorded::Lyapunov),
                 loss_state: adjoints.as_ref().map(DMatrix::as_view),
             },
             (&mut self.tapes[0], &mut self.workspaces[0]),
@@ -361,6 +376,23 @@ impl Arrays {
         }
     }
 
+    /// A generic adjoint of the whole state goes back at the rate λ_1, for a product and its transpose
+    /// have the same singular values. What starts at the top reaches all directions in the lowest layer
+    /// alone: a layer hears of those above it, and of none below.
+    fn largest_exponent(&mut self, lowest: &str) {
+        let largest = self.0.get(LYAPUNOV).and_then(|array| array.values.first());
+        let Some(largest) = largest.copied() else {
+            return;
+        };
+        for quantity in ["h", "c"] {
+            if self.0.contains_key(&format!("{lowest}{quantity}")) {
+                let rate = Relation::Rate.name();
+                let name = format!("{LAW}{lowest}{quantity}:{rate}:{LARGEST_EXPONENT}");
+                self.insert(name, Array::line(vec![largest]));
+            }
+        }
+    }
+
     fn norms(&mut self, name: &str, norms: Norms) {
         if let Some(values) = norms.per_sequence {
             let batch = values.len() / norms.log10_norm.len();
@@ -412,8 +444,8 @@ mod tests {
             "loss.truncation" = [7, 800, 2000]
             [record]
             quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
-                "gates", "path-split", "per-sequence", "series", "singular-values", "loss-state",
-                "unit-gradient", "sequence-gradient"]
+                "gates", "path-split", "per-sequence", "series", "singular-values", "lyapunov",
+                "loss-state", "unit-gradient", "sequence-gradient"]
         "#;
         let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
         let mut worker = Worker::default();

@@ -1,7 +1,7 @@
 //! The directions of dependence that the README's code map promises.
 //!
-//! experiments → cells → cell-config → gradient-tracking → kernels, and decay-analysis and theory
-//! beside them, each knowing only what is below it. What a crate must never do is checked in its source.
+//! experiments → cells → cell-config → gradient-tracking → kernels, and lyapunov, decay-analysis and
+//! theory beside them, each knowing only what is below it. What a crate must never do is checked in its source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,18 +15,28 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("vanilla-rnn", OF_A_CELL),
     ("lstm", OF_A_CELL),
     ("gru", OF_A_CELL),
+    ("antisymmetric-rnn", OF_A_CELL),
+    ("orthogonal-rnn", OF_A_CELL),
+    ("lstm-1997", OF_A_CELL),
+    ("lru", OF_A_CELL),
     ("decay-analysis", &[]),
+    ("lyapunov", &["gradient-tracking", "kernels"]),
     ("theory", &[]),
     ("torch-weights", &[]),
     (
         "experiments",
         &[
+            "antisymmetric-rnn",
             "cell-config",
             "decay-analysis",
             "gradient-tracking",
             "gru",
             "kernels",
+            "lru",
             "lstm",
+            "lyapunov",
+            "lstm-1997",
+            "orthogonal-rnn",
             "theory",
             "torch-weights",
             "vanilla-rnn",
@@ -99,6 +109,50 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    (
+        "crates/antisymmetric-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/orthogonal-rnn/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lstm-1997/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lru/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
     // Pure mathematics.
     (
         "crates/decay-analysis/src",
@@ -127,6 +181,20 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+    (
+        "crates/lyapunov/src",
+        &[
+            "std::fs",
+            "std::io",
+            "std::time",
+            "std::thread",
+            "println!",
+            "rand::",
+            "serde",
+            "rayon",
+        ],
+        &[],
+    ),
     // Bytes in, layers out.
     (
         "crates/torch-weights/src",
@@ -137,6 +205,19 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ("experiments/src", &["std::fs"], &["store"]),
     ("experiments/src", &["rayon::"], &["sweep.rs"]),
     ("experiments/src", &["SystemTime"], &["store"]),
+    // Reports are functions of stored files.
+    (
+        "experiments/src/report",
+        &[
+            "crate::plan",
+            "crate::run",
+            "crate::record",
+            "crate::sweep",
+            "crate::commands",
+            "Clock",
+        ],
+        &[],
+    ),
     // Figures are functions of stored tables.
     (
         "experiments/src/figures",
@@ -146,6 +227,7 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "crate::record",
             "crate::sweep",
             "crate::store",
+            "crate::report",
         ],
         &[],
     ),

@@ -76,7 +76,9 @@ fn every_command_explains_itself_with_exit_codes_and_examples_that_parse() {
                         Config::load(&text, "example", &arguments.sets).unwrap();
                     }
                 }
-                cli::Command::Plot { results, .. } | cli::Command::Verify { results, .. } => {
+                cli::Command::Plot { results, .. }
+                | cli::Command::Report { results }
+                | cli::Command::Verify { results, .. } => {
                     assert!(
                         root.join(&results).join("config.toml").exists(),
                         "{example}"

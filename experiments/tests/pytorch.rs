@@ -1,4 +1,4 @@
-//! Both cells, alone and in layers, against PyTorch in f64: trajectories and every gradient, to 1e-10
+//! The cells that PyTorch has, alone and in layers, against PyTorch in f64: trajectories and every gradient, to 1e-10
 //! of its norm at each step. `pytorch/README.md` says what the fixtures hold and how they were made.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use gradient_tracking::{
     AdjointSource, BackwardChunk, BackwardStep, Probe, ProbeList, RecurrentCell, Tape, Trainable,
     View, Workspace, backpropagate_layers, rollout_layers,
 };
+use gru::Gru;
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
 use safetensors::{Dtype, SafeTensors};
@@ -78,18 +79,25 @@ impl Fixture {
             .into_owned()
     }
 
-    fn layer(&self, layer: usize, activation: Option<Activation>) -> Box<dyn Trainable> {
+    fn layer(&self, layer: usize, kind: Kind) -> Box<dyn Trainable> {
         let recurrent = self.matrix(&format!("weight_hh_l{layer}"));
         let input = self.matrix(&format!("weight_ih_l{layer}"));
-        let bias = if self.has("bias_ih_l0") {
-            let [input, recurrent] = ["ih", "hh"].map(|name| format!("bias_{name}_l{layer}"));
-            self.vector(&input) + self.vector(&recurrent)
-        } else {
-            DVector::zeros(recurrent.nrows())
-        };
-        match activation {
-            Some(activation) => Box::new(VanillaRnn::new(activation, recurrent, input, bias)),
-            None => Box::new(Lstm::new(recurrent, input, bias, true)),
+        let [bias_ih, mut bias_hh] = ["ih", "hh"].map(|name| match self.has("bias_ih_l0") {
+            true => self.vector(&format!("bias_{name}_l{layer}")),
+            false => DVector::zeros(recurrent.nrows()),
+        });
+        match kind {
+            Kind::Rnn(activation) => {
+                let bias = bias_ih + bias_hh;
+                Box::new(VanillaRnn::new(activation, recurrent, input, bias))
+            }
+            Kind::Lstm => Box::new(Lstm::new(recurrent, input, bias_ih + bias_hh, true)),
+            Kind::Gru => {
+                let hidden = recurrent.ncols();
+                let hidden_bias = bias_hh.rows(2 * hidden, hidden).into_owned();
+                bias_hh.rows_mut(2 * hidden, hidden).fill(0.0);
+                Box::new(Gru::new(recurrent, input, bias_ih + bias_hh, hidden_bias))
+            }
         }
     }
 
@@ -163,6 +171,17 @@ fn assert_close_in_log10(what: &str, log10_norm: f64, expected_norm: f64) {
     );
 }
 
+/// Which cell a fixture's weights are for.
+#[derive(Clone, Copy)]
+enum Kind {
+    Rnn(Activation),
+    Lstm,
+    Gru,
+}
+
+const TANH: Kind = Kind::Rnn(Activation::Tanh);
+const RELU: Kind = Kind::Rnn(Activation::Relu);
+
 /// A fixture and our rollout of its network.
 struct Network {
     name: &'static str,
@@ -182,11 +201,10 @@ struct Seen<'a> {
 }
 
 impl Network {
-    /// `None` is the LSTM.
-    fn roll_out(name: &'static str, activation: Option<Activation>) -> Self {
+    fn roll_out(name: &'static str, kind: Kind) -> Self {
         let fixture = Fixture::load(name);
         let layers: Vec<_> = (0..fixture.tensors["h_0"].0[0])
-            .map(|layer| fixture.layer(layer, activation))
+            .map(|layer| fixture.layer(layer, kind))
             .collect();
         let inputs = fixture.columns("input");
         let initial: Vec<_> = (0..layers.len())
@@ -413,11 +431,32 @@ impl Network {
 
     fn check_parameters(&self, loss: &str, layer: usize, gradient: &ParameterGradient) {
         let found = gradient.to_f64();
+        let is_gru = self.layers[layer].gate_names() == ["r", "z"];
         for block in self.layers[layer].parameter_blocks() {
             let name = |name: &str| format!("{loss}.grad.{name}_l{layer}");
             let expected = match block.name.as_str() {
                 "bias" if !self.fixture.has("bias_ih_l0") => continue,
+                "bias" if is_gru => {
+                    // b_in, b_r, b_z and b_hn.
+                    let [of_input, of_hidden] =
+                        ["bias_ih", "bias_hh"].map(|bias| self.fixture.columns(&name(bias)));
+                    let hidden = of_input.nrows() / 3;
+                    let mut bias = DMatrix::zeros(4 * hidden, 1);
+                    let candidate = of_input.rows(2 * hidden, hidden);
+                    bias.rows_mut(0, hidden).copy_from(&candidate);
+                    bias.rows_mut(hidden, 3 * hidden).copy_from(&of_hidden);
+                    bias
+                }
                 "bias" => self.fixture.columns(&name("bias_ih")),
+                "weight_ih" if is_gru => {
+                    // n before r and z.
+                    let mut weights = self.fixture.matrix(&name("weight_ih"));
+                    let hidden = weights.nrows() / 3;
+                    for mut column in weights.column_iter_mut() {
+                        column.as_mut_slice().rotate_right(hidden);
+                    }
+                    weights
+                }
                 weights => self.fixture.matrix(&name(weights)),
             };
             assert_close(
@@ -449,54 +488,68 @@ impl Network {
     }
 }
 
-fn check(name: &'static str, activation: Option<Activation>) {
-    let network = Network::roll_out(name, activation);
+fn check(name: &'static str, kind: Kind) {
+    let network = Network::roll_out(name, kind);
     network.check_trajectory();
     network.check_losses();
 }
 
 #[test]
 fn tanh_network_agrees_with_pytorch() {
-    check("tanh", Some(Activation::Tanh));
+    check("tanh", TANH);
 }
 
 #[test]
 fn relu_network_agrees_with_pytorch() {
-    check("relu", Some(Activation::Relu));
+    check("relu", RELU);
 }
 
 #[test]
 fn lstm_agrees_with_pytorch() {
-    check("lstm", None);
+    check("lstm", Kind::Lstm);
 }
 
 #[test]
 fn wide_networks_agree_with_pytorch() {
-    check("tanh-wide", Some(Activation::Tanh));
-    check("lstm-wide", None);
+    check("tanh-wide", TANH);
+    check("lstm-wide", Kind::Lstm);
 }
 
 #[test]
 fn lstm_over_several_chunks_of_steps_agrees_with_pytorch() {
-    check("lstm-long", None);
+    check("lstm-long", Kind::Lstm);
 }
 
 #[test]
 fn layers_of_tanh_networks_agree_with_pytorch() {
-    check("tanh-2-layers", Some(Activation::Tanh));
-    check("tanh-3-layers-no-bias", Some(Activation::Tanh));
+    check("tanh-2-layers", TANH);
+    check("tanh-3-layers-no-bias", TANH);
 }
 
 #[test]
 fn layers_of_relu_networks_agree_with_pytorch() {
-    check("relu-2-layers-no-bias", Some(Activation::Relu));
-    check("relu-3-layers", Some(Activation::Relu));
+    check("relu-2-layers-no-bias", RELU);
+    check("relu-3-layers", RELU);
 }
 
 #[test]
 fn layers_of_lstms_agree_with_pytorch() {
-    check("lstm-2-layers", None);
-    check("lstm-2-layers-no-bias", None);
-    check("lstm-3-layers", None);
-    check("lstm-3-layers-no-bias", None);
+    check("lstm-2-layers", Kind::Lstm);
+    check("lstm-2-layers-no-bias", Kind::Lstm);
+    check("lstm-3-layers", Kind::Lstm);
+    check("lstm-3-layers-no-bias", Kind::Lstm);
+}
+
+#[test]
+fn gru_agrees_with_pytorch() {
+    check("gru", Kind::Gru);
+    check("gru-wide", Kind::Gru);
+    check("gru-long", Kind::Gru);
+}
+
+#[test]
+fn layers_of_grus_agree_with_pytorch() {
+    check("gru-2-layers", Kind::Gru);
+    check("gru-2-layers-no-bias", Kind::Gru);
+    check("gru-3-layers", Kind::Gru);
 }

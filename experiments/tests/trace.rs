@@ -35,7 +35,7 @@ fn wave(index: usize) -> f64 {
     0.6 * (0.7 * index as f64 + 0.3).sin()
 }
 
-/// A network of `layers` layers, H = 3, I = 2; `gates` is 4 for an LSTM.
+/// A network of `layers` layers, H = 3, I = 2; `gates` is 4 for an LSTM, 1 for an RNN.
 fn network(layers: usize, gates: usize, shift: usize) -> Vec<Layer> {
     let matrix = |columns: usize, from: usize| {
         DMatrix::from_fn(3 * gates, columns, |i, j| wave(from + 5 * i + 11 * j))
@@ -45,6 +45,7 @@ fn network(layers: usize, gates: usize, shift: usize) -> Vec<Layer> {
             weight_ih: matrix(if layer == 0 { 2 } else { 3 }, shift + layer),
             weight_hh: matrix(3, shift + 100 + layer),
             bias: DVector::from_fn(3 * gates, |i, _| wave(shift + 200 + i)),
+            hidden_bias: DVector::zeros(0),
         })
         .collect()
 }
@@ -293,6 +294,7 @@ fn norms_go_far_below_what_floats_hold() {
         weight_ih: DMatrix::identity(2, 2),
         weight_hh: DMatrix::identity(2, 2) * weight,
         bias: DVector::zeros(2),
+        hidden_bias: DVector::zeros(0),
     };
     let mut adjoint = vec![0.0; steps * 2];
     adjoint[2 * steps - 2..].copy_from_slice(&[3.0, 4.0]);
@@ -543,6 +545,7 @@ fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
         weight_ih: DMatrix::zeros(3, 2),
         weight_hh: recurrent,
         bias: DVector::zeros(3),
+        hidden_bias: DVector::zeros(0),
     };
     let lab = Lab::with("");
     lab.write("w.safetensors", torch_weights::write("", &[layer]));
@@ -820,6 +823,13 @@ kind = "lstm"
 label = "deep"
 hidden = 4
 layers = 3
+[[cell]]
+kind = "gru"
+hidden = 5
+layers = 2
+bias = 0.25
+hidden_bias = -0.5
+update_bias = 1.5
 [sweep]
 "vanilla-rnn.activation" = ["tanh", "relu"]
 "loss.kind" = ["terminal", "every-step"]
@@ -849,14 +859,14 @@ fn an_exported_network_traces_to_what_its_run_measured() {
         "torch",
     ])
     .exits_with(0)
-    .says(&["16 networks"]);
+    .says(&["20 networks"]);
     let runs: Vec<HashMap<String, String>> =
         csv::Reader::from_reader(lab.bytes("torch/runs.csv").as_slice())
             .deserialize()
             .map(Result::unwrap)
             .collect();
     let expected = gradients_of_runs(&lab, "out");
-    assert_eq!(runs.len(), 16);
+    assert_eq!(runs.len(), 20);
     for run in &runs {
         let id = &run["run_id"];
         let activation = match run["vanilla-rnn.activation"].as_str() {
@@ -878,7 +888,7 @@ fn an_exported_network_traces_to_what_its_run_measured() {
         .exits_with(0);
         for ((layer, quantity), curve) in gradients(&lab, "traced") {
             let quantity = match run["cell"].as_str() {
-                "deep" => format!("{layer}.{quantity}"),
+                "deep" | "gru" => format!("{layer}.{quantity}"),
                 _ => quantity,
             };
             let expected = &expected[&(id.clone(), quantity.clone())];
@@ -900,7 +910,7 @@ fn an_exported_network_traces_to_what_its_run_measured() {
     lab.vangrad(&[&fewer[..], &["replicates=1"]].concat())
         .exits_with(0);
     let networks = lab.files("torch/networks");
-    assert_eq!(networks.len(), 16);
+    assert_eq!(networks.len(), 20);
 }
 
 #[test]
@@ -1044,9 +1054,9 @@ fn bad_weights_are_refused_with_file_and_tensor() {
         state_dict().into_iter().map(rename).collect()
     }]
     .concat();
-    let gru = [
-        doubles("gru.weight_ih_l0", &[9, 2], &[0.0; 18]),
-        doubles("gru.weight_hh_l0", &[9, 3], &[0.0; 27]),
+    let five_parts = [
+        doubles("new.weight_ih_l0", &[15, 2], &[0.0; 30]),
+        doubles("new.weight_hh_l0", &[15, 3], &[0.0; 45]),
     ];
     for (weights, parts) in [
         (
@@ -1087,7 +1097,10 @@ fn bad_weights_are_refused_with_file_and_tensor() {
             with("", &[doubles("rnn.scale", &[1], &[0.0])]),
             &["`rnn.scale` inside the recurrent module"],
         ),
-        (file(&gru), &["`gru.weight_hh_l0`", "GRU"]),
+        (
+            file(&five_parts),
+            &["`new.weight_hh_l0` of shape [15, 3]", "[3·H, H] (nn.GRU)"],
+        ),
         (
             file(&both),
             &["2 recurrent modules", "decoder (LSTM", "--module NAME"],

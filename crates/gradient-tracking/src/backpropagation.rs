@@ -466,6 +466,7 @@ impl LayerChunk<'_> {
             deltas,
             previous: tape.states(chunk.start - 1, chunk.len()),
             next: tape.states(chunk.start, chunk.len()),
+            saved: tape.points(chunk.clone()).saved,
             inputs: self.inputs,
         };
         for probe in probes.iter_mut() {

@@ -234,44 +234,68 @@ pub enum Factor {
     Input,
     /// 1: a bias, P×1.
     Constant,
+    /// Rows of what step t saved, one by one and not as a product: a vector of K parameters that enter
+    /// elementwise, as a diagonal recurrence does, each through the rows k, K + k, 2K + k, … of δ_t (a
+    /// complex unit has two). There the cell saves how a_t would have to change to have the effect that
+    /// a small change of the parameter has on s_t.
+    Elementwise(Range<usize>),
 }
 
-/// A named block of the parameters: a matrix, column-major.
+/// A named block of the parameters as they enter a_t: a matrix, column-major.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterBlock {
     /// PyTorch's name without its layer: `weight_hh`, `weight_ih`, `bias`; after the layer and a
     /// dot in a stack.
     pub name: String,
-    /// Its gradient is Σ_t δ_t · factor_tᵀ,
+    /// Its gradient is Σ_t δ_t · factor_tᵀ; of an elementwise factor Σ_t δ_t ⊙ factor_t, added up over
+    /// sequences and over the rows of each parameter,
     pub factor: Factor,
     /// with these rows of δ_t.
     pub rows: Range<usize>,
-    /// Columns: H, I or 1.
+    /// Columns: H, I or 1. There are as many parameters as rows for each, unless they enter elementwise.
     pub columns: usize,
-    /// Where it lies in [`Trainable::parameters`].
+    /// Where it lies in the gradient, and, unless the cell has a
+    /// [`pull_back_parameters`](Trainable::pull_back_parameters) of its own, in
+    /// [`Trainable::parameters`].
     pub range: Range<usize>,
 }
 
+/// The values of a [`Factor`].
+pub(crate) enum FactorValues<'a> {
+    /// Of a matrix.
+    Matrix(View<'a>),
+    /// Of a bias.
+    Ones,
+    /// Of parameters that enter elementwise.
+    Elementwise(View<'a>),
+}
+
 impl Factor {
-    /// Its values for all steps of a chunk; `None` for 1.
-    pub(crate) fn of<'a>(&self, chunk: &'a BackwardChunk) -> Option<View<'a>> {
+    /// Its values for all steps of a chunk.
+    pub(crate) fn of<'a>(&self, chunk: &'a BackwardChunk) -> FactorValues<'a> {
+        let rows = crate::scaled::rows;
         match self {
-            Factor::Previous(rows) => Some(crate::scaled::rows(&chunk.previous, rows)),
-            Factor::Current(rows) => Some(crate::scaled::rows(&chunk.next, rows)),
-            Factor::Input => Some(chunk.inputs.as_view()),
-            Factor::Constant => None,
+            Factor::Previous(range) => FactorValues::Matrix(rows(&chunk.previous, range)),
+            Factor::Current(range) => FactorValues::Matrix(rows(&chunk.next, range)),
+            Factor::Input => FactorValues::Matrix(chunk.inputs.as_view()),
+            Factor::Constant => FactorValues::Ones,
+            Factor::Elementwise(range) => FactorValues::Elementwise(rows(&chunk.saved, range)),
         }
     }
 }
 
-/// A cell whose parameters enter through a_t = W_hh·h_{t−1} + W_ih·x_t + b.
+/// A cell whose parameters enter through a_t = W_hh·h_{t−1} + W_ih·x_t + b, or elementwise.
 ///
-/// Its gradient is then a sum of outer products of δ_t and needs no code of the cell's own.
+/// The gradient with respect to what enters, W_hh, W_ih and b, is then a sum of products with δ_t and
+/// needs no code of the cell's own. Of most cells that *is* the parameters. A cell that is to stay
+/// antisymmetric or orthogonal while it is trained makes them from other numbers, which it has as
+/// [`parameters`](Self::parameters), and says how a gradient goes back to those
+/// ([`pull_back_parameters`](Self::pull_back_parameters)).
 pub trait Trainable: RecurrentCell {
-    /// The blocks of the parameters, in order, without gaps.
+    /// The blocks of the matrices that enter a_t, in order, without gaps.
     fn parameter_blocks(&self) -> &[ParameterBlock];
 
-    /// All parameters.
+    /// All parameters: what a step of gradient descent changes.
     fn parameters(&self) -> &[f64];
 
     /// Replaces all parameters. Not in place, because a cell keeps more than one form of them.
@@ -279,4 +303,14 @@ pub trait Trainable: RecurrentCell {
     /// # Panics
     /// If there are more or fewer of them.
     fn set_parameters(&mut self, parameters: &[f64]);
+
+    /// From ∂L/∂(W_hh, W_ih, b), laid out as [`parameter_blocks`](Self::parameter_blocks) say, to
+    /// ∂L/∂[`parameters`](Self::parameters): the transposed derivative of the former by the latter.
+    /// The same numbers where they are the same.
+    ///
+    /// # Panics
+    /// If one of the two has another length.
+    fn pull_back_parameters(&self, entering: &[f64], gradient: &mut [f64]) {
+        gradient.copy_from_slice(entering);
+    }
 }

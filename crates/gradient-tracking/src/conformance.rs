@@ -52,6 +52,10 @@ pub struct Options {
     /// Whether the hidden units are interchangeable: P is then a multiple of H and every gate's
     /// rows are permuted alike.
     pub units_are_interchangeable: bool,
+    /// Whether the way back is that of the step. A cell that stops some of the error on purpose says
+    /// no: its ways forward and back must still be each other's transpose, its columns independent and
+    /// so on, but nothing is compared with central differences. Check it without that first.
+    pub gradient_is_exact: bool,
 }
 
 impl Default for Options {
@@ -63,6 +67,7 @@ impl Default for Options {
             difference_tolerance: 1e-6,
             rounding_tolerance: 1e-12,
             units_are_interchangeable: true,
+            gradient_is_exact: true,
         }
     }
 }
@@ -95,13 +100,17 @@ pub fn check(
 ) -> Result<(), Failure> {
     let problem = Problem::draw(cell, options, draw);
     blocks_cover_their_rows(cell)?;
-    jacobian_matches_central_differences(cell, options, &problem)?;
+    if options.gradient_is_exact {
+        jacobian_matches_central_differences(cell, options, &problem)?;
+    }
     input_jacobian_matches_central_differences(cell, options, &problem, draw)?;
     pull_back_is_the_transpose_of_push_forward(cell, options, &problem, draw)?;
     many_columns_may_share_a_trajectory(cell, options, &problem, draw)?;
     consecutive_steps_are_single_steps(cell, &problem.first_sequence(), draw)?;
     consecutive_steps_are_single_steps(cell, &problem, draw)?;
-    gradients_match_central_differences(cell, options, &problem)?;
+    if options.gradient_is_exact {
+        gradients_match_central_differences(cell, options, &problem)?;
+    }
     columns_are_independent_sequences(cell, options, &problem)?;
     a_rollout_may_start_anywhere(cell, options, &problem)?;
     if options.units_are_interchangeable {
@@ -199,10 +208,12 @@ impl Problem {
         .expect("a conformance problem stays finite");
         history.carried.reverse();
         history.node.reverse();
+        let mut pulled_back = vec![0.0; cell.parameters().len()];
+        cell.pull_back_parameters(&parameters.to_f64(), &mut pulled_back);
         Gradients {
             carried: history.carried,
             node: history.node,
-            parameters: parameters.to_f64(),
+            parameters: pulled_back,
         }
     }
 }
@@ -292,12 +303,17 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
     if !cell.saved_blocks().is_empty() {
         cover("saved", cell.saved_blocks(), shape.saved)?;
     }
-    let end = cell.parameter_blocks().last().map_or(0, |b| b.range.end);
-    let sizes_fit = cell
-        .parameter_blocks()
-        .iter()
-        .all(|block| block.range.len() == block.columns * block.rows.len());
-    if end != cell.parameters().len() || !sizes_fit || cell.output_rows().len() != shape.output {
+    let mut next = 0;
+    let sizes_fit = cell.parameter_blocks().iter().all(|block| {
+        let start = std::mem::replace(&mut next, block.range.end);
+        let (entries, rows) = (block.range.len(), block.rows.len());
+        let fits = match &block.factor {
+            Factor::Elementwise(saved) => saved.len() == rows && entries > 0 && rows % entries == 0,
+            _ => entries == block.columns * rows,
+        };
+        block.range.start == start && fits
+    });
+    if !sizes_fit || cell.output_rows().len() != shape.output {
         return Err(Failure {
             property,
             detail: "parameter blocks or output rows do not fit the shape".to_owned(),
@@ -430,13 +446,15 @@ fn input_jacobian_matches_central_differences(
         one_step(cell, input.as_view(), previous.as_view()).0
     };
     let h = options.difference;
-    all_close(
-        "push_forward_with is the Jacobian of step",
-        "a direction of state and input",
-        forward.as_slice(),
-        ((shifted(h) - shifted(-h)) / (2.0 * h)).as_slice(),
-        options.difference_tolerance,
-    )?;
+    if options.gradient_is_exact {
+        all_close(
+            "push_forward_with is the Jacobian of step",
+            "a direction of state and input",
+            forward.as_slice(),
+            ((shifted(h) - shifted(-h)) / (2.0 * h)).as_slice(),
+            options.difference_tolerance,
+        )?;
+    }
     let mut node = DMatrix::zeros(shape.state, batch);
     let mut delta = DMatrix::zeros(shape.delta, batch);
     let mut backward = DMatrix::zeros(shape.state, batch);
@@ -805,9 +823,11 @@ fn relabelling_units_relabels_gradients(
         for column in 0..block.columns {
             let old_column = match block.factor {
                 Factor::Previous(_) => old_unit(column),
-                Factor::Current(_) | Factor::Input | Factor::Constant => column,
+                Factor::Current(_) | Factor::Input | Factor::Constant | Factor::Elementwise(_) => {
+                    column
+                }
             };
-            let rows = block.rows.len();
+            let rows = block.range.len() / block.columns.max(1);
             for row in 0..rows {
                 relabelled[block.range.start + column * rows + row] =
                     original[block.range.start + old_column * rows + old_unit(row)];

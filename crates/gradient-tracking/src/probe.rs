@@ -68,6 +68,8 @@ pub struct BackwardChunk<'a> {
     pub previous: View<'a>,
     /// s_t for the same steps, S×(n·B).
     pub next: View<'a>,
+    /// What the same steps saved, R×(n·B).
+    pub saved: View<'a>,
     /// x_t for the same steps, I×(n·B).
     pub inputs: View<'a>,
 }

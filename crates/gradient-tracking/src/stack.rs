@@ -27,13 +27,15 @@ pub struct Stack {
     parameters: Vec<f64>,
 }
 
-/// The rows of a layer in state, saved and δ, those of its output in the state, and its parameters.
+/// The rows of a layer in state, saved and δ, those of its output in the state, its parameters, and
+/// where the matrices made of them lie in a gradient.
 struct Place {
     state: Range<usize>,
     output: Range<usize>,
     saved: Range<usize>,
     delta: Range<usize>,
     parameters: Range<usize>,
+    entering: Range<usize>,
 }
 
 /// Layers that do not fit on top of each other.
@@ -122,12 +124,17 @@ impl Stack {
         }
         let all = self.shape;
         let shifted = |rows: &Range<usize>, by: usize| rows.start + by..rows.end + by;
+        let end = |blocks: &[ParameterBlock]| blocks.last().map_or(0, |block| block.range.end);
         let place = Place {
             state: all.state..all.state + own.state,
             output: shifted(&cell.output_rows(), all.state),
             saved: all.saved..all.saved + own.saved,
             delta: all.delta..all.delta + own.delta,
             parameters: shifted(&(0..cell.parameters().len()), self.parameters.len()),
+            entering: shifted(
+                &(0..end(cell.parameter_blocks())),
+                end(&self.parameter_blocks),
+            ),
         };
         let named = |block: &Block, by| Block {
             name: format!("{layer}.{}", block.name),
@@ -148,10 +155,11 @@ impl Stack {
                     (Factor::Input, Some(below)) => Factor::Current(below.clone()),
                     (Factor::Input, None) => Factor::Input,
                     (Factor::Constant, _) => Factor::Constant,
+                    (Factor::Elementwise(rows), _) => Factor::Elementwise(shifted(rows, all.saved)),
                 },
                 rows: shifted(&block.rows, all.delta),
                 columns: block.columns,
-                range: shifted(&block.range, place.parameters.start),
+                range: shifted(&block.range, place.entering.start),
             });
         }
         self.parameters.extend_from_slice(cell.parameters());
@@ -316,6 +324,22 @@ impl Trainable for Stack {
         self.parameters.copy_from_slice(parameters);
         for (cell, place) in self.layers.iter_mut().zip(&self.places) {
             cell.set_parameters(&parameters[place.parameters.clone()]);
+        }
+    }
+
+    fn pull_back_parameters(&self, entering: &[f64], gradient: &mut [f64]) {
+        let end = |of: fn(&Place) -> &Range<usize>| self.places.last().map_or(0, |p| of(p).end);
+        assert_eq!(
+            entering.len(),
+            end(|place| &place.entering),
+            "entries of ∂L/∂W"
+        );
+        assert_eq!(gradient.len(), end(|place| &place.parameters), "parameters");
+        for (cell, place) in self.layers.iter().zip(&self.places) {
+            cell.pull_back_parameters(
+                &entering[place.entering.clone()],
+                &mut gradient[place.parameters.clone()],
+            );
         }
     }
 }

@@ -16,8 +16,8 @@ pub enum WeightsError {
     },
     /// No tensor is called like one of a recurrent module.
     #[error(
-        "expected the tensors of an nn.RNN or nn.LSTM (`weight_ih_l0`, `weight_hh_l0`, … with any \
-         prefix), found {found}"
+        "expected the tensors of an nn.RNN, nn.GRU or nn.LSTM (`weight_ih_l0`, `weight_hh_l0`, … with \
+         any prefix), found {found}"
     )]
     NoModule {
         /// The names there are, or the first of them.
@@ -72,19 +72,6 @@ pub enum WeightsError {
     Projected {
         /// The first such tensor.
         tensor: String,
-    },
-    /// A GRU.
-    #[error(
-        "found `{tensor}` of shape [{rows}, {hidden}]: 3·{hidden} rows are a GRU's; expected \
-         {hidden} rows (nn.RNN) or {} (nn.LSTM)", 4 * .hidden
-    )]
-    Gru {
-        /// `weight_hh_l0`.
-        tensor: String,
-        /// P.
-        rows: usize,
-        /// H.
-        hidden: usize,
     },
     /// A shape that does not fit the others.
     #[error("found `{tensor}` of shape {found:?}, expected {expected}")]

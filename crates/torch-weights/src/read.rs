@@ -103,12 +103,8 @@ fn describe(tensors: &BTreeMap<&str, TensorView>, module: &str) -> String {
     };
     match (shape(Part::WeightHh, 0), shape(Part::WeightIh, 0)) {
         (Some(&[rows, hidden]), Some(&[_, input])) if hidden > 0 => {
-            let kind = match rows / hidden {
-                1 => "RNN",
-                3 => "GRU",
-                4 => "LSTM",
-                _ => "unknown kind",
-            };
+            let kind = kind_of(rows, hidden);
+            let kind = kind.map_or("unknown kind".to_owned(), |kind| kind.to_string());
             let layers = (0..)
                 .take_while(|&l| shape(Part::WeightHh, l).is_some())
                 .count();
@@ -117,6 +113,12 @@ fn describe(tensors: &BTreeMap<&str, TensorView>, module: &str) -> String {
         }
         _ => format!("{name} (incomplete)"),
     }
+}
+
+/// What has so many rows in W_hh, of so many columns.
+fn kind_of(rows: usize, hidden: usize) -> Option<Kind> {
+    let fits = |kind: &Kind| hidden.checked_mul(kind.rows_per_unit()) == Some(rows);
+    Kind::ALL.into_iter().find(|kind| hidden > 0 && fits(kind))
 }
 
 /// The names of a file, as many as one wants to read.
@@ -133,7 +135,7 @@ fn some_of(tensors: &BTreeMap<&str, TensorView>) -> String {
         String::new()
     };
     let hint = if names.iter().any(|name| name.ends_with("weight_hh")) {
-        " (of an nn.RNNCell or nn.LSTMCell? append _l0 to its names)"
+        " (of an nn.RNNCell, nn.GRUCell or nn.LSTMCell? append _l0 to its names)"
     } else {
         ""
     };
@@ -177,34 +179,21 @@ impl Found<'_> {
 
     /// From the shape of `weight_hh_l0`: the kind, and H.
     fn kind(&self) -> Result<(Kind, usize), WeightsError> {
-        let tensor = self.name(Part::WeightHh, 0);
         let shape = self.tensor(Part::WeightHh, 0)?.shape();
-        match *shape {
-            [rows, hidden] if hidden > 0 && rows == hidden => Ok((Kind::Rnn, hidden)),
-            [rows, hidden] if hidden > 0 && rows % hidden == 0 && rows / hidden == 4 => {
-                Ok((Kind::Lstm, hidden))
-            }
-            [rows, hidden] if hidden > 0 && rows % hidden == 0 && rows / hidden == 3 => {
-                Err(WeightsError::Gru {
-                    tensor,
-                    rows,
-                    hidden,
-                })
-            }
-            _ => Err(WeightsError::Shape {
-                tensor,
-                found: shape.to_vec(),
-                expected: "[H, H] (nn.RNN) or [4·H, H] (nn.LSTM)".to_owned(),
-            }),
-        }
+        let known = match *shape {
+            [rows, hidden] => kind_of(rows, hidden).map(|kind| (kind, hidden)),
+            _ => None,
+        };
+        known.ok_or_else(|| WeightsError::Shape {
+            tensor: self.name(Part::WeightHh, 0),
+            found: shape.to_vec(),
+            expected: "[H, H] (nn.RNN), [3·H, H] (nn.GRU) or [4·H, H] (nn.LSTM)".to_owned(),
+        })
     }
 
     fn layer(&self, layer: usize, kind: Kind, hidden: usize) -> Result<Layer, WeightsError> {
         // Fits: a tensor of so many rows exists.
-        let rows = match kind {
-            Kind::Rnn => hidden,
-            Kind::Lstm => 4 * hidden,
-        };
+        let rows = kind.rows_per_unit() * hidden;
         let first = self.name(Part::WeightHh, 0);
         let input = match layer {
             0 => None,
@@ -215,6 +204,8 @@ impl Found<'_> {
         // All biases or none, in all layers: PyTorch has one switch for them.
         let is_bias = |(_, part): &(usize, Part)| matches!(part, Part::BiasIh | Part::BiasHh);
         let mut bias = DVector::zeros(rows);
+        let own_hidden_bias = if kind == Kind::Gru { hidden } else { 0 };
+        let mut hidden_bias = DVector::zeros(own_hidden_bias);
         if self.parts.keys().any(is_bias) {
             for part in [Part::BiasIh, Part::BiasHh] {
                 let tensor = self.tensor(part, layer)?;
@@ -225,7 +216,13 @@ impl Found<'_> {
                         expected: format!("[{rows}] as the rows of `{first}`"),
                     });
                 }
-                bias += DVector::from_vec(self.values(part, layer)?);
+                let mut values = DVector::from_vec(self.values(part, layer)?);
+                if part == Part::BiasHh {
+                    let mut apart = values.rows_mut(rows - own_hidden_bias, own_hidden_bias);
+                    hidden_bias.copy_from(&apart);
+                    apart.fill(0.0);
+                }
+                bias += values;
             }
             // Two finite biases may add up to more than there is.
             if let Some(at) = bias.iter().position(|value: &f64| !value.is_finite()) {
@@ -240,6 +237,7 @@ impl Found<'_> {
             weight_ih,
             weight_hh,
             bias,
+            hidden_bias,
         })
     }
 

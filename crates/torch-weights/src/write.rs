@@ -7,10 +7,10 @@ use safetensors::tensor::{Dtype, View};
 use crate::Layer;
 use crate::names::{Part, join};
 
-/// The bytes of a state dict in F64 that PyTorch loads into an `nn.RNN` or `nn.LSTM`, with tensors
-/// named as in the module `module` (empty: without a prefix).
+/// The bytes of a state dict in F64 that PyTorch loads into an `nn.RNN`, `nn.GRU` or `nn.LSTM`, with
+/// tensors named as in the module `module` (empty: without a prefix).
 ///
-/// `bias_ih` is b and `bias_hh` zero: PyTorch has two biases where one would do.
+/// `bias_ih` is b and `bias_hh` zero but for a GRU's b_hn: PyTorch has two biases where one would do.
 pub fn write(module: &str, layers: &[Layer]) -> Vec<u8> {
     let tensors = layers.iter().enumerate().flat_map(|(number, layer)| {
         let name = |part: Part| join(module, &format!("{}_l{number}", part.name()));
@@ -23,11 +23,13 @@ pub fn write(module: &str, layers: &[Layer]) -> Vec<u8> {
             shape: vec![values.len()],
             bytes: bytes_of(values),
         };
+        let mut bias_hh = vec![0.0; layer.bias.len() - layer.hidden_bias.len()];
+        bias_hh.extend_from_slice(layer.hidden_bias.as_slice());
         [
             (name(Part::WeightIh), matrix(&layer.weight_ih)),
             (name(Part::WeightHh), matrix(&layer.weight_hh)),
             (name(Part::BiasIh), vector(layer.bias.as_slice())),
-            (name(Part::BiasHh), vector(&vec![0.0; layer.bias.len()])),
+            (name(Part::BiasHh), vector(&bias_hh)),
         ]
     });
     safetensors::serialize(tensors, None).expect("a few names fit in a header")

@@ -67,6 +67,22 @@ fn matrices_are_read_row_by_row_and_biases_added() {
     assert_eq!(read(&file(&stack("", 4)), None).unwrap().kind, Kind::Lstm);
 }
 
+/// The reset gate multiplies the second bias of n, so that it may not be added to the first.
+#[test]
+fn the_biases_of_a_grus_candidate_stay_apart() {
+    let module = read(&file(&stack("gru.", 3)), None).unwrap();
+    assert_eq!(
+        (module.kind, module.hidden(), module.input()),
+        (Kind::Gru, 3, 2)
+    );
+    let eighths = |values: &[f64]| DVector::from_column_slice(values) / 8.0;
+    for layer in &module.layers {
+        let bias = eighths(&[0., 2., 4., 6., 8., 10., 6., 7., 8.]);
+        assert_eq!(layer.bias, bias);
+        assert_eq!(layer.hidden_bias, eighths(&[6., 7., 8.]));
+    }
+}
+
 #[test]
 fn biases_are_optional_and_other_parts_of_the_model_are_counted() {
     let mut tensors = stack("lstm.", 4);
@@ -128,8 +144,8 @@ fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
     );
     for (tensors, parts) in [
         (
-            stack("", 3),
-            &["`weight_hh_l0`", "[9, 3]", "GRU"] as &[&str],
+            stack("", 2),
+            &["`weight_hh_l0`", "[6, 3]", "[3·H, H] (nn.GRU)"] as &[&str],
         ),
         (
             with("", Some(tensor("weight_ih_l0_reverse", &[12, 2]))),
@@ -162,8 +178,8 @@ fn what_is_no_such_module_is_refused_by_the_name_of_its_tensor() {
         ),
         (
             with("weight_hh_l0", Some(tensor("weight_hh_l0", &[12, 4]))),
-            // That is a GRU by its rows.
-            &["`weight_hh_l0` of shape [12, 4]", "GRU"],
+            // That is a GRU by its rows, and the layer above it does not fit.
+            &["`weight_ih_l1` of shape [12, 3]", "[12, 4]"],
         ),
         (
             with("weight_hh_l0", Some(tensor("weight_hh_l0", &[12]))),
@@ -237,11 +253,16 @@ fn every_truncation_and_every_flipped_header_byte_is_an_answer_and_no_panic() {
 #[test]
 fn what_is_written_reads_back_bit_for_bit() {
     let layer = |rows: usize, input: usize| Layer {
+        hidden_bias: DVector::from_fn(if rows == 9 { 3 } else { 0 }, |i, _| 0.5 - i as f64),
         weight_ih: DMatrix::from_fn(rows, input, |i, j| ((i * 7 + j) as f64).sin()),
         weight_hh: DMatrix::from_fn(rows, 3, |i, j| ((i + 5 * j) as f64).cos()),
         bias: DVector::from_fn(rows, |i, _| (i as f64).sqrt()),
     };
-    for (prefix, rows, kind) in [("", 3, Kind::Rnn), ("a.b", 12, Kind::Lstm)] {
+    for (prefix, rows, kind) in [
+        ("", 3, Kind::Rnn),
+        ("gru", 9, Kind::Gru),
+        ("a.b", 12, Kind::Lstm),
+    ] {
         let layers = [layer(rows, 5), layer(rows, 3)];
         let module = read(&write(prefix, &layers), None).unwrap();
         assert_eq!((module.name.as_str(), module.kind), (prefix, kind));

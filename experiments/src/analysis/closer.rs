@@ -4,14 +4,18 @@ use decay_analysis::{Summary, quantile};
 
 use super::{Analysis, Replicates, arrays};
 use crate::grids;
-use crate::record::{Array, LOSS_STATE, RunRecord, SEQUENCE, SINGULAR_VALUES, UNIT};
+use crate::record::{
+    Array, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, RunRecord, SEQUENCE, SINGULAR_VALUES, UNIT,
+};
 use crate::tables::{
-    LossStateRow, SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+    LossStateRow, LyapunovMeanRow, LyapunovRow, SequenceRow, SingularValueRow, Table,
+    UnitGradientRow, UnitQuantileRow,
 };
 
 impl<'a> Replicates<'a> {
     pub(super) fn look_closer(&self, analysis: &mut Analysis) {
         self.singular_values(&mut analysis.singular_values);
+        self.lyapunov(analysis);
         self.loss_state(&mut analysis.loss_state);
         self.units(analysis);
     }
@@ -35,6 +39,47 @@ impl<'a> Replicates<'a> {
                     q25: summary.q25,
                     q75: summary.q75,
                     n: summary.n,
+                });
+            }
+        }
+    }
+
+    fn lyapunov(&self, analysis: &mut Analysis) {
+        let arrays = self.arrays(LYAPUNOV);
+        let size = arrays.first().map_or(0, |array| array.shape[0]);
+        for index in 0..size {
+            let Some(exponent) = summary(&arrays, 2 * index, 0.0) else {
+                continue;
+            };
+            let errors = arrays.iter().map(|array| array.values[2 * index + 1]);
+            let mut errors: Vec<f64> = errors.filter(|error| error.is_finite()).collect();
+            analysis.lyapunov.rows.push(LyapunovRow {
+                key: self.key.clone(),
+                index: index + 1,
+                median: exponent.median,
+                q25: exponent.q25,
+                q75: exponent.q75,
+                standard_error: Summary::new(&mut errors).map(|error| error.median),
+                n: exponent.n,
+            });
+        }
+        // λ_1, λ_S and three between them.
+        let mut shown = [0, size / 4, size / 2, 3 * size / 4, size.saturating_sub(1)].to_vec();
+        shown.dedup();
+        let arrays = self.arrays(LYAPUNOV_BY_STEP);
+        for (row, t) in grids::exponent_times(self.steps).into_iter().enumerate() {
+            for &index in &shown {
+                let Some(mean) = summary(&arrays, row * size + index, 0.0) else {
+                    continue;
+                };
+                analysis.lyapunov_means.rows.push(LyapunovMeanRow {
+                    key: self.key.clone(),
+                    t,
+                    index: index + 1,
+                    median: mean.median,
+                    q25: mean.q25,
+                    q75: mean.q75,
+                    n: mean.n,
                 });
             }
         }

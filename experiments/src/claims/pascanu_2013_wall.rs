@@ -37,7 +37,7 @@ pub const CLAIM: Claim = Claim {
     statement: "the error surface of one logistic unit has a wall, in its bistable strip, that throws a plain \
                 descent out; a clipped one stays",
     scale: Scale::Full,
-    cost_seconds: 3.0,
+    cost_seconds: 1.6,
     check,
 };
 
@@ -190,10 +190,13 @@ fn picture(grid: &[f64], steepness: f64) -> Plot {
     let (lower, upper) = (edge(|edges| edges.0), edge(|edges| edges.1));
     let decades = steepness.log10();
     Plot {
-        title: format!("A wall {decades:.1} decades steeper than its surroundings crosses the error surface"),
-        subtitle: "One logistic unit, x_t = w·σ(x_{t−1}) + b, x_0 = 0.5, E = (σ(x_50) − 0.7)². Dashed: between \
-                   these biases it has two attractors (theory)."
-            .to_owned(),
+        title: format!(
+            "A wall {decades:.1} decades steeper than its surroundings crosses the error surface"
+        ),
+        subtitle:
+            "One logistic unit, x(t) = w·σ(x(t−1)) + b, x(0) = 0.5, E = (σ(x(50)) − 0.7)². Dashed: \
+                   between these biases it has two attractors (theory)."
+                .to_owned(),
         x: PlotAxis::linear("bias b"),
         y: PlotAxis::linear("recurrent weight w"),
         series: vec![
@@ -201,7 +204,7 @@ fn picture(grid: &[f64], steepness: f64) -> Plot {
             PlotSeries::new("two attractors", Mark::Dashed, 1, upper),
         ],
         heat: Some(PlotHeat {
-            label: "‖∇E‖".to_owned(),
+            label: "‖∂E/∂(w, b)‖".to_owned(),
             log10: true,
             diverging: false,
             x: middles(BIASES),

@@ -4,6 +4,7 @@ mod completions;
 mod list;
 mod plan;
 mod plot;
+mod report;
 mod reproduce;
 mod run;
 mod schema;
@@ -23,6 +24,7 @@ use crate::cli::Command;
 use crate::config::{Config, ConfigError, Input, Loaded};
 use crate::figures::FigureError;
 use crate::plan::Plan;
+use crate::report::ReportError;
 use crate::sequences::InputArray;
 use crate::store::{self, StoreError};
 
@@ -84,6 +86,14 @@ pub enum CommandError {
         /// Which table, what is wrong with it.
         problem: FigureError,
     },
+    /// Stored results that cannot be told of.
+    #[error("in {}: {problem}", .folder.display())]
+    Report {
+        /// The results folder.
+        folder: PathBuf,
+        /// Which file, what is wrong with it.
+        problem: ReportError,
+    },
     /// What a command prints.
     #[error("the standard output cannot be written: {0}")]
     Output(#[from] io::Error),
@@ -112,6 +122,7 @@ pub fn execute(command: Command) -> Result<Status, CommandError> {
         Command::Run(arguments) => run::run(&arguments),
         Command::Plan { experiment } => plan::plan(&experiment),
         Command::Plot { results, format } => plot::plot(&results, &format),
+        Command::Report { results } => report::report(&results),
         Command::Verify { results, jobs } => verify::verify(&results, jobs),
         Command::Trace(arguments) => trace::trace(&arguments),
         Command::Reproduce(arguments) => reproduce::reproduce(&arguments),

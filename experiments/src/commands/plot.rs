@@ -119,6 +119,7 @@ impl Format {
         let (extension, bytes) = match self {
             Format::Svg => ("svg", figure.svg.clone().into_bytes()),
             Format::Png => ("png", figures::render_png(&figure.svg)),
+            Format::Pdf => ("pdf", figures::render_pdf(&figure.svg)),
         };
         (store::figure_name(&figure.name, extension), bytes)
     }

@@ -130,6 +130,7 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
     let figures = reader.figures(figures, &known, &mut notes)?;
     Ok(Loaded {
         config: Config {
+            about: about(text),
             name: top.name,
             seed: top.seed,
             replicates: top.replicates,
@@ -145,6 +146,14 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
         grid,
         notes,
     })
+}
+
+/// The comment at the head of a file, without `#` and what follows on it at once, as in `#:schema`.
+fn about(text: &str) -> String {
+    let comment = text.lines().map_while(|line| line.strip_prefix('#'));
+    let words = comment.filter(|line| line.is_empty() || line.starts_with(' '));
+    let lines: Vec<&str> = words.map(str::trim).collect();
+    lines.join("\n").trim().to_owned()
 }
 
 impl Reader {

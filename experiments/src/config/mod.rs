@@ -44,6 +44,9 @@ use crate::network::Network;
 #[derive(Clone, Debug, PartialEq, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Config {
+    /// What the comment at the head of the file says, without `#`: what the experiment shows, for its report.
+    #[schemars(skip)]
+    pub about: String,
     /// Names the experiment and its default results folder, `results/<name>`: letters, digits, `_`
     /// and `-`.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]+$"))]
@@ -80,7 +83,7 @@ pub struct Config {
     #[schemars(default)]
     pub fit: Fit,
     /// What to draw. If nothing is given: the decay of `h`, where that is recorded, and one figure for
-    /// each of `singular-values`, `loss-state` and `unit-gradient` that is.
+    /// each of `singular-values`, `lyapunov`, `loss-state` and `unit-gradient` that is.
     #[schemars(rename = "figure", default = "FigureSpec::unless_given")]
     pub figures: Vec<FigureSpec>,
 }
@@ -214,6 +217,17 @@ impl Input {
             | Self::File { size, .. } => size,
         }
     }
+
+    /// E\[x²\] over coordinates and steps, as laws take it: outside the event of a pulse, and not of
+    /// a ramp, whose sequences differ, or of a file, which may hold anything.
+    pub fn mean_square(&self) -> Option<f64> {
+        match *self {
+            Self::Gaussian { std, .. } | Self::Pulse { std, .. } => Some(std * std),
+            Self::Zero { .. } => Some(0.0),
+            Self::Constant { value, .. } => Some(value * value),
+            Self::Ramp { .. } | Self::File { .. } => None,
+        }
+    }
 }
 
 /// `[loss]`: where the gradient starts and how far it travels.
@@ -311,6 +325,8 @@ pub enum Recorded {
     Spectrum,
     /// Singular values of ∂s_T/∂s_t by lag.
     SingularValues,
+    /// Lyapunov exponents of the whole state, and how they converge.
+    Lyapunov,
     /// Which loss hears which state: gradients of a loss of its own at every step.
     LossState,
     /// Node gradients of the states unit by unit.
@@ -354,6 +370,9 @@ pub struct FigureSpec {
     /// The sweep key on the x-axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
+    /// The sweep key on the y-axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
     /// Only grid points with these values of keys of `[sweep]`; all of them if not given.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
@@ -375,10 +394,14 @@ pub enum FigureKind {
     Rate,
     /// Half-life against a factor.
     HalfLife,
+    /// Fitted rate over two factors, with the line of rate 0.
+    Plane,
     /// The gates, states and gradients of one sequence over time.
     Gates,
     /// Singular values of ∂s_T/∂s_t against lag.
     SingularValues,
+    /// Lyapunov exponents against their place in the spectrum, and how they converge.
+    Lyapunov,
     /// Gradients over the step of the loss and that of the state.
     LossState,
     /// Gradients over unit and lag, and their distribution over units.
@@ -389,8 +412,9 @@ pub enum FigureKind {
 
 impl FigureKind {
     /// The kinds that show one recorded quantity and nothing else, with it.
-    const OF_ONE: [(Self, Recorded); 4] = [
+    const OF_ONE: [(Self, Recorded); 5] = [
         (Self::SingularValues, Recorded::SingularValues),
+        (Self::Lyapunov, Recorded::Lyapunov),
         (Self::LossState, Recorded::LossState),
         (Self::UnitGradient, Recorded::UnitGradient),
         (Self::ErrorSurface, Recorded::SequenceGradient),
@@ -406,7 +430,7 @@ impl FigureKind {
     /// single one.
     fn quantities(self) -> Vec<&'static str> {
         match self {
-            Self::SingularValues | Self::ErrorSurface => Vec::new(),
+            Self::SingularValues | Self::Lyapunov | Self::ErrorSurface => Vec::new(),
             Self::LossState | Self::UnitGradient => vec!["h", "c"],
             _ => QUANTITIES.iter().map(|(name, _)| *name).collect(),
         }
@@ -416,8 +440,13 @@ impl FigureKind {
     pub fn has_factor_axis(self) -> bool {
         matches!(
             self,
-            Self::Phase | Self::Rate | Self::HalfLife | Self::ErrorSurface
+            Self::Phase | Self::Rate | Self::HalfLife | Self::Plane | Self::ErrorSurface
         )
+    }
+
+    /// Whether a figure of this kind has a sweep key on its y-axis too.
+    pub fn has_two_factor_axes(self) -> bool {
+        self == Self::Plane
     }
 }
 
@@ -441,6 +470,7 @@ impl FigureSpec {
             name: write::name_of(&kind),
             quantity: None,
             x: None,
+            y: None,
             filter: BTreeMap::new(),
             title: None,
         }

@@ -1122,7 +1122,7 @@ fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
 test.toml:18:8: `figure.kind`: unknown name `"half_life"`
 18 | kind = "half_life"
             ^^^^^^^^^^^
-help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `gates`, `singular-values`, `loss-state`, `unit-gradient`)
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `loss-state`, `unit-gradient`)
 "#,
     );
 }
@@ -1267,6 +1267,40 @@ test.toml:17:1: missing key `figure.x`
 17 | [[figure]]
      ^^^^^^^^^^
 help: name a key of [sweep], as in `x = "cell.hidden"`
+"#,
+    );
+}
+
+#[test]
+fn a_plane_needs_two_axes() {
+    let plane = |keys: &str| with_figure(&format!("kind = \"plane\"\nx = \"cell.hidden\"{keys}"));
+    assert_refused(
+        &plane(""),
+        &[],
+        r#"
+test.toml:17:1: missing key `figure.y`
+17 | [[figure]]
+     ^^^^^^^^^^
+help: add an axis to [sweep] and name its key here
+"#,
+    );
+    assert_refused(
+        &plane("\ny = \"cell.hidden\""),
+        &[],
+        r#"
+test.toml:20:5: `figure.y`: expected another key of [sweep] than on the x-axis, found `"cell.hidden"`
+20 | y = "cell.hidden"
+         ^^^^^^^^^^^^^
+"#,
+    );
+    assert_refused(
+        &with_figure("kind = \"rate\"\nx = \"cell.hidden\"\ny = \"cell.hidden\""),
+        &[],
+        r#"
+test.toml:20:5: `figure.y`: expected no y-axis for a figure of kind `rate`, found `"cell.hidden"`
+20 | y = "cell.hidden"
+         ^^^^^^^^^^^^^
+help: remove `y`: this figure has what is measured on its y-axis
 "#,
     );
 }

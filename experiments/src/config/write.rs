@@ -8,6 +8,10 @@ use super::{CellEntry, Config};
 /// The configuration in the order of the documentation, every default spelled out.
 pub(super) fn to_toml(config: &Config) -> String {
     let mut text = String::new();
+    for about in config.about.lines() {
+        text.push_str(format!("# {about}").trim_end());
+        text.push('\n');
+    }
     line(&mut text, "name", &config.name);
     line(&mut text, "seed", &config.seed);
     line(&mut text, "replicates", &config.replicates);

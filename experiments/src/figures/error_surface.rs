@@ -173,7 +173,7 @@ fn render(
     let top = caption.top() + 24.0;
     let bottom = top + 300.0;
     let height = bottom + 44.0 + caption.bottom();
-    let names = ["error E", "‖∇E‖"];
+    let names = ["error E", "‖∂E/∂(W_hh, b)‖"];
     draw_svg(WIDTH, height, |canvas| {
         caption.draw(canvas, height);
         for (index, surface) in surfaces.into_iter().enumerate() {

@@ -103,12 +103,14 @@ pub fn factor_value(value: &str) -> String {
 
 /// A law's formula with Greek letters, as theory writes it.
 pub fn law_name(law: &str) -> String {
-    let mut name = law.replace("sigma_max", "σₘₐₓ");
+    let mut name = law.replace("sigma_max", "σₘₐₓ").replace("lambda_1", "λ₁");
     for (ascii, greek) in [
         ("sigma", "σ"),
         ("gamma", "γ"),
         ("rho", "ρ"),
         ("lambda", "λ"),
+        ("chi_1", "χ₁"),
+        ("1/2 ", "½ "),
     ] {
         name = name.replace(ascii, greek);
     }
@@ -233,6 +235,7 @@ mod tests {
         assert_eq!(law_name("ln(gamma sigma_max)"), "ln(γ σₘₐₓ)");
         assert_eq!(law_name("ln rho(W)"), "ln ρ(W)");
         assert_eq!(law_name("ln sigma(b)"), "ln σ(b)");
+        assert_eq!(law_name("1/2 ln chi_1"), "½ ln χ₁");
     }
 
     #[test]

@@ -19,11 +19,15 @@ mod error_surface;
 mod factor_axis;
 mod gates;
 mod half_life;
-mod labels;
+mod heading;
+pub(crate) mod labels;
 mod loss_state;
+mod lyapunov;
 mod palette;
+mod pdf;
 mod phase;
 mod placement;
+mod plane;
 mod plot;
 mod png;
 mod rate;
@@ -43,6 +47,8 @@ use crate::registry::Cell;
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
+pub use heading::heading;
+pub use pdf::render_pdf;
 pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
 pub use png::render_png;
 pub use trace::{TRACE_FIGURES, draw_trace};
@@ -84,11 +90,13 @@ pub enum FigureError {
         /// What the JSON parser says.
         reason: String,
     },
-    /// A figure needs a sweep key on its x-axis.
-    #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
+    /// A figure needs a sweep key on an axis.
+    #[error("figure `{figure}`: expected a sweep key in `{axis}`, found none")]
     NoFactor {
         /// The figure's name.
         figure: String,
+        /// The axis, `x` or `y`.
+        axis: &'static str,
     },
     /// A sweep key that the stored tables do not have as a column.
     #[error("figure `{figure}`: {file} has no column `{factor}`; its factors are {found}")]
@@ -186,8 +194,10 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Phase => phase::draw,
         FigureKind::Rate => rate::draw,
         FigureKind::HalfLife => half_life::draw,
+        FigureKind::Plane => plane::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
+        FigureKind::Lyapunov => lyapunov::draw,
         FigureKind::LossState => loss_state::draw,
         FigureKind::UnitGradient => unit_gradient::draw,
         FigureKind::ErrorSurface => error_surface::draw,

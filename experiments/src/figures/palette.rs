@@ -34,6 +34,8 @@ impl Rgb {
 pub const BLUE: Rgb = Rgb(0, 114, 178);
 /// Of the LSTM.
 pub const VERMILLION: Rgb = Rgb(213, 94, 0);
+/// Of the GRU.
+pub const PURPLE: Rgb = Rgb(204, 121, 167);
 /// For further cells: bluish green, reddish purple, orange, sky blue.
 pub const FURTHER: [Rgb; 4] = [
     Rgb(0, 158, 115),
@@ -42,23 +44,40 @@ pub const FURTHER: [Rgb; 4] = [
     Rgb(86, 180, 233),
 ];
 
+/// What a kind has in every figure.
+const OF_KINDS: [(&str, Rgb); 7] = [
+    ("vanilla-rnn", BLUE),
+    ("lstm", VERMILLION),
+    ("gru", PURPLE),
+    ("lru", Rgb(230, 159, 0)),
+    ("antisymmetric-rnn", Rgb(86, 180, 233)),
+    ("orthogonal-rnn", Rgb(34, 34, 34)),
+    ("lstm-1997", Rgb(0, 158, 115)),
+];
+
 /// One colour per cell, given their kinds in the config's order. The first cell of a kind has the
-/// kind's colour, so that a vanilla RNN is blue in every figure.
+/// kind's colour, so that a vanilla RNN is blue in every figure; the others have what is left.
 pub fn cell_colours(kinds: &[&str]) -> Vec<Rgb> {
+    let own = |kind: &str| {
+        let found = OF_KINDS.iter().find(|(known, _)| *known == kind);
+        found.map(|(_, colour)| *colour)
+    };
+    let mut used: Vec<Rgb> = kinds.iter().filter_map(|kind| own(kind)).collect();
+    let mut seen = Vec::new();
     let mut further = FURTHER.iter().copied().cycle();
-    let mut used = Vec::new();
-    for &kind in kinds {
-        let own = match kind {
-            "vanilla-rnn" => Some(BLUE),
-            "lstm" => Some(VERMILLION),
-            _ => None,
-        };
-        let colour = own
-            .filter(|colour| !used.contains(colour))
-            .or_else(|| further.next());
-        used.push(colour.unwrap_or(Rgb::BLACK));
-    }
-    used
+    let colours = kinds.iter().map(|kind| {
+        let first = !seen.contains(kind);
+        seen.push(*kind);
+        if let Some(colour) = own(kind).filter(|_| first) {
+            return colour;
+        }
+        let unused = FURTHER.iter().find(|colour| !used.contains(colour));
+        let colour = unused.copied().or_else(|| further.next());
+        let colour = colour.unwrap_or(Rgb::BLACK);
+        used.push(colour);
+        colour
+    });
+    colours.collect()
 }
 
 /// `count` shades of a colour from light to dark, for the lines of one cell.
@@ -142,9 +161,16 @@ mod tests {
     #[test]
     fn known_kinds_keep_their_colour_and_no_two_cells_share_one() {
         assert_eq!(cell_colours(&["lstm"]), [VERMILLION]);
-        let colours = cell_colours(&["lstm", "vanilla-rnn", "lstm", "gru"]);
+        let colours = cell_colours(&["lstm", "vanilla-rnn", "lstm", "gru", "stack", "lstm"]);
         assert_eq!(colours[..2], [VERMILLION, BLUE]);
-        assert_eq!(colours[2..], FURTHER[..2]);
+        assert_eq!(
+            colours[2..],
+            [FURTHER[0], PURPLE, FURTHER[2], FURTHER[3]],
+            "a later cell takes no known kind's colour that is in use"
+        );
+        let all: Vec<&str> = OF_KINDS.iter().map(|(kind, _)| *kind).collect();
+        let colours = cell_colours(&all);
+        assert!((1..all.len()).all(|k| !colours[..k].contains(&colours[k])));
     }
 
     #[test]

@@ -26,18 +26,22 @@ fn fonts() -> Arc<fontdb::Database> {
         .clone()
 }
 
+/// How figures are read: with the shipped fonts, whatever else they name.
+pub(super) fn options() -> Options<'static> {
+    Options {
+        font_family: "Inter".to_owned(),
+        fontdb: fonts(),
+        ..Options::default()
+    }
+}
+
 /// Renders a drawn figure as a PNG file at twice its size, on white.
 ///
 /// # Panics
 ///
 /// If `svg` is no SVG document: it must come from [`draw`](super::draw).
 pub fn render_png(svg: &str) -> Vec<u8> {
-    let options = Options {
-        font_family: "Inter".to_owned(),
-        fontdb: fonts(),
-        ..Options::default()
-    };
-    let tree = Tree::from_str(svg, &options).expect("figures are valid SVG");
+    let tree = Tree::from_str(svg, &options()).expect("figures are valid SVG");
     let size = tree.size();
     let pixels = |length: f32| (length * SCALE).ceil() as u32;
     let mut pixmap =

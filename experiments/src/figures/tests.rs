@@ -22,6 +22,7 @@ fn spec(kind: FigureKind) -> FigureSpec {
         name: "figure".into(),
         quantity: None,
         x: None,
+        y: None,
         filter: BTreeMap::new(),
         title: None,
     }
@@ -202,6 +203,8 @@ fn fit(key: Key, rate: f64) -> FitRow {
         f32_zero_lag: None,
         verdict: "vanishes".into(),
         n: 10,
+        predicted_rate: None,
+        difference_in_se: None,
     }
 }
 
@@ -513,7 +516,7 @@ fn an_error_surface_says_how_steep_its_steepest_place_is() {
     let figure = with_x(FigureKind::ErrorSurface, GAIN);
     let svg = drawn(&figure, &files);
     assert!(words(&svg).contains("is 3.5 decades steeper than the median"));
-    assert!(svg.contains("error E") && svg.contains("‖∇E‖"));
+    assert!(svg.contains("error E") && svg.contains("‖∂E/∂(W_hh, b)‖"));
     // That is theory of a single logistic unit, which these cells are not.
     assert!(!words(&svg).contains("two attractors"));
 
@@ -663,6 +666,65 @@ fn phase_and_rate_find_the_transition() {
     let rate = drawn(&with_x(FigureKind::Rate, GAIN), &files);
     assert!(rate.contains("vanilla-rnn: the gradient vanishes up to gain 1.25"));
     assert!(rate.contains("ln ρ(W)") && rate.contains("ln(γ σₘₐₓ) (bound)"));
+}
+
+/// Rates that are zero on noise = gain − 1 as measured, and on noise = gain − 1.2 in theory.
+fn plane_files() -> Files {
+    let names = strings(&[GAIN, NOISE]);
+    let (mut fits, mut laws) = (Table::new(names.clone()), Table::new(names));
+    for gain in 0..=10 {
+        for noise in 0..=10 {
+            let (gain, noise) = (0.5 + 0.15 * f64::from(gain), 0.1 * f64::from(noise));
+            let key = key("vanilla-rnn", &[&gain.to_string(), &noise.to_string()]);
+            fits.rows.push(fit(key.clone(), gain - 1.0 - noise));
+            for (relation, rate) in [("rate", gain - 1.2 - noise), ("upper-bound", gain)] {
+                laws.rows.push(LawRow {
+                    key: key.clone(),
+                    quantity: "h".into(),
+                    law: "1/2 ln chi_1".into(),
+                    relation: relation.into(),
+                    rate,
+                    rate_low: rate,
+                    rate_high: rate,
+                    n: 10,
+                });
+            }
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &fits);
+    put(&mut files, &laws);
+    files
+}
+
+const NOISE: &str = "sequence.input.std";
+
+#[test]
+fn a_plane_shows_where_the_rate_is_zero_and_where_theory_has_it() {
+    let spec = FigureSpec {
+        y: Some(NOISE.into()),
+        ..with_x(FigureKind::Plane, GAIN)
+    };
+    let mut files = plane_files();
+    let both = drawn(&spec, &files);
+    assert!(both.contains("λ = 0, measured") && both.contains("½ ln χ₁ = 0, theory"));
+    assert!(both.contains("rates from −1.5 (gain 0.5, input std 1) to 1 (gain 2, input std 0)"));
+    files.remove("laws.csv");
+    let measured = drawn(&spec, &files);
+    assert!(measured.contains("λ = 0, measured") && !measured.contains("theory"));
+
+    // Nothing turns: no line, and no legend for it.
+    let mut fits = Table::<FitRow>::from_csv(&files["fits.csv"]).unwrap();
+    for fit in &mut fits.rows {
+        fit.rate = fit.rate.map(|rate| rate - 2.0);
+    }
+    put(&mut files, &fits);
+    assert!(!drawn(&spec, &files).contains("measured"));
+    let message = |spec: &FigureSpec| try_draw(spec, &files).unwrap_err().to_string();
+    assert_eq!(
+        message(&with_x(FigureKind::Plane, GAIN)),
+        "figure `figure`: expected a sweep key in `y`, found none"
+    );
 }
 
 #[test]

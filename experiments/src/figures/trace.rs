@@ -155,6 +155,7 @@ fn closer(
             name: name.to_owned(),
             quantity: quantity.map(str::to_owned),
             x: None,
+            y: None,
             filter: BTreeMap::new(),
             title: None,
         };
@@ -253,10 +254,10 @@ fn thinned_note(shown: usize, all: usize) -> Option<String> {
 
 /// h in the colour of its cell everywhere, c in one that no cell has.
 fn colour(request: &Request, quantity: &str) -> Rgb {
-    let is_lstm = request.networks.first().is_some_and(|n| n.is_lstm());
+    let kind = request.networks.first().map(|network| network.cell_kind());
     match quantity {
         "c" => FURTHER[0],
-        _ => cell_colours(&[if is_lstm { "lstm" } else { "vanilla-rnn" }])[0],
+        _ => cell_colours(&[kind.unwrap_or("vanilla-rnn")])[0],
     }
 }
 

@@ -29,6 +29,7 @@ pub use manifest::{Clock, Failure, Machine, Manifest};
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
+use crate::report;
 use crate::tables::{
     ClaimRow, LossStateRow, Row, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
@@ -63,7 +64,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 14] = [
+const TOP_LEVEL_OUTPUTS: [&str; 18] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -74,13 +75,17 @@ const TOP_LEVEL_OUTPUTS: [&str; 14] = [
     "parameters.csv",
     GRADIENTS,
     "singular-values.csv",
+    "lyapunov.csv",
+    "lyapunov-convergence.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
     "sequences.csv",
+    report::HTML,
+    report::MARKDOWN,
 ];
 /// The extensions of the figures that this program draws.
-pub const FIGURE_EXTENSIONS: [&str; 2] = ["svg", "png"];
+pub const FIGURE_EXTENSIONS: [&str; 3] = ["svg", "png", "pdf"];
 
 /// A results folder, for reading.
 #[derive(Debug, Clone)]
@@ -137,6 +142,18 @@ impl ResultsFolder {
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its name, without where it lies: `decay` for `results/decay`, and for `.` in it.
+    pub fn name(&self) -> Result<String, StoreError> {
+        let path = fs::canonicalize(&self.path).map_err(|e| StoreError::read(&self.path, e))?;
+        let name = path.file_name().unwrap_or_default();
+        Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// Whether there is a file of this name, good or bad.
+    pub fn has(&self, name: &str) -> bool {
+        self.path.join(name).is_file()
     }
 
     /// The resolved config, as stored.
@@ -238,6 +255,8 @@ impl ResultsFolder {
                 LossStateRow::FILE,
                 UnitGradientRow::FILE,
                 UnitQuantileRow::FILE,
+                report::HTML,
+                report::MARKDOWN,
             ]
             .contains(&name.as_str())
         };
@@ -371,7 +390,7 @@ pub fn inputs_name(run_id: &str) -> String {
     format!("{NETWORKS}/{run_id}{INPUTS_SUFFIX}")
 }
 
-/// The name, within the results folder, of a figure; `extension` is `svg` or `png`.
+/// The name, within the results folder, of a figure; `extension` is one of [`FIGURE_EXTENSIONS`].
 pub fn figure_name(figure: &str, extension: &str) -> String {
     format!("{FIGURES}/{figure}.{extension}")
 }

@@ -12,8 +12,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use super::RecordProblem;
 use crate::grids;
 use crate::record::{
-    Array, Expected, GATE, LAW, LOSS_STATE, REFERENCE, RunRecord, SERIES, SINGULAR_VALUES, TOTAL,
-    UNIT, series_times,
+    Array, Expected, GATE, LAW, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, REFERENCE, RunRecord,
+    SERIES, SINGULAR_VALUES, TOTAL, UNIT, series_times,
 };
 
 /// The only metadata key.
@@ -156,6 +156,13 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
     } else if name.starts_with(SERIES) {
         let rows = series_times(steps).len();
         (vec![rows], rows.to_string())
+    } else if name == LYAPUNOV {
+        // As many as the state has rows.
+        let rows = shape.first().copied().filter(|rows| *rows > 0);
+        (rows.into_iter().collect(), "at least 1".to_owned())
+    } else if name == LYAPUNOV_BY_STEP {
+        let times = grids::exponent_times(steps).len();
+        (vec![times], times.to_string())
     } else if name == SINGULAR_VALUES || name.starts_with(UNIT) {
         let lags = grids::lags(steps).len();
         (vec![lags], lags.to_string())

@@ -202,7 +202,7 @@ fn factors_of<R: Row>(header: &[String]) -> Result<Vec<String>, TableError> {
     })
 }
 
-fn describe(error: &csv::Error) -> String {
+pub(super) fn describe(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
@@ -526,6 +526,8 @@ mod tests {
                 f32_zero_lag,
                 verdict,
                 n,
+                predicted_rate: rate_low,
+                difference_in_se: early_rate,
             }
         })
     }

@@ -8,13 +8,15 @@
 //! reading, so that whoever draws or compares rows need not think of it.
 
 mod codec;
+mod named;
 mod number;
 mod rows;
 
 pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError};
+pub use named::NamedTable;
 pub use number::format_number;
 pub use rows::{
     CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow,
-    ParameterRow, RunRow, SequenceRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow,
-    UnitQuantileRow,
+    LyapunovMeanRow, LyapunovRow, ParameterRow, RunRow, SequenceRow, SeriesRow, SingularValueRow,
+    TraceRow, UnitGradientRow, UnitQuantileRow,
 };

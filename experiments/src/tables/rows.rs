@@ -74,6 +74,12 @@ pub struct FitRow {
     pub verdict: String,
     /// Number of replicates.
     pub n: usize,
+    /// The rate that theory gives, the mean over the same replicates: by the first of the
+    /// quantity's laws that predict one.
+    pub predicted_rate: Option<f64>,
+    /// Measured minus predicted rate in standard errors over replicates; none for fewer than two, or
+    /// where they do not differ.
+    pub difference_in_se: Option<f64>,
 }
 
 /// A row of `laws.csv`: what theory says of one grid point and quantity.
@@ -172,6 +178,46 @@ pub struct SingularValueRow {
     /// Its place in falling order, counted from 1: σ_1 is the largest.
     pub index: usize,
     /// log₁₀ σ, the median over replicates.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `lyapunov.csv`: one of the Lyapunov exponents of the whole state along the first sequence, over
+/// replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LyapunovRow {
+    /// The grid point.
+    pub key: Key,
+    /// Its place, counted from 1: λ_1 is the largest.
+    pub index: usize,
+    /// λ in nats per step, the median over replicates; −∞ where the state has lost a dimension.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// The error within one run, by batch means over time: the median over replicates, if any has one.
+    pub standard_error: Option<f64>,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+/// A row of `lyapunov-convergence.csv`: the mean over the steps that count, up to t, of the first, the last
+/// or one of three exponents between them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LyapunovMeanRow {
+    /// The grid point.
+    pub key: Key,
+    /// The step t.
+    pub t: usize,
+    /// The exponent's place, counted from 1.
+    pub index: usize,
+    /// In nats per step, the median over replicates.
     pub median: f64,
     /// Lower quartile.
     pub q25: f64,
@@ -363,7 +409,9 @@ row!(
         late_rate,
         f32_zero_lag,
         verdict,
-        n
+        n,
+        predicted_rate,
+        difference_in_se
     ]
 );
 row!(
@@ -407,6 +455,20 @@ row!(
     [],
     key,
     [lag, index, median, q25, q75, n]
+);
+row!(
+    LyapunovRow,
+    "lyapunov.csv",
+    [],
+    key,
+    [index, median, q25, q75, standard_error, n]
+);
+row!(
+    LyapunovMeanRow,
+    "lyapunov-convergence.csv",
+    [],
+    key,
+    [t, index, median, q25, q75, n]
 );
 row!(
     LossStateRow,
@@ -573,6 +635,8 @@ mod tests {
             f32_zero_lag: None,
             verdict: "zero".into(),
             n: 0,
+            predicted_rate: None,
+            difference_in_se: None,
         }
     }
 
@@ -648,6 +712,8 @@ mod tests {
             f32_zero_lag: Some(987),
             verdict: "vanishes".into(),
             n: 10,
+            predicted_rate: Some(-0.1),
+            difference_in_se: Some(-2.5),
             ..fit(key("vanilla-rnn", ["64", ""]))
         };
         let stable = FitRow {
@@ -657,17 +723,22 @@ mod tests {
             n: 2,
             ..fit(key("lstm", ["64", "5"]))
         };
+        let zero = FitRow {
+            predicted_rate: Some(f64::NEG_INFINITY),
+            ..fit(key("lstm", ["32", "0"]))
+        };
         let table = Table {
             factors: factors(),
-            rows: vec![vanishing, stable, fit(key("lstm", ["32", "0"]))],
+            rows: vec![vanishing, stable, zero],
         };
         assert_written_as(
             &table,
             "cell,cell.hidden,lstm.forget_bias,quantity,rate,rate_low,rate_high,half_life,\
-             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n\n\
-             vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10\n\
-             lstm,64,5,h,0,,,inf,,,,,stable,2\n\
-             lstm,32,0,h,,,,,,,,,zero,0\n",
+             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,predicted_rate,difference_in_se\n\
+             vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10,\
+             -0.1,-2.5\n\
+             lstm,64,5,h,0,,,inf,,,,,stable,2,,\n\
+             lstm,32,0,h,,,,,,,,,zero,0,-inf,\n",
         );
     }
 

@@ -136,6 +136,7 @@ fn look(
             start.initial.as_view(),
             Wanted {
                 singular_values: start.singular_values,
+                lyapunov: false,
                 loss_state: own
                     .as_ref()
                     .map(|own| View::from_slice(own, hidden, losses.len() * columns.len())),

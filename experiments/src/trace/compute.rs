@@ -12,6 +12,7 @@ use gradient_tracking::{
     AdjointSource, Horizon, Inputs, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
     ViewMut, Workspace, segment_steps, with_checkpoints,
 };
+use gru::Gru;
 use lstm::Lstm;
 use nalgebra::DMatrix;
 use torch_weights::{Kind, Layer, Module};
@@ -48,7 +49,7 @@ impl Traced {
 pub struct LayerGradients {
     /// `h`, `h_carried`, and for an LSTM `c`, `c_carried`.
     pub quantities: Vec<Quantity>,
-    /// `i`, `f` and `o` over all steps, units and sequences; none in an RNN.
+    /// `i`, `f` and `o`, or `r` and `z`, over all steps, units and sequences; none in an RNN.
     pub gates: Vec<(String, Totals)>,
     /// Norms by unit over the sequences, of `h` and for an LSTM `c`, at [`grids::times`]; nothing
     /// unless asked for.
@@ -71,9 +72,11 @@ pub fn cells(module: Module, activation: Activation) -> Vec<Box<dyn Trainable>> 
             weight_ih,
             weight_hh,
             bias,
+            hidden_bias,
         } = layer;
         match module.kind {
             Kind::Rnn => Box::new(VanillaRnn::new(activation, weight_hh, weight_ih, bias)),
+            Kind::Gru => Box::new(Gru::new(weight_hh, weight_ih, bias, hidden_bias)),
             Kind::Lstm => Box::new(Lstm::new(weight_hh, weight_ih, bias, true)),
         }
     };
@@ -433,10 +436,8 @@ mod tests {
     }
 
     fn module(kind: Kind, layers: usize, hidden: usize) -> Module {
-        let rows = match kind {
-            Kind::Rnn => hidden,
-            Kind::Lstm => 4 * hidden,
-        };
+        let rows = kind.rows_per_unit() * hidden;
+        let of_gru = if kind == Kind::Gru { hidden } else { 0 };
         let matrix = |columns, from: usize| {
             DMatrix::from_fn(rows, columns, |i, j| wave(from + 5 * i + 11 * j))
         };
@@ -444,6 +445,7 @@ mod tests {
             weight_ih: matrix(if layer == 0 { 2 } else { hidden }, layer),
             weight_hh: matrix(hidden, 100 + layer),
             bias: nalgebra::DVector::from_fn(rows, |i, _| wave(i)),
+            hidden_bias: nalgebra::DVector::from_fn(of_gru, |i, _| wave(50 + i)),
         };
         Module {
             name: String::new(),
@@ -478,7 +480,7 @@ mod tests {
     fn neither_threads_nor_memory_change_a_bit() {
         // More than one segment of more than one chunk.
         let sequences = sequences(1200, 20);
-        for kind in [Kind::Rnn, Kind::Lstm] {
+        for kind in Kind::ALL {
             let cells = cells(module(kind, 2, 5), Activation::Tanh);
             let held = segment(&cells, 1200, COLUMNS, 0);
             assert!(held < 1200, "{held}");

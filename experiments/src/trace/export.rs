@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use cell_config::Streams;
+use cell_config::{LawContext, Streams};
 use gradient_tracking::{AdjointSource, Inputs, Trainable, ViewMut};
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, View};
@@ -17,7 +17,7 @@ use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInpu
 
 /// The files of one run.
 pub struct Exported {
-    /// A state dict, with names as of an `nn.RNN` or `nn.LSTM` itself.
+    /// A state dict, with names as of an `nn.RNN`, `nn.GRU` or `nn.LSTM` itself.
     pub weights: Vec<u8>,
     /// `input` (T, B, I) and `grad_output` (T, B, H).
     pub inputs: Vec<u8>,
@@ -62,7 +62,7 @@ pub fn export(
     };
     let size = sequence.input.size();
     let built = network
-        .build(size, &streams.weights(label), false)
+        .build(size, &streams.weights(label), LawContext::default())
         .map_err(|error| refused(&format!("weights that cannot be drawn ({error})")))?;
     let output = network.hidden();
 
@@ -105,8 +105,8 @@ pub fn export(
     })
 }
 
-/// The kinds that PyTorch has: nn.RNN and nn.LSTM.
-const MODULES: [&str; 2] = ["vanilla-rnn", "lstm"];
+/// The kinds that PyTorch has: nn.RNN, nn.GRU and nn.LSTM.
+const MODULES: [&str; 3] = ["vanilla-rnn", "gru", "lstm"];
 
 /// What these modules cannot be told, if the layers have such.
 fn unknown_to_pytorch(layers: &[&Cell]) -> Option<&'static str> {
@@ -139,7 +139,10 @@ fn unknown_to_pytorch(layers: &[&Cell]) -> Option<&'static str> {
         .or(differ.then_some(different))
 }
 
-/// The parameters of a cell, by their blocks.
+/// The parameters of a cell, by their blocks, in PyTorch's order of rows.
+///
+/// Of the rows of δ those of a GRU are a_in, a_r, a_z and a_hn. Of these W_ih has the first three, which
+/// PyTorch has in the order r, z, n, and W_hh the last three, in that order already.
 fn layer(cell: &dyn Trainable) -> Layer {
     let block = |name: &str| {
         let mut blocks = cell.parameter_blocks().iter();
@@ -148,10 +151,23 @@ fn layer(cell: &dyn Trainable) -> Layer {
         let values = &cell.parameters()[block.range.clone()];
         DMatrix::from_column_slice(values.len() / block.columns, block.columns, values)
     };
+    let (mut weight_ih, weight_hh, bias) = (block("weight_ih"), block("weight_hh"), block("bias"));
+    let bias = bias.as_slice();
+    let (mut bias, hidden_bias) = bias.split_at(weight_ih.nrows());
+    let rotated: Vec<f64>;
+    if !hidden_bias.is_empty() {
+        let hidden = hidden_bias.len();
+        for mut column in weight_ih.column_iter_mut() {
+            column.as_mut_slice().rotate_left(hidden);
+        }
+        rotated = [&bias[hidden..], &bias[..hidden]].concat();
+        bias = &rotated;
+    }
     Layer {
-        weight_ih: block("weight_ih"),
-        weight_hh: block("weight_hh"),
-        bias: DVector::from_column_slice(block("bias").as_slice()),
+        weight_ih,
+        weight_hh,
+        bias: DVector::from_column_slice(bias),
+        hidden_bias: DVector::from_column_slice(hidden_bias),
     }
 }
 

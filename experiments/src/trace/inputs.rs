@@ -209,8 +209,8 @@ impl Sequences {
         }
         if self.c_0.is_some() && !has_cell_state {
             return Err(
-                "found `c_0`, the initial cell state of an LSTM, but the weights are an RNN's; \
-                 leave it out"
+                "found `c_0`, the initial cell state of an LSTM, but the weights are an RNN's \
+                 or GRU's; leave it out"
                     .to_owned(),
             );
         }

@@ -12,7 +12,7 @@ pub struct Request {
     pub networks: Vec<Network>,
     /// What they were traced over.
     pub sequences: Over,
-    /// An RNN's activation; empty for an LSTM.
+    /// An RNN's activation; empty for a GRU or LSTM.
     pub nonlinearity: Option<String>,
     /// Where the adjoint comes from, in words.
     pub loss: String,
@@ -31,7 +31,7 @@ pub struct Network {
     pub file: String,
     /// The module in it; empty if it is the whole model.
     pub module: String,
-    /// `RNN` or `LSTM`.
+    /// `RNN`, `GRU` or `LSTM`.
     pub kind: String,
     /// The number of layers.
     pub layers: usize,
@@ -87,6 +87,16 @@ impl Network {
     /// Whether it has a cell state.
     pub fn is_lstm(&self) -> bool {
         self.kind == Kind::Lstm.to_string()
+    }
+
+    /// What a config calls such a cell.
+    pub fn cell_kind(&self) -> &'static str {
+        let kind = Kind::ALL.into_iter().find(|k| k.to_string() == self.kind);
+        match kind {
+            Some(Kind::Lstm) => "lstm",
+            Some(Kind::Gru) => "gru",
+            Some(Kind::Rnn) | None => "vanilla-rnn",
+        }
     }
 }
 

@@ -14,7 +14,7 @@ A step is written out by hand, so that each h_t and c_t is a tensor that can ret
   reads the copy of h_t, and only h_t = o_t * tanh(c_t) and the layer above read the originals. So
   it has what arrives through step t+1, plus the loss's own direct use.
 
-The loop is checked against torch.nn.RNN and torch.nn.LSTM: outputs and all gradients.
+The loop is checked against torch.nn.RNN, torch.nn.GRU and torch.nn.LSTM: outputs and all gradients.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Case:
 
     name: str
     seed: int  # its own, so that a new file changes no other
-    kind: str  # tanh, relu or lstm
+    kind: str  # tanh, relu, gru or lstm
     steps: int
     batch: int
     hidden: int
@@ -90,15 +90,33 @@ CASES = (
             start=7,
         )
     ),
+    Case("gru", 15, "gru", steps=40, batch=3, hidden=7, inputs=4, losses=LOSSES),
+    Case("gru-wide", 16, "gru", steps=10, batch=5, hidden=33, inputs=6, losses=("squared-error",)),
+    Case("gru-long", 17, "gru", steps=200, batch=3, hidden=2, inputs=1, losses=("every-step",)),
+    *(
+        Case(
+            f"gru-{layers}-layers{'' if bias else '-no-bias'}",
+            seed,
+            "gru",
+            steps=20,
+            batch=3,
+            hidden=5,
+            inputs=2,
+            losses=LOSSES[:2],
+            layers=layers,
+            bias=bias,
+        )
+        for seed, layers, bias in ((18, 2, True), (19, 2, False), (20, 3, True))
+    ),
 )
 
 
 def draw(case):
     """Everything random: parameters, inputs, initial state and what the losses need."""
     T, B, H, I, K = case.steps, case.batch, case.hidden, case.inputs, CLASSES
-    rows = 4 * H if case.kind == "lstm" else H
+    rows = {"lstm": 4, "gru": 3}.get(case.kind, 1) * H
     # A recurrent gain around 1, so that gradients at all lags are far from 0 and from overflow.
-    gain = {"tanh": 1.2, "relu": 1.3, "lstm": 1.0}[case.kind]
+    gain = {"tanh": 1.2, "relu": 1.3, "gru": 1.0, "lstm": 1.0}[case.kind]
     tensors = {}
     for layer in range(case.layers):
         below = I if layer == 0 else H
@@ -166,6 +184,18 @@ def run_layer(case, given, layer, inputs, direct_only):
         a = x @ given[f"weight_ih_l{layer}"].T
         if case.bias:
             a = a + given[f"bias_ih_l{layer}"]
+        if case.kind == "gru":
+            # The reset gate stands between the two parts of n.
+            a_hidden = h_read @ given[f"weight_hh_l{layer}"].T
+            if case.bias:
+                a_hidden = a_hidden + given[f"bias_hh_l{layer}"]
+            (a_r, a_z, a_n), (of_r, of_z, of_n) = a.chunk(3, dim=1), a_hidden.chunk(3, dim=1)
+            r, z = (a_r + of_r).sigmoid(), (a_z + of_z).sigmoid()
+            n = (a_n + r * of_n).tanh()
+            h.append((1 - z) * n + z * h_read)
+            c.append(None)
+            copy()
+            continue
         a = a + h_read @ given[f"weight_hh_l{layer}"].T
         if case.bias:
             a = a + given[f"bias_hh_l{layer}"]
@@ -205,7 +235,10 @@ def assert_close(what, value, expected):
 def check_against_module(case, tensors, name, outputs, gradients):
     """The same network and loss through torch.nn."""
     given = leaves(tensors)
-    if case.kind == "lstm":
+    if case.kind == "gru":
+        module = torch.nn.GRU(case.inputs, case.hidden, case.layers, bias=case.bias)
+        state = given["h_0"]
+    elif case.kind == "lstm":
         module = torch.nn.LSTM(case.inputs, case.hidden, case.layers, bias=case.bias)
         state = (given["h_0"], given["c_0"])
     else:
@@ -221,8 +254,9 @@ def check_against_module(case, tensors, name, outputs, gradients):
     loss_of(name, module_outputs, given).backward()
     assert_close("outputs", outputs, module_outputs)
     for parameter in parameters:
-        # Both biases have the same gradient, stored once.
-        stored = parameter.replace("_hh", "_ih") if "bias" in parameter else parameter
+        # Both biases have the same gradient, stored once, but for a GRU's.
+        same = "bias" in parameter and case.kind != "gru"
+        stored = parameter.replace("_hh", "_ih") if same else parameter
         assert_close(parameter, gradients[stored], getattr(module, parameter).grad)
     assert_close("input", gradients["input"], given["input"].grad)
     for layer in range(case.layers):
@@ -256,7 +290,7 @@ def gradients_of(case, tensors, name):
             c_direct = stack_gradients(direct_layers[layer][1])
             gradients[case.name_of("c_direct", layer)] = c_direct
         for parameter in case.parameters(layer):
-            if not parameter.startswith("bias_hh"):
+            if case.kind == "gru" or not parameter.startswith("bias_hh"):
                 gradients[parameter] = given[parameter].grad
     gradients["input"] = given["input"].grad
     if name in LOSSES[2:]:

@@ -9,7 +9,7 @@ come out: `expected.<layer>.<quantity>`, log10 of gradient norms for t = 0…T (
 Steps are written out by hand, so that every h_t and c_t is a tensor that can retain its gradient. The
 *node* gradient is that of the tensor itself; the *carried* one that of a copy that only step t+1 of
 the same layer reads, and in the top layer the loss. The layer above reads the tensor itself: within
-step t it is another coordinate's path. Outputs are checked against torch.nn.RNN and torch.nn.LSTM,
+step t it is another coordinate's path. Outputs are checked against torch.nn.RNN, torch.nn.GRU and torch.nn.LSTM,
 of unequal lengths as packed sequences.
 """
 
@@ -45,10 +45,19 @@ def trace(module, x, h_0, c_0, grad_output):
         for layer in range(L):
             parameter = lambda name: getattr(module, f"{name}_l{layer}")
             before = copies[layer][-1]
-            a = parameter("weight_ih") @ below + parameter("weight_hh") @ before[0]
+            of_input, of_hidden = parameter("weight_ih") @ below, parameter("weight_hh") @ before[0]
+            a = of_input + of_hidden
             if module.bias:
                 a = a + parameter("bias_ih") + parameter("bias_hh")
-            if is_lstm:
+            if isinstance(module, torch.nn.GRU):
+                r, z, _ = a.sigmoid().split(H)
+                # The reset gate stands between the two parts of n.
+                of_n, of_h = of_input[2 * H :], of_hidden[2 * H :]
+                if module.bias:
+                    of_n, of_h = of_n + parameter("bias_ih")[2 * H :], of_h + parameter("bias_hh")[2 * H :]
+                n = (of_n + r * of_h).tanh()
+                h = (1 - z) * n + z * before[0]
+            elif is_lstm:
                 i, f, g, o = a.split(H)
                 c = f.sigmoid() * before[1] + i.sigmoid() * g.tanh()
                 c.retain_grad()
@@ -113,7 +122,7 @@ def make(name, module, dtype, T, B, lengths=None, with_states=False, every_step=
 
 FOLDER.mkdir(exist_ok=True)
 torch.manual_seed(7)
-LSTM, RNN = torch.nn.LSTM, torch.nn.RNN
+LSTM, GRU, RNN = torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN
 make("lstm-1", LSTM(3, 5), torch.float64, T=30, B=3)
 make("lstm-2-f32", LSTM(3, 5, num_layers=2), torch.float32, T=25, B=3, with_states=True)
 make("lstm-3-f16", LSTM(2, 4, num_layers=3, bias=False), torch.float16, T=20, B=2, every_step=True)
@@ -121,3 +130,7 @@ make("lstm-2-lengths", LSTM(3, 5, num_layers=2), torch.float64, T=20, B=4, lengt
 make("tanh-2-bf16", RNN(3, 5, num_layers=2), torch.bfloat16, T=25, B=3, with_states=True, every_step=True)
 make("relu-1", RNN(3, 6, nonlinearity="relu"), torch.float64, T=20, B=4)
 make("relu-3-lengths", RNN(3, 6, num_layers=3, nonlinearity="relu"), torch.float32, T=18, B=3, lengths=[5, 15, 9])
+make("gru-1", GRU(3, 5), torch.float64, T=30, B=3)
+make("gru-2-f32-lengths", GRU(3, 5, num_layers=2), torch.float32, T=20, B=4, lengths=[20, 7, 7, 1], with_states=True)
+make("gru-3-f16", GRU(2, 4, num_layers=3, bias=False), torch.float16, T=20, B=2, every_step=True)
+make("gru-2-bf16", GRU(3, 5, num_layers=2), torch.bfloat16, T=25, B=3, with_states=True, every_step=True)

@@ -3,16 +3,18 @@
 //! The contribution of step t is M = Δ·Fᵀ, Δ = δ_t (P×B), F the factor (H×B, I×B or a row of
 //! ones). Its squared norm is Σ_{b,b'} (ΔᵀΔ)_{bb'} (FᵀF)_{bb'}, two Gram matrices of B×B, which is
 //! cheaper than the product where B is no larger than F has rows; the sum of products can cancel
-//! to just below 0, so it is clamped. Otherwise M itself is formed, in one reused buffer.
+//! to just below 0, so it is clamped. Otherwise M itself is formed, in one reused buffer; and so is the
+//! vector of parameters that enter elementwise.
 
 use std::ops::Range;
 
 use kernels::Start;
 use nalgebra::DMatrix;
 
-use crate::cell::{ParameterBlock, Trainable};
+use crate::cell::{Factor, FactorValues, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::probes::norms::Norms;
+use crate::probes::parameter_gradient::add_elementwise;
 use crate::scaled::{LogSum, largest_exponent, rows, scale_slice};
 
 /// Contribution norms of all parameter blocks, t = 1…T (index t − 1).
@@ -26,6 +28,8 @@ pub struct ContributionNorms {
     gram_delta: DMatrix<f64>,
     gram_factor: DMatrix<f64>,
     product: DMatrix<f64>,
+    /// Σ δ ⊙ factor, as many as any block has of parameters that enter elementwise.
+    elementwise: Vec<f64>,
 }
 
 impl ContributionNorms {
@@ -39,6 +43,10 @@ impl ContributionNorms {
             .map(|block| block.columns)
             .max()
             .unwrap_or(0);
+        let vectors = parameters
+            .iter()
+            .filter(|block| matches!(block.factor, Factor::Elementwise(_)));
+        let longest = vectors.map(|block| block.range.len()).max().unwrap_or(0);
         ContributionNorms {
             blocks: parameters
                 .iter()
@@ -48,6 +56,7 @@ impl ContributionNorms {
             gram_delta: DMatrix::zeros(batch, batch),
             gram_factor: DMatrix::zeros(batch, batch),
             product: DMatrix::zeros(shape.delta, widest),
+            elementwise: vec![0.0; longest],
             parameters,
         }
     }
@@ -75,13 +84,17 @@ impl ContributionNorms {
                 kernels::multiply_transposed(Start::Zero, delta, delta, gram);
                 in_gram = Some(&block.rows);
             }
-            let factor = block.factor.of(chunk);
-            let factor = factor
-                .as_ref()
-                .map(|factor| factor.columns_range(columns.clone()));
-            let square = match factor {
-                None => self.gram_delta.sum().max(0.0),
-                Some(factor) if batch <= block.columns => {
+            let square = match block.factor.of(chunk) {
+                FactorValues::Ones => self.gram_delta.sum().max(0.0),
+                FactorValues::Elementwise(factor) => {
+                    let sums = &mut self.elementwise[..block.range.len()];
+                    sums.fill(0.0);
+                    let factor = factor.columns_range(columns.clone());
+                    add_elementwise(delta, |_, v| v, factor, sums);
+                    sums.iter().map(|v| v * v).sum()
+                }
+                FactorValues::Matrix(factor) if batch <= block.columns => {
+                    let factor = factor.columns_range(columns.clone());
                     kernels::multiply_transposed(
                         Start::Zero,
                         factor,
@@ -90,7 +103,8 @@ impl ContributionNorms {
                     );
                     self.gram_delta.dot(&self.gram_factor).max(0.0)
                 }
-                Some(factor) => {
+                FactorValues::Matrix(factor) => {
+                    let factor = factor.columns_range(columns.clone());
                     let shape = (block.rows.len(), block.columns);
                     let mut product = self.product.view_mut((0, 0), shape);
                     kernels::multiply_by_transpose(

@@ -1,19 +1,19 @@
-//! ∂L/∂W: the gradient with respect to all parameters.
+//! ∂L/∂W: the gradient with respect to all matrices that enter the pre-activations.
 
 use kernels::{Packed, Start, View, ViewMut};
 
-use crate::cell::{ParameterBlock, Trainable};
+use crate::cell::{FactorValues, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::scaled::{Scaled, rows, scale_by_power_of_two, scale_slice};
 use crate::workspace::chunk_steps;
 
-/// Adds up Σ_t δ_t·factor_tᵀ, chunk by chunk.
+/// Adds up Σ_t δ_t·factor_tᵀ, or Σ_t δ_t ⊙ factor_t, chunk by chunk.
 ///
 /// The sum has one exponent: its value is `values · 2^exponent`. An adjoint that explodes or
 /// vanishes therefore gives its parameter gradient in full precision too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParameterGradient {
-    /// Mantissas, laid out like [`Trainable::parameters`].
+    /// Mantissas, laid out as [`Trainable::parameter_blocks`] say.
     pub values: Vec<f64>,
     /// The common power of two.
     pub exponent: i64,
@@ -27,10 +27,11 @@ impl ParameterGradient {
     /// Zero, for the parameters of `cell` and runs of `steps` steps of `batch` sequences.
     pub fn new(cell: &dyn Trainable, steps: usize, batch: usize) -> Self {
         let shape = cell.shape();
+        let blocks = cell.parameter_blocks().to_vec();
         ParameterGradient {
-            values: vec![0.0; cell.parameters().len()],
+            values: vec![0.0; blocks.last().map_or(0, |block| block.range.end)],
             exponent: 0,
-            blocks: cell.parameter_blocks().to_vec(),
+            blocks,
             is_zero: true,
             deltas: Packed::with_capacity(shape.delta, batch * chunk_steps(batch).min(steps)),
         }
@@ -49,6 +50,7 @@ impl ParameterGradient {
     }
 
     /// The gradient as plain numbers, 0 or ±∞ where f64 cannot hold them.
+    /// [`Trainable::pull_back_parameters`] makes of it that of the parameters.
     pub fn to_f64(&self) -> Vec<f64> {
         self.values
             .iter()
@@ -77,6 +79,13 @@ impl ParameterGradient {
         let mut laid_out = None;
         for block in &self.blocks {
             let own = rows(&deltas.values, &block.rows);
+            let values = &mut self.values[block.range.clone()];
+            let factor = block.factor.of(chunk);
+            if let FactorValues::Elementwise(factor) = factor {
+                let scaled = |j: usize, v| scale_by_power_of_two(v, deltas.exponents[j] - target);
+                add_elementwise(own, scaled, factor, values);
+                continue;
+            }
             let in_place = agree && own.nrows() <= LARGEST_IN_PLACE;
             // Once for all blocks with the same rows.
             if !in_place && laid_out != Some(&block.rows) {
@@ -88,8 +97,7 @@ impl ParameterGradient {
                 }
                 laid_out = Some(&block.rows);
             }
-            let values = &mut self.values[block.range.clone()];
-            let Some(factor) = block.factor.of(chunk) else {
+            let FactorValues::Matrix(factor) = factor else {
                 if in_place {
                     kernels::add_columns(own, values);
                 } else {
@@ -118,6 +126,25 @@ impl Probe for ParameterGradient {
 
     fn backward_chunk(&mut self, chunk: &BackwardChunk) {
         self.add(chunk);
+    }
+}
+
+/// Adds δ ⊙ `factor` to `sums`, one for each parameter: over all columns, and over the rows k, K + k,
+/// 2K + k, … of parameter k of K. `scaled` brings an entry of δ's column j to the scale of the sums.
+pub(super) fn add_elementwise(
+    delta: View,
+    scaled: impl Fn(usize, f64) -> f64,
+    factor: View,
+    sums: &mut [f64],
+) {
+    let columns = delta.column_iter().zip(factor.column_iter());
+    for (j, (delta, factor)) in columns.enumerate() {
+        let parts = delta.as_slice().chunks_exact(sums.len());
+        for (delta, factor) in parts.zip(factor.as_slice().chunks_exact(sums.len())) {
+            for ((sum, delta), factor) in sums.iter_mut().zip(delta).zip(factor) {
+                *sum += scaled(j, *delta) * factor;
+            }
+        }
     }
 }
 
