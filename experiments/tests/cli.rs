@@ -376,6 +376,7 @@ fn every_table_that_is_asked_for_is_written_and_no_other() {
             "lyapunov.csv",
             "parameters.csv",
             "runs.csv",
+            "sequences.csv",
             "series.csv",
             "singular-values.csv",
             "unit-gradients.csv",
