@@ -1,6 +1,6 @@
 //! What stands under a `[[cell]]`: one cell, n equal layers of it, or a stack of different ones.
 
-use cell_config::{InvalidConfig, WeightStreams};
+use cell_config::{InvalidConfig, LawContext, WeightStreams};
 use gradient_tracking::CellShape;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
@@ -42,9 +42,17 @@ impl Network {
     /// The layers with the sizes of their inputs, where the network's are of size `input`.
     fn with_inputs(&self, input: usize) -> impl Iterator<Item = (&Cell, usize)> {
         self.layers().into_iter().scan(input, |below, cell| {
-            let input = std::mem::replace(below, cell.hidden());
+            let input = std::mem::replace(below, cell.shape(*below).output);
             Some((cell, input))
         })
+    }
+
+    /// How many numbers the steps of all layers multiply, for inputs of this size.
+    pub fn weights(&self, input: usize) -> u128 {
+        let layers = self.with_inputs(input);
+        layers
+            .map(|(cell, input)| cell.weights(input))
+            .fold(0, u128::saturating_add)
     }
 
     /// The kind, as written in the configuration.
@@ -92,18 +100,23 @@ impl Network {
         layers.map(|(cell, input)| cell.shape(input)).collect()
     }
 
-    /// Draws the weights of every layer. `with_spectrum` also computes the laws that take an
-    /// eigenvalue or singular value decomposition.
+    /// Draws the weights of every layer and states its laws. What `context` knows of the inputs is
+    /// known of the lowest layer's alone.
     pub fn build(
         &self,
         input: usize,
         streams: &WeightStreams,
-        with_spectrum: bool,
+        context: LawContext,
     ) -> Result<Vec<Built>, InvalidConfig> {
         let layers = self.with_inputs(input).enumerate();
         layers
             .map(|(layer, (cell, input))| {
-                cell.build(input, &streams.of_layer(layer), with_spectrum)
+                let mean_square_input = context.mean_square_input.filter(|_| layer == 0);
+                let context = LawContext {
+                    mean_square_input,
+                    ..context
+                };
+                cell.build(input, &streams.of_layer(layer), context)
             })
             .collect()
     }
@@ -214,7 +227,8 @@ mod tests {
         let build = |layers| {
             let cell = cell("lstm", 3);
             let network = Network::Equal { cell, layers };
-            network.build(3, &streams.weights("lstm"), false).unwrap()
+            let weights = streams.weights("lstm");
+            network.build(3, &weights, LawContext::default()).unwrap()
         };
         let (one, three) = (build(1), build(3));
         assert_eq!(parameters(&one)[0], parameters(&three)[0]);
@@ -230,11 +244,15 @@ mod tests {
         let inputs: Vec<usize> = shapes.iter().map(|shape| shape.input).collect();
         assert_eq!(inputs, [2, 3]);
         assert_eq!(network.hidden(), 5);
+        // A complex unit puts out two numbers.
+        let on_lru = Network::Stack(vec![cell("lru", 3), cell("vanilla-rnn", 5)]);
+        assert_eq!(on_lru.shapes(2)[1].input, 6);
         let streams = Streams {
             seed: 20,
             replicate: 1,
         };
-        let built = network.build(2, &streams.weights("s"), false).unwrap();
+        let weights = streams.weights("s");
+        let built = network.build(2, &weights, LawContext::default()).unwrap();
         for (built, shape) in built.iter().zip(shapes) {
             assert_eq!(built.cell.shape(), shape);
         }

@@ -207,8 +207,8 @@ impl Plan {
 /// text that grows may take half of it more.
 const LINE: u128 = 75;
 
-/// Copies of a run's record: as it is made, and two that wait for the disk.
-const RECORD_COPIES: u128 = 3;
+/// Copies of a run's record: as it is made, one that waits, and four that are being written.
+const RECORD_COPIES: u128 = 6;
 
 /// What a run costs, from the sizes of its arrays alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,7 +240,8 @@ impl RunSpec {
         let segments = steps.div_ceil(held);
         // Every size is at most 2³² (the configuration sees to that) and there are few layers, so
         // sums of row counts are safe; products of four sizes are not.
-        let (mut columns, mut weights, mut top) = (0_u128, 0_u128, 0);
+        let (mut columns, mut top) = (0_u128, 0);
+        let weights = self.cell.weights(self.sequence.input.size());
         let inputs = held.saturating_mul(self.sequence.input.size() as u128);
         for (layer, shape) in self.shapes().iter().enumerate() {
             let [input, state, output, saved, delta] = [
@@ -257,7 +258,6 @@ impl RunSpec {
                 .saturating_add((held + 1 + segments).saturating_mul(state))
                 .saturating_add(held.saturating_mul(saved))
                 .saturating_add(chunk.saturating_mul(2 * (delta + state) + downward));
-            weights = weights.saturating_add(delta.saturating_mul(output + input + 1));
             top = output;
         }
         let adjoints = match self.loss.kind {
@@ -568,7 +568,7 @@ hidden = 4
         let tape = batch * ((steps + 2) * 2 * hidden + steps * 5 * hidden);
         let chunk = batch * 170 * 2 * (4 + 2) * hidden;
         let weights = 4 * hidden * (hidden + input + 1);
-        let record = 3 * 4 * (steps + 1);
+        let record = 6 * 4 * (steps + 1);
         let adjoints = batch * hidden;
         let values = tape + batch * steps * input + adjoints + chunk + 5 * weights + record;
         assert_eq!(lstm.memory_bytes, 8 * values);
@@ -589,12 +589,12 @@ hidden = 4
         let (hidden, batch, lags, losses) = (4, 3, 101, 50);
         let (found, _) = estimate("\"adjoint\", \"singular-values\"");
         let working = 12 * hidden * hidden + hidden * hidden;
-        let recorded = 3 * lags * hidden;
+        let recorded = 6 * lags * hidden;
         let more = found.memory_bytes - plain.memory_bytes;
         assert_eq!(more, 8 * (working + recorded));
         let (found, _) = estimate("\"adjoint\", \"loss-state\"");
         let working = losses * batch * (5 * hidden + 1);
-        let recorded = 3 * losses * (losses + 1);
+        let recorded = 6 * losses * (losses + 1);
         let more = found.memory_bytes - plain.memory_bytes;
         assert_eq!(more, 8 * (working + recorded));
         assert_eq!(
@@ -603,7 +603,7 @@ hidden = 4
         );
         let (found, more_rows) = estimate("\"adjoint\", \"unit-gradient\"");
         let more = found.memory_bytes - plain.memory_bytes;
-        assert_eq!(more, 8 * 3 * lags * hidden);
+        assert_eq!(more, 8 * 6 * lags * hidden);
         assert!(more_rows > rows);
     }
 

@@ -44,7 +44,7 @@ pub const UNIT: &str = "unit.";
 /// | `lyapunov.by_step` | n×S | their means over the steps that count, up to n times |
 /// | `loss_state.<block>` | losses×(losses+1) | log₁₀ norms of ∂L_τ/∂(block)_t: rows τ, columns t = 0 and all τ |
 /// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
-/// | `law:<quantity>:<relation>:<name>` | 1 | a theoretical rate, nats per step |
+/// | `law:<quantity>:<relation>:<name>` | 1×2 | a theoretical rate, nats per step, and its place among those of the cell |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
 /// with the layer and a dot, counted from 0 at the inputs: `0.h`, `gate.1.f`. Those of `x` do not.

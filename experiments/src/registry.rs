@@ -3,7 +3,7 @@
 //! One line in the `cells!` table at the end is all the experiments need to know of a cell crate;
 //! everything else comes from its [`CellConfig`].
 
-use cell_config::{CellConfig, InvalidConfig, Law, WeightStreams};
+use cell_config::{CellConfig, InvalidConfig, Law, LawContext, WeightStreams};
 use gradient_tracking::{CellShape, Trainable};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
@@ -104,19 +104,25 @@ macro_rules! cells {
                 }
             }
 
-            /// Draws the weights. `with_spectrum` also computes the laws that take an eigenvalue or
-            /// singular value decomposition.
+            /// How many numbers its steps multiply, for inputs of this size.
+            pub fn weights(&self, input: usize) -> u128 {
+                match self {
+                    $(Self::$variant(config) => config.weights(input)),*
+                }
+            }
+
+            /// Draws the weights and states the laws of the cell.
             pub fn build(
                 &self,
                 input: usize,
                 streams: &WeightStreams,
-                with_spectrum: bool,
+                context: LawContext,
             ) -> Result<Built, InvalidConfig> {
                 match self {
                     $(
                         Self::$variant(config) => {
                             let cell = config.build(input, streams)?;
-                            let laws = config.laws(&cell, with_spectrum);
+                            let laws = config.laws(&cell, context);
                             Ok(Built { cell: Box::new(cell), laws })
                         }
                     )*
@@ -142,6 +148,7 @@ cells! {
     VanillaRnn(vanilla_rnn::VanillaRnnConfig),
     Lstm(lstm::LstmConfig),
     Gru(gru::GruConfig),
+    Lru(lru::LruConfig),
     AntisymmetricRnn(antisymmetric_rnn::AntisymmetricRnnConfig),
     OrthogonalRnn(orthogonal_rnn::OrthogonalRnnConfig),
     Lstm1997(lstm_1997::Lstm1997Config),
@@ -222,5 +229,35 @@ mod tests {
                 assert!(json.get(key).is_some(), "{kind} leaves out {key}");
             }
         }
+    }
+    /// What `configs/cells.toml` says of its cells.
+    #[test]
+    fn the_cells_of_the_shipped_comparison_have_as_many_parameters_within_two_percent() {
+        let config: toml::Table = include_str!("../configs/cells.toml").parse().unwrap();
+        let sweep = config["sweep"].as_table().unwrap();
+        let streams = cell_config::Streams {
+            seed: 20,
+            replicate: 0,
+        };
+        let mut kinds = Vec::new();
+        for cell in config["cell"].as_array().unwrap() {
+            let mut keys = cell.as_table().unwrap().clone();
+            let kind = keys.remove("kind").unwrap().as_str().unwrap().to_owned();
+            if let Some(sizes) = sweep.get(&format!("{kind}.hidden")) {
+                keys.insert("hidden".to_owned(), sizes[1].clone());
+            }
+            let cell = Cell::deserialize(&kind, toml::Value::Table(keys)).unwrap();
+            let built = cell
+                .build(8, &streams.weights(&kind), LawContext::default())
+                .unwrap();
+            let count = built.cell.parameters().len() as f64;
+            assert!((count / 4672.0 - 1.0).abs() <= 0.02, "{kind}: {count}");
+            kinds.push(kind);
+        }
+        assert_eq!(
+            kinds.len(),
+            KINDS.len(),
+            "every kind is compared: {kinds:?}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use cell_config::{InvalidConfig, Relation, Streams};
+use cell_config::{InvalidConfig, LawContext, Relation, Streams};
 use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, Series, UnitGradients,
@@ -78,7 +78,10 @@ impl Worker {
         let built = spec.cell.build(
             sequence.input.size(),
             &streams.weights(&spec.label),
-            wanted(Recorded::Spectrum),
+            LawContext {
+                mean_square_input: sequence.input.mean_square(),
+                with_spectrum: wanted(Recorded::Spectrum),
+            },
         )?;
         let cells: Vec<&dyn Trainable> = built.iter().map(|layer| &*layer.cell).collect();
         let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| *cell as _).collect();
@@ -150,10 +153,10 @@ impl Worker {
         // What theory says of a layer it says of what that layer does to a gradient; those below
         // the top one are fed by the one above them at every step.
         let prefix = layer_prefix(last, layers.len());
-        for law in &built[last].laws {
+        for (place, law) in built[last].laws.iter().enumerate() {
             let (quantity, relation) = (law.quantity, law.relation.name());
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
-            arrays.insert(name, Array::line(vec![law.rate]));
+            arrays.insert(name, Array::rows(2, vec![law.rate, place as f64]));
         }
         let of_all_layers = [
             Recorded::SingularValues,

@@ -105,6 +105,9 @@ impl<T> Default for Open<T> {
     }
 }
 
+/// Threads that write records, for each that computes some; and at most so many in all.
+const WRITERS: (usize, usize) = (4, 16);
+
 /// What a thread does next.
 enum Task<'a> {
     /// Computes a run of this grid point.
@@ -220,23 +223,44 @@ where
 
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(BTreeMap::new());
-    let done = std::thread::scope(|scope| {
-        // Records are written beside the computing, because waiting for the disk takes no processor.
-        // Few wait to be written, so that few are lost with the process.
-        let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(2 * threads);
-        let writer = scope.spawn(|| -> Result<usize, StoreError> {
-            let mut done = 0;
-            for (run, record) in to_write {
-                folder.write_record(&run.id, &record)?;
-                observer.finished(run, None);
-                done += 1;
+    let done = AtomicUsize::new(0);
+    let has_failed = AtomicBool::new(false);
+    let write_error = Mutex::new(None);
+    // Records are written beside the computing, because waiting for the disk takes no processor,
+    // and by several threads, because the waits overlap. Few records wait to be written, so that
+    // few are lost with the process.
+    let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(threads);
+    let writers = WRITERS.1.min(WRITERS.0 * threads);
+    let to_write = Mutex::new(to_write);
+    let write = || {
+        loop {
+            let next = to_write.lock().expect("no thread panics").recv();
+            let Ok((run, record)) = next else { break };
+            // After an error what still comes is received, so that nobody waits, and not written.
+            if has_failed.load(Ordering::Relaxed) {
+                continue;
             }
-            Ok(done)
-        });
+            match folder.write_record(&run.id, &record) {
+                Ok(()) => {
+                    observer.finished(run, None);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    has_failed.store(true, Ordering::Relaxed);
+                    let mut first = write_error.lock().expect("no thread panics");
+                    first.get_or_insert(error);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..writers {
+            scope.spawn(&write);
+        }
         let work = || {
             keep_freed_memory();
             let mut worker = Worker::default();
-            while !stop.load(Ordering::Relaxed) {
+            while !stop.load(Ordering::Relaxed) && !has_failed.load(Ordering::Relaxed) {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let (point, run) = match tasks.get(index) {
                     Some(Task::Compute(point, run)) => (*point, *run),
@@ -250,10 +274,8 @@ where
                 match worker.execute(&run.spec, record, *memory, inputs) {
                     Ok(record) => {
                         let record = Arc::new(record);
-                        // Nobody receives any more if a record could not be written.
-                        if finished.send((run, Arc::clone(&record))).is_err() {
-                            break;
-                        }
+                        let sent = finished.send((run, Arc::clone(&record)));
+                        sent.expect("writers receive until the last record is sent");
                         settle(point, Some((run.replicate, record)));
                     }
                     Err(failure) => {
@@ -272,16 +294,18 @@ where
             }
         };
         pool.broadcast(|_| work());
-        // Ends the writer, once it has written what is left.
+        // Ends the writers, once they have written what is left.
         drop(finished);
-        writer.join().expect("no thread panics")
-    })?;
+    });
+    if let Some(error) = write_error.into_inner().expect("no thread panics") {
+        return Err(error);
+    }
 
     let concluded = |open: Mutex<Open<T>>| open.into_inner().expect("no thread panics").concluded;
     let points: Option<Vec<T>> = open.into_iter().map(concluded).collect();
     Ok(Swept {
         outcome: Outcome {
-            done,
+            done: done.into_inner(),
             reused,
             interrupted: points.is_none(),
             failures: failures
@@ -357,7 +381,7 @@ mod tests {
         [record]
         quantities = [
             "adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates",
-            "path-split", "per-sequence", "series", "spectrum", "singular-values", "loss-state",
+            "path-split", "per-sequence", "series", "spectrum", "singular-values", "lyapunov", "loss-state",
             "unit-gradient"
         ]
     "#;

@@ -18,6 +18,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("antisymmetric-rnn", OF_A_CELL),
     ("orthogonal-rnn", OF_A_CELL),
     ("lstm-1997", OF_A_CELL),
+    ("lru", OF_A_CELL),
     ("decay-analysis", &[]),
     ("lyapunov", &["gradient-tracking", "kernels"]),
     ("theory", &[]),
@@ -31,6 +32,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "gru",
             "kernels",
+            "lru",
             "lstm",
             "lyapunov",
             "lstm-1997",
@@ -131,6 +133,17 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "crates/lstm-1997/src",
+        &[
+            "gradient_tracking::probes",
+            "std::fs",
+            "plotters",
+            "rayon",
+            "std::thread",
+        ],
+        &[],
+    ),
+    (
+        "crates/lru/src",
         &[
             "gradient_tracking::probes",
             "std::fs",

@@ -372,6 +372,8 @@ fn every_table_that_is_asked_for_is_written_and_no_other() {
             "gradients.csv",
             "laws.csv",
             "loss-state.csv",
+            "lyapunov-convergence.csv",
+            "lyapunov.csv",
             "parameters.csv",
             "runs.csv",
             "series.csv",

@@ -1710,7 +1710,9 @@ fn relabel(cell: &mut dyn Trainable, unit: &[usize], sign: &[f64]) {
         for column in 0..block.columns {
             let (old_column, column_sign) = match block.factor {
                 Factor::Previous(_) => (unit[column], sign[column]),
-                Factor::Current(_) | Factor::Input | Factor::Constant => (column, 1.0),
+                Factor::Current(_) | Factor::Input | Factor::Constant | Factor::Elementwise(_) => {
+                    (column, 1.0)
+                }
             };
             for row in 0..rows {
                 let (gate, k) = (row / hidden, row % hidden);

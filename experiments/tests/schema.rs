@@ -236,7 +236,7 @@ fn the_keys_of_the_schema_are_those_of_the_reader() {
                 let stated = properties(schema).keys().map(String::as_str).collect();
                 // These are keys of every figure to the reader, which says why some have none.
                 let has = |key: &str| properties(schema).contains_key(key);
-                let of_some = |key: &str| ["x", "quantity"].contains(&key);
+                let of_some = |key: &str| ["x", "y", "quantity"].contains(&key);
                 let known: BTreeSet<&str> = known
                     .into_iter()
                     .filter(|key| has(key) || !of_some(key))

@@ -1,7 +1,7 @@
 //! The configuration of an antisymmetric RNN.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams,
     largest_singular_value, require, require_finite,
 };
 use gradient_tracking::CellShape;
@@ -106,8 +106,8 @@ impl CellConfig for AntisymmetricRnnConfig {
     /// - `ln rho(I + eps M)`, a rate: ½ ln((1 − εγ)² + ε²ω²) for the largest frequency ω, that of the
     ///   fastest growing mode of the network linearised at zero pre-activations, which outgrows the
     ///   others with the lag. The Jacobian is normal there, so no gradient of that network grows faster.
-    fn laws(&self, cell: &AntisymmetricRnn, with_spectrum: bool) -> Vec<Law> {
-        if !with_spectrum {
+    fn laws(&self, cell: &AntisymmetricRnn, context: LawContext) -> Vec<Law> {
+        if !context.with_spectrum {
             return Vec::new();
         }
         let a = cell.recurrent_weights();
@@ -132,6 +132,11 @@ mod tests {
     use nalgebra::DMatrix;
 
     use super::*;
+
+    const WITH_SPECTRUM: LawContext = LawContext {
+        mean_square_input: None,
+        with_spectrum: true,
+    };
 
     const INPUT: usize = 3;
 
@@ -179,10 +184,10 @@ mod tests {
     #[test]
     fn law_is_the_spectral_radius_of_the_linear_step() {
         let cell = build(&config());
-        assert!(config().laws(&cell, false).is_empty());
+        assert!(config().laws(&cell, LawContext::default()).is_empty());
         let jacobian = DMatrix::identity(5, 5) + cell.affine().recurrent_weights() * 0.25;
         let rho = cell_config::spectral_radius(&jacobian);
-        let laws = config().laws(&cell, true);
+        let laws = config().laws(&cell, WITH_SPECTRUM);
         assert_eq!((laws.len(), laws[0].quantity), (1, "h"));
         // Both to rounding; the radius by 45 squarings.
         assert!((laws[0].rate - rho.ln()).abs() <= 1e-12, "{laws:?}");
@@ -192,7 +197,7 @@ mod tests {
     fn without_weights_it_is_a_leaky_unit() {
         let mut config = config();
         config.recurrent_weights.init = Scheme::Zero;
-        let law = &config.laws(&build(&config), true)[0];
+        let law = &config.laws(&build(&config), WITH_SPECTRUM)[0];
         assert!((law.rate - (1.0f64 - 0.25 * 0.5).ln()).abs() <= 1e-15);
     }
 

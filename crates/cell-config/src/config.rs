@@ -38,14 +38,33 @@ pub trait CellConfig:
     /// The sizes of the cell that [`build`](Self::build) returns, known without building it.
     fn shape(&self, input: usize) -> CellShape;
 
+    /// How many numbers there are in the matrices that the cell's steps multiply, known without building
+    /// it: unless a cell says otherwise, all pre-activations have weights for every output and input,
+    /// and a bias.
+    fn weights(&self, input: usize) -> u128 {
+        let shape = self.shape(input);
+        shape.delta as u128 * (shape.output as u128 + shape.input as u128 + 1)
+    }
+
     /// Draws the weights and builds the cell.
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Self::Cell, InvalidConfig>;
 
-    /// What theory says about the decay of this cell's gradient, from its parameters alone. Laws
-    /// that take an eigenvalue or singular value decomposition are left out unless `with_spectrum`.
-    fn laws(&self, _cell: &Self::Cell, _with_spectrum: bool) -> Vec<Law> {
+    /// What theory says about the decay of this cell's gradient, from its parameters and what is
+    /// known of its inputs. Of several rates of one quantity the first is the prediction that
+    /// measured rates are compared with, so the law that takes account of most comes first.
+    fn laws(&self, _cell: &Self::Cell, _context: LawContext) -> Vec<Law> {
         Vec::new()
     }
+}
+
+/// What laws may take account of beside the parameters of a cell.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LawContext {
+    /// E\[x²\], the mean over coordinates and steps of the squared inputs; `None` where it is not
+    /// known, as in a layer that is fed by another one.
+    pub mean_square_input: Option<f64>,
+    /// Whether laws that take an eigenvalue or singular value decomposition are wanted.
+    pub with_spectrum: bool,
 }
 
 /// A theoretical rate, to be drawn over the measured one.

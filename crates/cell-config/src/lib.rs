@@ -24,7 +24,7 @@ mod initialization;
 mod spectrum;
 mod streams;
 
-pub use config::{CellConfig, InvalidConfig, Law, Relation, require, require_finite};
+pub use config::{CellConfig, InvalidConfig, Law, LawContext, Relation, require, require_finite};
 pub use initialization::{Initialization, Scheme, uniform};
 pub use spectrum::{largest_singular_value, spectral_radius};
 pub use streams::{Streams, WeightStreams};

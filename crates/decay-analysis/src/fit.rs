@@ -3,7 +3,7 @@
 use std::f64::consts::{LN_2, LN_10};
 use std::fmt;
 
-use crate::{FLAT, Interval, Line, Summary, Window, bootstrap_mean, mean};
+use crate::{FLAT, Interval, Line, Summary, Window, bootstrap_mean, mean, mean_and_standard_error};
 
 /// log₁₀ of the largest number that f32 rounds to zero: half its smallest subnormal, 2⁻¹⁵⁰.
 pub const F32_ZERO_LOG10: f64 = -45.15;
@@ -35,7 +35,10 @@ impl fmt::Display for Verdict {
 /// The decay of one quantity at one grid point, over its replicates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecayFit {
-    /// Mean over replicates of the least-squares slope of ln r_k, in nats per step.
+    /// The least-squares slope of ln r_k of every replicate, in nats per step; `None` with too few
+    /// finite lags.
+    pub slopes: Vec<Option<f64>>,
+    /// Mean over replicates of their slopes.
     pub rate: Option<f64>,
     /// 95 % bootstrap interval of the rate; `None` for fewer than three replicates.
     pub interval: Option<Interval>,
@@ -76,15 +79,20 @@ impl DecayFit {
     ///
     /// If the curves differ in length.
     pub fn new(curves: &[&[f64]], window: Window, seed: u64) -> Self {
-        let lines: Vec<Line> = curves
+        let lines: Vec<Option<Line>> = curves
             .iter()
-            .filter_map(|curve| Line::fit(curve, window))
+            .map(|curve| Line::fit(curve, window))
             .collect();
-        let slopes: Vec<f64> = lines.iter().map(|line| line.slope).collect();
+        let of_replicates: Vec<Option<f64>> = lines
+            .iter()
+            .map(|line| line.as_ref().map(|line| line.slope))
+            .collect();
+        let slopes: Vec<f64> = of_replicates.iter().flatten().copied().collect();
         let f32_zero_lag = f32_zero_lag(curves);
         let clipped = curves.first().and_then(|curve| window.clip(curve.len()));
         let (Some(window), Some(rate)) = (clipped, mean(&slopes)) else {
             return Self {
+                slopes: of_replicates,
                 rate: None,
                 interval: None,
                 half_life: None,
@@ -109,9 +117,11 @@ impl DecayFit {
             late.extend(part.1);
             differences.extend(part.0.zip(part.1).map(|(early, late)| early - late));
         }
-        let r_squared: Vec<f64> = lines.iter().filter_map(|line| line.r_squared).collect();
+        let lines = lines.iter().flatten();
+        let r_squared: Vec<f64> = lines.filter_map(|line| line.r_squared).collect();
 
         Self {
+            slopes: of_replicates,
             rate: Some(rate),
             interval: bootstrap_mean(&slopes, seed),
             half_life: Some(half_life(rate)),
@@ -178,12 +188,10 @@ fn verdict(rate: f64, window: Window) -> Verdict {
 
 /// The rule stated at [`DecayFit::new`].
 fn is_significant(differences: &[f64], rate: f64, window: Window) -> bool {
-    let n = differences.len() as f64;
-    let Some(difference) = mean(differences).filter(|_| differences.len() >= 3) else {
+    let estimate = mean_and_standard_error(differences).filter(|_| differences.len() >= 3);
+    let Some((difference, standard_error)) = estimate else {
         return false;
     };
-    let sum_of_squares: f64 = differences.iter().map(|d| (d - difference).powi(2)).sum();
-    let standard_error = (sum_of_squares / (n - 1.0) / n).sqrt();
     let size = difference.abs();
     size > 3.0 * standard_error && size > 0.05 * rate.abs() && size * window.steps() as f64 > FLAT
 }

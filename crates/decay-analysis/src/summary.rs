@@ -75,6 +75,41 @@ pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
+/// The mean and its standard error over replicates, s/√n with s² = Σ(x − x̄)²/(n − 1); `None` for
+/// fewer than two values.
+///
+/// ```
+/// use decay_analysis::mean_and_standard_error;
+///
+/// assert_eq!(mean_and_standard_error(&[1.0, 3.0]), Some((2.0, 1.0)));
+/// assert_eq!(mean_and_standard_error(&[1.0]), None);
+/// ```
+pub fn mean_and_standard_error(values: &[f64]) -> Option<(f64, f64)> {
+    let mean = mean(values).filter(|_| values.len() >= 2)?;
+    let n = values.len() as f64;
+    let sum_of_squares: f64 = values.iter().map(|x| (x - mean).powi(2)).sum();
+    Some((mean, (sum_of_squares / (n - 1.0) / n).sqrt()))
+}
+
+/// Rates that agree to this many nats per step differ by rounding.
+pub const ROUNDING: f64 = 1e-12;
+
+/// The mean of differences of rates in units of its standard error over replicates. `None` for fewer
+/// than two replicates, and where they do not differ beyond [`ROUNDING`], so that there is nothing
+/// to measure in.
+///
+/// ```
+/// use decay_analysis::in_standard_errors;
+///
+/// assert_eq!(in_standard_errors(&[1.0, 3.0]), Some(2.0));
+/// assert_eq!(in_standard_errors(&[2.0, 2.0]), None);
+/// ```
+pub fn in_standard_errors(differences: &[f64]) -> Option<f64> {
+    let (mean, standard_error) = mean_and_standard_error(differences)?;
+    let is_measured = standard_error > ROUNDING && standard_error.is_finite();
+    is_measured.then(|| mean / standard_error)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

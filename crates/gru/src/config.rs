@@ -1,7 +1,7 @@
 //! The configuration of a GRU.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use theory::gate_decay::ln_logistic;
 
 use crate::Gru;
 
@@ -151,6 +152,12 @@ impl CellConfig for GruConfig {
         }
     }
 
+    /// Neither matrix has all the rows of the pre-activations.
+    fn weights(&self, input: usize) -> u128 {
+        let (hidden, input) = (self.hidden as u128, input as u128);
+        hidden * (3 * hidden + 3 * input + 4)
+    }
+
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Gru, InvalidConfig> {
         self.validate(input)?;
         Ok(Gru::new(
@@ -164,7 +171,7 @@ impl CellConfig for GruConfig {
     /// One law for `h`, a rate: the mean over units of ln σ(b_z), which the gradient follows when the
     /// other inputs of the update gate are zero and the recurrent weights small; exact with zero
     /// weights and the same bias for every unit, whatever the other biases are.
-    fn laws(&self, cell: &Gru, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, cell: &Gru, _context: LawContext) -> Vec<Law> {
         let (name, rate) = match self.update_bias {
             UpdateBias::Constant(bias) => ("ln sigma(b)", ln_logistic(bias)),
             UpdateBias::Chrono(_) => {
@@ -217,15 +224,10 @@ impl GruConfig {
     }
 }
 
-/// ln σ(x) = −ln(1 + e^−x), which neither overflows nor cancels.
-fn ln_logistic(x: f64) -> f64 {
-    x.min(0.0) - (-x.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests {
     use cell_config::{Scheme, Streams};
-    use gradient_tracking::RecurrentCell;
+    use gradient_tracking::{RecurrentCell, Trainable};
     use serde::de::IntoDeserializer;
     use serde::de::value::{Error, MapDeserializer};
 
@@ -253,14 +255,17 @@ mod tests {
     }
 
     fn only_law(config: &GruConfig) -> Law {
-        let mut laws = config.laws(&build(config), false);
+        let mut laws = config.laws(&build(config), LawContext::default());
         assert_eq!(laws.len(), 1);
         laws.remove(0)
     }
 
     #[test]
-    fn shape_is_that_of_the_built_cell() {
-        assert_eq!(config(5).shape(INPUT), build(&config(5)).shape());
+    fn shape_and_weights_are_those_of_the_built_cell() {
+        let cell = build(&config(5));
+        assert_eq!(config(5).shape(INPUT), cell.shape());
+        let count = cell.parameters().len() as u128;
+        assert_eq!(config(5).weights(INPUT), count);
     }
 
     #[test]

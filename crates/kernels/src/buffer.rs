@@ -1,8 +1,9 @@
 //! Numbers that begin where a cache line begins.
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc_zeroed, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
 
 use crate::simd::LANES;
 
@@ -15,9 +16,11 @@ struct Line([f64; LANES]);
 ///
 /// Eight numbers at a time are then read from one line each, instead of from two: an allocator
 /// gives 16 bytes' alignment, and a product of a matrix and a single column is bound by such reads.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Buffer {
     lines: Vec<Line>,
+    /// Instead of `lines`, if there are many.
+    mapped: Option<Mapped>,
     length: usize,
 }
 
@@ -26,6 +29,7 @@ impl Buffer {
     pub const fn new() -> Self {
         Buffer {
             lines: Vec::new(),
+            mapped: None,
             length: 0,
         }
     }
@@ -34,42 +38,70 @@ impl Buffer {
     pub fn with_capacity(length: usize) -> Self {
         Buffer {
             lines: Vec::with_capacity(length.div_ceil(LANES)),
-            length: 0,
+            ..Self::new()
         }
     }
 
     /// Changes the length; what is new is zero or what was there before.
     pub fn resize(&mut self, length: usize) {
-        self.lines.resize(length.div_ceil(LANES), Line::default());
+        let lines = length.div_ceil(LANES);
+        match &self.mapped {
+            Some(mapped) if lines <= mapped.lines => {}
+            Some(_) => {
+                let mut larger = Self::new();
+                larger.lines.resize(lines, Line::default());
+                larger.length = self.length;
+                larger.copy_from_slice(self);
+                *self = larger;
+            }
+            None => self.lines.resize(lines, Line::default()),
+        }
         self.length = length;
     }
 
     /// Changes the length; what the numbers are is not said. They are not copied to a larger place,
-    /// and new ones come from the system as zeros that nobody has to write.
+    /// and many come from the system, in pages as large as it has, as zeros that nobody has to write.
     pub fn renew(&mut self, length: usize) {
         let lines = length.div_ceil(LANES);
-        if self.lines.capacity() < lines {
-            self.lines = Vec::new();
-            self.lines = zeros(lines);
+        let room = match &self.mapped {
+            Some(mapped) => mapped.lines,
+            None => self.lines.capacity(),
+        };
+        if room < lines {
+            *self = Self::new();
+            self.mapped = Mapped::new(lines);
         }
         self.resize(length);
     }
 }
 
-/// `vec![Line::default(); lines]`, which would write every one of them.
-fn zeros(lines: usize) -> Vec<Line> {
-    let layout = Layout::array::<Line>(lines).expect("a buffer fits the address space");
-    if layout.size() == 0 {
-        return Vec::new();
-    }
-    // SAFETY: the layout is that of a vector of so many lines, its size is not 0, and a line of zero
-    // bytes is eight zeros.
-    unsafe {
-        let first = alloc_zeroed(layout).cast::<Line>();
-        if first.is_null() {
-            handle_alloc_error(layout);
+/// Memory straight from the system.
+#[derive(Debug)]
+struct Mapped {
+    memory: MmapMut,
+    lines: usize,
+}
+
+impl Mapped {
+    /// Below this size, in bytes, a page more or less makes no difference.
+    const LARGE: usize = 4 << 20;
+    /// Pages of the larger size on most machines. A multiple of them may begin where one begins.
+    const PAGE: usize = 2 << 20;
+
+    /// So many lines of zeros; none if they are few, or the system cannot give them like this.
+    fn new(lines: usize) -> Option<Self> {
+        let bytes = lines.checked_mul(size_of::<Line>())?;
+        if bytes < Self::LARGE {
+            return None;
         }
-        Vec::from_raw_parts(first, lines, lines)
+        let bytes = bytes.checked_next_multiple_of(Self::PAGE)?;
+        let memory = MmapMut::map_anon(bytes).ok()?;
+        // A trajectory is written once from one end to the other: with pages of 4 KiB the faults of
+        // the first time were 4 % of a sweep, and as much again of its end. Where there are no others,
+        // nothing is lost.
+        #[cfg(target_os = "linux")]
+        let _ = memory.advise(memmap2::Advice::HugePage);
+        Some(Mapped { memory, lines })
     }
 }
 
@@ -78,17 +110,35 @@ impl Deref for Buffer {
 
     #[inline]
     fn deref(&self) -> &[f64] {
-        // SAFETY: a line is eight numbers without padding, so the lines are 8·n of them in a row,
-        // and `length` is no more than that.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.length) }
+        let first = match &self.mapped {
+            Some(mapped) => mapped.memory.as_ptr().cast(),
+            None => self.lines.as_ptr().cast(),
+        };
+        // SAFETY: a line is eight numbers without padding, so lines are 8·n of them in a row, and
+        // `length` is no more than that. Mapped memory begins with a page, is at least as long as the
+        // lines it stands for, and any bytes are numbers.
+        unsafe { std::slice::from_raw_parts(first, self.length) }
     }
 }
 
 impl DerefMut for Buffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [f64] {
+        let first = match &mut self.mapped {
+            Some(mapped) => mapped.memory.as_mut_ptr().cast(),
+            None => self.lines.as_mut_ptr().cast(),
+        };
         // SAFETY: as above; `self` is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.length) }
+        unsafe { std::slice::from_raw_parts_mut(first, self.length) }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        let mut copy = Self::new();
+        copy.renew(self.length);
+        copy.copy_from_slice(self);
+        copy
     }
 }
 
@@ -105,7 +155,7 @@ mod tests {
     #[test]
     fn it_is_a_slice_that_begins_with_a_cache_line_whatever_its_length() {
         let mut buffer = Buffer::new();
-        for length in [1, 7, 8, 9, 1000, 3, 0, 70_000] {
+        for length in [1, 7, 8, 9, 1000, 3, 0, 70_000, 600_000] {
             buffer.resize(length);
             assert_eq!(buffer.len(), length);
             assert_eq!(buffer.as_ptr().addr() % 64, 0);
@@ -127,5 +177,22 @@ mod tests {
             renewed.renew(length / 2);
             assert_eq!(renewed.len(), length / 2);
         }
+    }
+    #[test]
+    fn many_numbers_stay_the_same_when_their_place_changes() {
+        let mut buffer = Buffer::new();
+        buffer.renew(600_000);
+        assert!(buffer.mapped.is_some());
+        let last = buffer.len() - 1;
+        (buffer[0], buffer[last]) = (1.0, 2.0);
+        buffer.resize(10);
+        assert_eq!((buffer.len(), buffer[0]), (10, 1.0));
+        buffer.resize(last + 1);
+        assert_eq!((buffer[0], buffer[last]), (1.0, 2.0));
+        // More than is mapped.
+        buffer.resize(900_000);
+        assert!(buffer.mapped.is_none());
+        assert_eq!((buffer[0], buffer[last], buffer[899_999]), (1.0, 2.0, 0.0));
+        assert_eq!(buffer.as_ptr().addr() % 64, 0);
     }
 }

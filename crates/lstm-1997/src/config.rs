@@ -1,7 +1,8 @@
 //! The configuration of an LSTM of 1997.
 
 use cell_config::{
-    CellConfig, InvalidConfig, Law, Relation, WeightStreams, require, require_finite, uniform,
+    CellConfig, InvalidConfig, Law, LawContext, Relation, WeightStreams, require, require_finite,
+    uniform,
 };
 use gradient_tracking::CellShape;
 use schemars::JsonSchema;
@@ -209,7 +210,7 @@ impl CellConfig for Lstm1997Config {
             input,
             state: units + self.hidden,
             output: self.hidden,
-            saved: units + self.hidden,
+            saved: 4 * self.hidden,
             delta: units,
         }
     }
@@ -239,7 +240,7 @@ impl CellConfig for Lstm1997Config {
 
     /// One law for `c`, the rate `ln 1` of the constant error carousel: exact, bit for bit, where the
     /// gradient is truncated; else that of the direct path alone.
-    fn laws(&self, _cell: &Lstm1997, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, _cell: &Lstm1997, _context: LawContext) -> Vec<Law> {
         vec![Law {
             quantity: "c",
             name: "ln 1",

@@ -12,10 +12,12 @@
 //!
 //! * a_t = W_hh·y_{t−1} + W_ih·x_t + b, in the rows input gates, output gates, cells;
 //! * y_in = σ(a_in), y_out = σ(a_out), one of each per block;
-//! * c_t = c_{t−1} + y_in ⊙ g(a_c), g(a) = 4σ(a) − 2 = 2 tanh(a/2): nothing is ever erased;
+//! * c_t = c_{t−1} + y_in ⊙ (4σ(a_c) − 2) = c_{t−1} + 2 y_in ⊙ g_t, g_t = tanh(a_c/2): nothing is ever erased;
 //! * h_t = y_out ⊙ h(c_t), h(c) = 2σ(c) − 1 = tanh(c/2).
 //!
-//! The paper writes s_c for c_t and y^c for h_t. A state is `[h; y_in; y_out; c]`.
+//! The paper writes s_c for c_t, y^c for h_t and g for our 2g_t: a candidate has values in −1…1 here as in
+//! every other cell. A state is `[h; y_in; y_out; c]`. Its h is a function of y_out and c, so that a step's
+//! Jacobian has H singular values 0 or more, which rounding leaves at some 10⁻¹⁶ of the largest.
 //!
 //! # The constant error carousel, and truncation
 //!
@@ -54,8 +56,8 @@ use nalgebra::{DMatrix, DVector};
 
 pub use config::{InputGateBias, Lstm1997Config};
 
-/// An LSTM of 1997; state `[h; y_in; y_out; c]`, saved `[i; o; g; h_c]`: the gates once more, g(a_c) and
-/// h(c_t).
+/// An LSTM of 1997; state `[h; y_in; y_out; c]`, saved `[i; o; g; h_c]`, H rows each: the gates of every
+/// cell, its candidate and h(c_t).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lstm1997 {
     affine: AffineMap,
@@ -133,7 +135,7 @@ impl Lstm1997 {
                 ("y_out", blocks),
                 ("c", cells),
             ]),
-            saved_blocks: named([("i", blocks), ("o", blocks), ("g", cells), ("h_c", cells)]),
+            saved_blocks: Block::consecutive(&["i", "o", "g", "h_c"], cells),
         }
     }
 
@@ -205,7 +207,7 @@ impl<'a> StateMut<'a> {
     }
 }
 
-/// The parts of a column of what is saved; its first three are in the order of a_t.
+/// The parts of a column of what is saved, cell by cell.
 struct Saved<'a> {
     i: &'a [f64],
     o: &'a [f64],
@@ -216,17 +218,11 @@ struct Saved<'a> {
 impl<'a> Saved<'a> {
     #[inline]
     fn of(column: &'a [f64], sizes: Sizes) -> Self {
-        let (i, rest) = column.split_at(sizes.blocks);
-        let (o, rest) = rest.split_at(sizes.blocks);
+        let (i, rest) = column.split_at(sizes.cells);
+        let (o, rest) = rest.split_at(sizes.cells);
         let (g, h_c) = rest.split_at(sizes.cells);
         Saved { i, o, g, h_c }
     }
-}
-
-/// g'(a) = 1 − tanh²(a/2), from g(a) = 2 tanh(a/2).
-#[inline]
-fn g_slope(g: f64) -> f64 {
-    1.0 - 0.25 * g * g
 }
 
 /// h'(c) = ½(1 − tanh²(c/2)), from h(c) = tanh(c/2).
@@ -242,7 +238,7 @@ impl RecurrentCell for Lstm1997 {
             input: self.affine.input(),
             state: sizes.units() + sizes.cells,
             output: sizes.cells,
-            saved: sizes.units() + sizes.cells,
+            saved: 4 * sizes.cells,
             delta: sizes.units(),
         }
     }
@@ -270,46 +266,46 @@ impl RecurrentCell for Lstm1997 {
 
     fn step(&self, input: View, previous: View, mut next: ViewMut, mut saved: ViewMut) {
         let sizes = self.sizes();
-        let (gates, units) = (2 * sizes.blocks, sizes.units());
-        // a_t, in the rows where y_in, y_out and g will stand.
+        // a_t, in the rows where y_in, y_out and c_t will stand.
         self.affine.activations(
             input,
-            previous.rows(0, units).as_view(),
-            saved.rows_mut(0, units),
+            previous.rows(0, sizes.units()).as_view(),
+            next.rows_mut(sizes.cells, sizes.units()),
         );
-        for (j, mut saved) in saved.column_iter_mut().enumerate() {
-            let (activations, h_c) = saved.as_mut_slice().split_at_mut(units);
-            let (gate_values, g) = activations.split_at_mut(gates);
-            kernels::logistic(gate_values);
-            // g(a) = 2 tanh(a/2).
-            g.iter_mut().for_each(|a| *a *= 0.5);
-            kernels::tanh(g);
-            g.iter_mut().for_each(|tanh| *tanh *= 2.0);
-
+        for (j, mut next) in next.column_iter_mut().enumerate() {
             let before = previous.column(j);
             let before = State::of(before.as_slice(), sizes);
-            let mut next = next.column_mut(j);
             let next = StateMut::of(next.as_mut_slice(), sizes);
-            let (y_in, y_out) = gate_values.split_at(sizes.blocks);
-            next.y_in.copy_from_slice(y_in);
-            next.y_out.copy_from_slice(y_out);
+            let mut saved = saved.column_mut(j);
+            let (i, rest) = saved.as_mut_slice().split_at_mut(sizes.cells);
+            let (o, rest) = rest.split_at_mut(sizes.cells);
+            let (g, h_c) = rest.split_at_mut(sizes.cells);
+
+            kernels::logistic(next.y_in);
+            kernels::logistic(next.y_out);
+            for (g, a) in g.iter_mut().zip(&*next.c) {
+                *g = 0.5 * a;
+            }
+            kernels::tanh(g);
             for u in 0..sizes.cells {
-                // c_t = c_{t−1} + y_in ⊙ g.
-                next.c[u] = before.c[u] + y_in[u / sizes.per_block] * g[u];
+                i[u] = next.y_in[u / sizes.per_block];
+                o[u] = next.y_out[u / sizes.per_block];
+                // c_t = c_{t−1} + 2 y_in ⊙ g.
+                next.c[u] = before.c[u] + 2.0 * i[u] * g[u];
                 h_c[u] = 0.5 * next.c[u];
             }
             // h_t = y_out ⊙ h(c_t), h(c) = tanh(c/2).
             kernels::tanh(h_c);
             for u in 0..sizes.cells {
-                next.h[u] = y_out[u / sizes.per_block] * h_c[u];
+                next.h[u] = o[u] * h_c[u];
             }
         }
     }
 
     /// With h̄, ȳ, c̄ the carried adjoints, per cell u and block β:
     ///
-    /// * node gradients c̄ + y_out h'(c) h̄; ȳ_out + Σ_{u∈β} h(c) h̄; ȳ_in + Σ_{u∈β} g c̄_node;
-    /// * δ_in = ȳ_in,node y_in(1 − y_in), δ_out = ȳ_out,node y_out(1 − y_out), δ_c = c̄_node y_in g';
+    /// * node gradients c̄ + y_out h'(c) h̄; ȳ_out + Σ_{u∈β} h(c) h̄; ȳ_in + Σ_{u∈β} 2g c̄_node;
+    /// * δ_in = ȳ_in,node y_in(1 − y_in), δ_out = ȳ_out,node y_out(1 − y_out), δ_c = c̄_node y_in (1 − g²);
     /// * c̄_{t−1} = c̄_node and `[h̄; ȳ_in; ȳ_out]`_{t−1} = W_hhᵀ·δ, or 0 if that is truncated.
     fn pull_back(
         &self,
@@ -334,15 +330,18 @@ impl RecurrentCell for Lstm1997 {
 
             node.h.copy_from_slice(carried.h);
             for block in 0..sizes.blocks {
-                let (i, o) = (saved.i[block], saved.o[block]);
+                let (i, o) = (
+                    saved.i[block * sizes.per_block],
+                    saved.o[block * sizes.per_block],
+                );
                 let (mut y_in, mut y_out) = (carried.y_in[block], carried.y_out[block]);
                 for u in block * sizes.per_block..(block + 1) * sizes.per_block {
                     let (g, h_c, h) = (saved.g[u], saved.h_c[u], carried.h[u]);
                     let c = carried.c[u] + o * h_slope(h_c) * h;
                     node.c[u] = c;
-                    delta_c[u] = c * i * g_slope(g);
+                    delta_c[u] = c * i * (1.0 - g * g);
                     before.c[u] = c;
-                    y_in += g * c;
+                    y_in += 2.0 * g * c;
                     y_out += h_c * h;
                 }
                 (node.y_in[block], node.y_out[block]) = (y_in, y_out);
@@ -367,7 +366,7 @@ impl RecurrentCell for Lstm1997 {
     }
 
     /// With ȧ = W_hh·ẏ_{t−1} + W_ih·ẋ_t, or 0 if that is truncated: ẏ = y(1 − y)ȧ of either gate,
-    /// ċ_t = ċ_{t−1} + ẏ_in g + y_in g' ȧ_c and ḣ_t = ẏ_out h(c) + y_out h'(c) ċ_t.
+    /// ċ_t = ċ_{t−1} + 2g ẏ_in + y_in (1 − g²) ȧ_c and ḣ_t = ẏ_out h(c) + y_out h'(c) ċ_t.
     fn push_forward_with(
         &self,
         at: &Point,
@@ -394,13 +393,16 @@ impl RecurrentCell for Lstm1997 {
             let mut next = next.column_mut(j);
             let next = StateMut::of(next.as_mut_slice(), sizes);
             for block in 0..sizes.blocks {
-                let (i, o) = (saved.i[block], saved.o[block]);
+                let (i, o) = (
+                    saved.i[block * sizes.per_block],
+                    saved.o[block * sizes.per_block],
+                );
                 let y_in = i * (1.0 - i) * a_in[block];
                 let y_out = o * (1.0 - o) * a_out[block];
                 (next.y_in[block], next.y_out[block]) = (y_in, y_out);
                 for u in block * sizes.per_block..(block + 1) * sizes.per_block {
                     let (g, h_c) = (saved.g[u], saved.h_c[u]);
-                    let c = before.c[u] + (y_in * g + i * g_slope(g) * a_c[u]);
+                    let c = before.c[u] + (2.0 * y_in * g + i * (1.0 - g * g) * a_c[u]);
                     next.c[u] = c;
                     next.h[u] = y_out * h_c + o * h_slope(h_c) * c;
                 }

@@ -1,7 +1,7 @@
 //! The configuration of an LSTM.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use theory::gate_decay::ln_logistic;
 
 use crate::Lstm;
 
@@ -173,7 +174,7 @@ impl CellConfig for LstmConfig {
     /// One law for `c`, a rate: the mean over units of ln σ(b_f), which the direct cell path
     /// follows when the other inputs of the forget gate are zero; exact with zero weights and the
     /// same bias for every unit.
-    fn laws(&self, cell: &Lstm, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, cell: &Lstm, _context: LawContext) -> Vec<Law> {
         let (name, rate) = match (self.forget_gate, self.forget_bias) {
             (false, _) => ("ln 1", 0.0),
             (true, ForgetBias::Constant(bias)) => ("ln sigma(b)", ln_logistic(bias)),
@@ -228,11 +229,6 @@ impl LstmConfig {
     }
 }
 
-/// ln σ(x) = −ln(1 + e^−x), which neither overflows nor cancels.
-fn ln_logistic(x: f64) -> f64 {
-    x.min(0.0) - (-x.abs()).exp().ln_1p()
-}
-
 #[cfg(test)]
 mod tests {
     use cell_config::{Scheme, Streams};
@@ -264,7 +260,7 @@ mod tests {
     }
 
     fn only_law(config: &LstmConfig) -> Law {
-        let mut laws = config.laws(&build(config), false);
+        let mut laws = config.laws(&build(config), LawContext::default());
         assert_eq!(laws.len(), 1);
         laws.remove(0)
     }

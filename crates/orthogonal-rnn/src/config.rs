@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_PI_2, PI};
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams, require,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
     require_finite, uniform,
 };
 use gradient_tracking::CellShape;
@@ -117,7 +117,7 @@ impl CellConfig for OrthogonalRnnConfig {
 
     /// One law for `h`, `ln sigma_max(W)`, which is 0 because W is orthogonal: the rate where no unit can
     /// be silent (b ≥ 0), else an upper bound.
-    fn laws(&self, cell: &OrthogonalRnn, _with_spectrum: bool) -> Vec<Law> {
+    fn laws(&self, cell: &OrthogonalRnn, _context: LawContext) -> Vec<Law> {
         let always_active = cell.bias().iter().all(|bias| *bias >= 0.0);
         vec![Law {
             quantity: "h",
@@ -210,7 +210,7 @@ mod tests {
             (-0.1, Relation::UpperBound),
         ] {
             let config = OrthogonalRnnConfig { bias, ..config() };
-            let laws = config.laws(&build(&config), false);
+            let laws = config.laws(&build(&config), LawContext::default());
             assert_eq!(laws.len(), 1);
             assert_eq!((laws[0].relation, laws[0].rate), (relation, 0.0));
         }

@@ -3,7 +3,7 @@
 use gradient_tracking::conformance::{Options, check};
 use gradient_tracking::probes::{BlockNorms, ParameterGradient};
 use gradient_tracking::source::Terminal;
-use gradient_tracking::{RecurrentCell, Tape, Trainable, Workspace, backpropagate, rollout};
+use gradient_tracking::{RecurrentCell, Stack, Tape, Trainable, Workspace, backpropagate, rollout};
 use nalgebra::{DMatrix, DVector};
 use orthogonal_rnn::OrthogonalRnn;
 use rand::rngs::ChaCha8Rng;
@@ -37,6 +37,25 @@ fn conforms_away_from_its_corners() {
             ..Options::default()
         };
         check(&mut cell, &options, &mut || rng.random_range(-1.0..1.0))
+            .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    }
+}
+
+/// In a stack, too, where parameters and matrices of each layer lie in different places.
+#[test]
+fn a_stack_of_them_conforms() {
+    for seed in 0..6 {
+        let mut rng = ChaCha8Rng::seed_from_u64(100 + seed);
+        let layers: Vec<Box<dyn Trainable>> = vec![
+            Box::new(cell(4, 2, (-0.4, 0.4), &mut rng)),
+            Box::new(cell(3, 4, (-0.4, 0.4), &mut rng)),
+        ];
+        let mut stack = Stack::new(layers).unwrap();
+        let options = Options {
+            units_are_interchangeable: false,
+            ..Options::default()
+        };
+        check(&mut stack, &options, &mut || rng.random_range(-1.0..1.0))
             .unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
     }
 }

@@ -4,6 +4,7 @@ use kernels::Epilogue;
 use kernels::simd::Simd;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use theory::mean_field::Phi;
 
 /// φ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,9 +25,16 @@ impl Activation {
     /// γ, the largest value of φ': the constant of the bound γ·σ_max(W) < 1 of Pascanu, Mikolov &
     /// Bengio 2013, §2.1.
     pub fn largest_slope(self) -> f64 {
+        self.phi().largest_slope()
+    }
+
+    /// φ as theory knows it.
+    pub fn phi(self) -> Phi {
         match self {
-            Activation::Tanh | Activation::Relu | Activation::Identity => 1.0,
-            Activation::Logistic => 0.25,
+            Activation::Tanh => Phi::Tanh,
+            Activation::Relu => Phi::Relu,
+            Activation::Logistic => Phi::Logistic,
+            Activation::Identity => Phi::Identity,
         }
     }
 

@@ -1,13 +1,15 @@
 //! The configuration of a vanilla RNN.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, Relation, WeightStreams,
+    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, Scheme, WeightStreams,
     largest_singular_value, require, require_finite, spectral_radius,
 };
 use gradient_tracking::CellShape;
 use nalgebra::DVector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use theory::bounds::largest_rate;
+use theory::mean_field::MeanField;
 
 use crate::{Activation, VanillaRnn};
 
@@ -75,33 +77,78 @@ impl CellConfig for VanillaRnnConfig {
         ))
     }
 
-    /// Two laws for `h`, from the spectrum of the recurrent matrix W alone.
+    /// Three laws for `h`.
     ///
+    /// - `1/2 ln chi_1`, a rate: that of a wide network in the long run, from the variances of the
+    ///   drawn weights and of the inputs, ½ ln χ₁ of [`theory::mean_field`]. The bias counts as the
+    ///   mean of the pre-activations, W_ih x as their noise. For weights that are drawn (neither
+    ///   `identity` nor `zero`) and inputs whose mean square is known.
     /// - `ln rho(W)`, a rate: that of the network linearised at zero pre-activations, where
     ///   φ′ = 1. Exact for the identity activation, and there only as the lag grows; tanh follows
     ///   while its units stay small. ReLU and logistic have no such point, hence no such law.
     /// - `ln(gamma sigma_max)`, an upper bound: ‖∂h_t/∂h_{t−1}‖ ≤ γ σ_max(W), γ = max |φ′|
     ///   (Pascanu, Mikolov & Bengio 2013, §2.1).
-    fn laws(&self, cell: &VanillaRnn, with_spectrum: bool) -> Vec<Law> {
-        if !with_spectrum {
-            return Vec::new();
+    ///
+    /// The mean field comes first, since it alone knows that units saturate; for the identity
+    /// activation, whose units do not, it comes after the spectral radius.
+    fn laws(&self, cell: &VanillaRnn, context: LawContext) -> Vec<Law> {
+        let law = |name, relation, rate| Law {
+            quantity: "h",
+            name,
+            relation,
+            rate,
+        };
+        let mut laws = Vec::new();
+        let mean_field = self.mean_field(cell, context);
+        laws.extend(mean_field.map(|network| {
+            let rate = network.rate(&self.activation.phi());
+            law("1/2 ln chi_1", Relation::Rate, rate)
+        }));
+        if !context.with_spectrum {
+            return laws;
         }
         let recurrent = cell.affine().recurrent_weights().into_owned();
-        let mut laws = vec![Law {
-            quantity: "h",
-            name: "ln(gamma sigma_max)",
-            relation: Relation::UpperBound,
-            rate: (self.activation.largest_slope() * largest_singular_value(&recurrent)).ln(),
-        }];
         if matches!(self.activation, Activation::Tanh | Activation::Identity) {
-            laws.push(Law {
-                quantity: "h",
-                name: "ln rho(W)",
-                relation: Relation::Rate,
-                rate: spectral_radius(&recurrent).ln(),
-            });
+            let rate = spectral_radius(&recurrent).ln();
+            laws.push(law("ln rho(W)", Relation::Rate, rate));
         }
+        if self.activation == Activation::Identity {
+            laws.reverse();
+        }
+        let rate = largest_rate(
+            self.activation.largest_slope(),
+            largest_singular_value(&recurrent),
+        );
+        laws.push(law("ln(gamma sigma_max)", Relation::UpperBound, rate));
         laws
+    }
+}
+
+impl VanillaRnnConfig {
+    /// The mean field of these weights and inputs, if it says anything about them.
+    fn mean_field(&self, cell: &VanillaRnn, context: LawContext) -> Option<MeanField> {
+        let is_drawn = |weights: &Initialization| match weights.init {
+            Scheme::Gaussian | Scheme::Orthogonal | Scheme::SpectralRadius | Scheme::Uniform => {
+                true
+            }
+            Scheme::Identity | Scheme::Zero => false,
+        };
+        let hidden = self.hidden as f64;
+        let affine = cell.affine();
+        let mean_square = context.mean_square_input?;
+        // Each unit has as much noise as any other if it has many inputs, or one of its own.
+        let is_even = match self.input_weights.init {
+            Scheme::Identity => affine.input_weights().ncols() >= self.hidden,
+            _ => true,
+        };
+        let noise_variance = mean_square * affine.input_weights().norm_squared() / hidden;
+        // An input of 10²⁰⁰ has no square.
+        let is_known = is_drawn(&self.recurrent_weights) && is_even && noise_variance.is_finite();
+        is_known.then(|| MeanField {
+            gain: (affine.recurrent_weights().norm_squared() / hidden).sqrt(),
+            bias: self.bias,
+            noise_variance,
+        })
     }
 }
 
@@ -132,10 +179,22 @@ mod tests {
         config.build(INPUT, &streams.weights("rnn")).unwrap()
     }
 
+    fn laws(config: &VanillaRnnConfig, mean_square_input: Option<f64>) -> Vec<Law> {
+        let context = LawContext {
+            mean_square_input,
+            with_spectrum: true,
+        };
+        config.laws(&build(config), context)
+    }
+
     #[track_caller]
     fn assert_laws(config: &VanillaRnnConfig, expected: &[(&str, f64)]) {
-        let laws = config.laws(&build(config), true);
-        assert!(config.laws(&build(config), false).is_empty());
+        let laws = laws(config, None);
+        assert!(
+            config
+                .laws(&build(config), LawContext::default())
+                .is_empty()
+        );
         assert_eq!(laws.len(), expected.len());
         for (law, (name, rate)) in laws.iter().zip(expected) {
             assert_eq!(law.name, *name);
@@ -178,7 +237,7 @@ mod tests {
         let rate = 0.9f64.ln();
         assert_laws(
             &config,
-            &[("ln(gamma sigma_max)", rate), ("ln rho(W)", rate)],
+            &[("ln rho(W)", rate), ("ln(gamma sigma_max)", rate)],
         );
         config.activation = Activation::Relu;
         assert_laws(&config, &[("ln(gamma sigma_max)", rate)]);
@@ -193,10 +252,59 @@ mod tests {
         assert_laws(
             &config,
             &[
-                ("ln(gamma sigma_max)", f64::NEG_INFINITY),
                 ("ln rho(W)", f64::NEG_INFINITY),
+                ("ln(gamma sigma_max)", f64::NEG_INFINITY),
             ],
         );
+    }
+
+    /// With orthogonal weights the variances are the gains exactly; the values are theory's own.
+    #[test]
+    fn mean_field_takes_its_variances_from_weights_and_inputs() {
+        let orthogonal = |gain| Initialization {
+            init: Scheme::Orthogonal,
+            gain,
+        };
+        let mut config = VanillaRnnConfig {
+            recurrent_weights: orthogonal(1.5),
+            input_weights: orthogonal(2.0),
+            ..config()
+        };
+        // Three orthonormal columns of length 2 for five units.
+        let noise_variance = 0.01 * 4.0 * 3.0 / 5.0;
+        for activation in [Activation::Tanh, Activation::Relu, Activation::Identity] {
+            config.activation = activation;
+            let expected = MeanField {
+                gain: 1.5,
+                bias: 0.25,
+                noise_variance,
+            };
+            let laws = laws(&config, Some(0.01));
+            let place = usize::from(activation == Activation::Identity);
+            assert_eq!(laws[place].name, "1/2 ln chi_1");
+            assert_eq!(laws[place].relation, Relation::Rate);
+            let difference = laws[place].rate - expected.rate(&activation.phi());
+            assert!(difference.abs() <= 1e-12, "{laws:?}");
+        }
+        assert_eq!(laws(&config, Some(f64::INFINITY)), laws(&config, None));
+    }
+
+    #[test]
+    fn mean_field_knows_nothing_of_weights_that_are_not_drawn() {
+        let has_mean_field = |recurrent: Scheme, input: Scheme, hidden: usize| {
+            let mut config = VanillaRnnConfig { hidden, ..config() };
+            config.recurrent_weights.init = recurrent;
+            config.input_weights.init = input;
+            let laws = laws(&config, Some(1.0));
+            laws.iter().any(|law| law.name == "1/2 ln chi_1")
+        };
+        assert!(has_mean_field(Scheme::Uniform, Scheme::Gaussian, 5));
+        assert!(has_mean_field(Scheme::SpectralRadius, Scheme::Zero, 5));
+        assert!(!has_mean_field(Scheme::Identity, Scheme::Gaussian, 5));
+        assert!(!has_mean_field(Scheme::Zero, Scheme::Gaussian, 5));
+        // Three inputs, each for a unit of its own: enough for three units, not for five.
+        assert!(has_mean_field(Scheme::Gaussian, Scheme::Identity, 3));
+        assert!(!has_mean_field(Scheme::Gaussian, Scheme::Identity, 5));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the arrays of a record are, by their names.
 
 use crate::network::split_layer;
-use crate::record::{Array, REFERENCE, RunRecord, is_quantity};
+use crate::record::{Array, LAW, REFERENCE, RunRecord, is_quantity};
 
 /// Quantities in the order of the tables; others follow by name.
 const ORDER: [&str; 10] = [
@@ -42,6 +42,36 @@ pub(super) fn with_prefix<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a Array)> {
     let arrays = record.arrays.iter();
     arrays.filter_map(move |(name, array)| Some((name.strip_prefix(prefix)?, array)))
+}
+
+/// What the name of a law's array says.
+pub(super) struct LawName<'a> {
+    /// The array's name after [`LAW`].
+    pub array: &'a str,
+    pub quantity: &'a str,
+    pub relation: &'a str,
+    pub name: &'a str,
+}
+
+/// The laws of a record: the cell's in its order, then by name those that have no place in it.
+pub(super) fn laws(record: &RunRecord) -> Vec<LawName<'_>> {
+    let mut laws: Vec<(f64, LawName<'_>)> = with_prefix(record, LAW)
+        .map(|(array, values)| {
+            // A law's own name may hold colons, the parts before it do not.
+            let mut parts = array.splitn(3, ':');
+            let mut part = || parts.next().unwrap_or_default();
+            let law = LawName {
+                array,
+                quantity: part(),
+                relation: part(),
+                name: part(),
+            };
+            let place = values.values.get(1).copied();
+            (place.unwrap_or(f64::INFINITY), law)
+        })
+        .collect();
+    laws.sort_by(|a, b| a.0.total_cmp(&b.0));
+    laws.into_iter().map(|(_, law)| law).collect()
 }
 
 /// log₁₀ r_k of a quantity, indexed by lag k = T − t; `None` if it was not recorded.

@@ -11,7 +11,8 @@ mod gradients;
 
 use std::f64::consts::LN_10;
 
-use decay_analysis::{DecayFit, Summary, Window, thinned_lags};
+use cell_config::Relation;
+use decay_analysis::{DecayFit, Summary, Window, in_standard_errors, mean, thinned_lags};
 use sha2::{Digest, Sha256};
 
 pub use gradients::write_gradients;
@@ -186,6 +187,15 @@ fn factor_names(config: &Config) -> Vec<String> {
     config.sweep.iter().map(|axis| axis.key.clone()).collect()
 }
 
+/// What theory says of the rate of a quantity at one grid point.
+#[derive(Clone, Copy)]
+struct Prediction {
+    /// The mean over replicates, in nats per step.
+    rate: f64,
+    /// Measured minus predicted, in standard errors of its mean over replicates.
+    difference_in_se: Option<f64>,
+}
+
 /// The finished runs of one grid point.
 struct Replicates<'a> {
     key: &'a Key,
@@ -212,10 +222,10 @@ impl<'a> Replicates<'a> {
             to: config.fit.to.unwrap_or(self.steps),
         };
         for quantity in self.first().map(arrays::quantities).unwrap_or_default() {
-            let mut curves: Vec<Vec<f64>> = self
+            let (records, mut curves): (Vec<&RunRecord>, Vec<Vec<f64>>) = self
                 .records()
-                .filter_map(|record| arrays::log10_ratios(record, quantity))
-                .collect();
+                .filter_map(|record| Some((record, arrays::log10_ratios(record, quantity)?)))
+                .unzip();
             self.curves(quantity, &curves, &mut analysis.curves);
 
             for log10_ratio in curves.iter_mut().flatten() {
@@ -223,6 +233,7 @@ impl<'a> Replicates<'a> {
             }
             let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
             let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key));
+            let prediction = self.prediction(quantity, &records, &fit.slopes);
             let row = FitRow {
                 key: self.key.clone(),
                 quantity: quantity.to_owned(),
@@ -236,6 +247,8 @@ impl<'a> Replicates<'a> {
                 f32_zero_lag: fit.f32_zero_lag,
                 verdict: fit.verdict.to_string(),
                 n: fit.n,
+                predicted_rate: prediction.map(|prediction| prediction.rate),
+                difference_in_se: prediction.and_then(|prediction| prediction.difference_in_se),
             };
             if fit.one_line_is_wrong {
                 analysis.two_regimes.push(row.clone());
@@ -270,24 +283,54 @@ impl<'a> Replicates<'a> {
     fn summaries(&self, prefix: &'static str) -> impl Iterator<Item = (&'a str, Summary)> {
         let names = self.first().into_iter();
         let names = names.flat_map(move |record| arrays::with_prefix(record, prefix));
-        names.filter_map(move |(name, _)| {
-            let full_name = format!("{prefix}{name}");
-            let value = |record: &RunRecord| record.arrays.get(&full_name)?.values.first().copied();
-            let mut values: Vec<f64> = self.records().filter_map(value).collect();
-            Some((name, Summary::new(&mut values)?))
+        names.filter_map(move |(name, _)| Some((name, self.summary(&format!("{prefix}{name}"))?)))
+    }
+
+    /// The first value over replicates of the array of this name.
+    fn summary(&self, name: &str) -> Option<Summary> {
+        let value = |record: &RunRecord| record.arrays.get(name)?.values.first().copied();
+        let mut values: Vec<f64> = self.records().filter_map(value).collect();
+        Summary::new(&mut values)
+    }
+
+    /// What theory says of a quantity, and how far the slopes of its replicates are from that: by the
+    /// first of the cell's laws that gives a rate.
+    fn prediction(
+        &self,
+        quantity: &str,
+        records: &[&RunRecord],
+        slopes: &[Option<f64>],
+    ) -> Option<Prediction> {
+        let laws = arrays::laws(self.first()?);
+        let law = laws
+            .iter()
+            .find(|law| law.quantity == quantity && law.relation == Relation::Rate.name())?;
+        let name = format!("{LAW}{}", law.array);
+        let rate_of = |record: &&RunRecord| record.arrays.get(&name)?.values.first().copied();
+        let rates: Vec<Option<f64>> = records.iter().map(rate_of).collect();
+        let pairs = slopes.iter().zip(&rates);
+        let (differences, predicted): (Vec<f64>, Vec<f64>) = pairs
+            .filter_map(|(slope, rate)| Some(((*slope)? - (*rate)?, (*rate)?)))
+            .unzip();
+        let all: Vec<f64> = rates.into_iter().flatten().collect();
+        Some(Prediction {
+            // Of those replicates that the measured rate is the mean of, if there are any.
+            rate: mean(&predicted).or_else(|| mean(&all))?,
+            difference_in_se: in_standard_errors(&differences),
         })
     }
 
     fn laws(&self, table: &mut Table<LawRow>) {
-        for (name, summary) in self.summaries(LAW) {
-            // A law's own name may hold colons, the parts before it do not.
-            let mut parts = name.splitn(3, ':').map(str::to_owned);
-            let mut part = || parts.next().unwrap_or_default();
+        let Some(record) = self.first() else { return };
+        for law in arrays::laws(record) {
+            let Some(summary) = self.summary(&format!("{LAW}{}", law.array)) else {
+                continue;
+            };
             table.rows.push(LawRow {
                 key: self.key.clone(),
-                quantity: part(),
-                relation: part(),
-                law: part(),
+                quantity: law.quantity.to_owned(),
+                relation: law.relation.to_owned(),
+                law: law.name.to_owned(),
                 rate: summary.median,
                 rate_low: summary.q25,
                 rate_high: summary.q75,

@@ -277,6 +277,83 @@ fn laws_and_parameters_are_quantiles_over_replicates() {
     assert!(analysis.fits.rows.is_empty() && analysis.curves.rows.is_empty());
 }
 
+/// Three replicates whose rates differ from the law's by 0.1, 0.2 and 0.3: mean 0.2, standard error
+/// 0.1/√3.
+#[test]
+fn a_fit_is_compared_with_the_first_law_that_gives_a_rate() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |run| {
+        let replicate = run.replicate as f64;
+        let predicted = -0.5 + replicate;
+        let measured = predicted + 0.1 * (1.0 + replicate);
+        let law = |rate, place: f64| array(&[1, 2], vec![rate, place]);
+        Some(record(vec![
+            reference(),
+            ("h", decaying(0, measured)),
+            ("c", decaying(0, measured)),
+            // By name in another order than by place.
+            ("law:h:upper-bound:a", law(9.0, 0.0)),
+            ("law:h:rate:b", law(7.0, 2.0)),
+            ("law:h:rate:c", law(predicted, 1.0)),
+        ]))
+    });
+    let laws: Vec<&str> = analysis.laws.rows[..3]
+        .iter()
+        .map(|row| row.law.as_str())
+        .collect();
+    assert_eq!(laws, ["a", "c", "b"]);
+    let fit = &analysis.fits.rows[0];
+    assert_eq!(fit.quantity, "h");
+    assert!((fit.predicted_rate.unwrap() - 0.5).abs() < 1e-12);
+    let expected = 0.2 / (0.1 / 3f64.sqrt());
+    assert!((fit.difference_in_se.unwrap() - expected).abs() < 1e-9);
+    // The law is none of c.
+    let other = &analysis.fits.rows[1];
+    assert_eq!(
+        (
+            other.quantity.as_str(),
+            other.predicted_rate,
+            other.difference_in_se
+        ),
+        ("c", None, None)
+    );
+}
+
+#[test]
+fn one_replicate_and_replicates_that_agree_are_no_measure() {
+    for replicates in [1, 3] {
+        let analysis = analyse(&plan(replicates, "0.5"), &mut |_| {
+            Some(record(vec![
+                reference(),
+                ("h", decaying(0, -0.2)),
+                // As records held laws before they knew their order.
+                ("law:h:rate:a", array(&[1], vec![-0.3])),
+            ]))
+        });
+        let fit = &analysis.fits.rows[0];
+        assert_eq!(
+            (fit.predicted_rate, fit.difference_in_se),
+            (Some(-0.3), None)
+        );
+    }
+}
+
+/// A gradient that is exactly zero has no slope, and a law that says so no distance.
+#[test]
+fn a_law_of_minus_infinity_is_a_prediction_without_a_distance() {
+    let analysis = analyse(&plan(3, "0.5"), &mut |_| {
+        Some(record(vec![
+            reference(),
+            ("h", array(&[STEPS + 1], vec![ZERO; STEPS + 1])),
+            ("law:h:rate:a", array(&[1, 2], vec![ZERO, 0.0])),
+        ]))
+    });
+    let fit = &analysis.fits.rows[0];
+    assert_eq!(
+        (fit.rate, fit.predicted_rate, fit.difference_in_se),
+        (None, Some(ZERO), None)
+    );
+}
+
 #[test]
 fn gate_statistics_are_means_over_replicates() {
     let analysis = analyse(&plan(2, "0.5"), &mut |run| {
@@ -371,6 +448,43 @@ fn by_lag(shift: f64) -> Array {
         [-lag - shift, -10.0 * lag - shift]
     });
     array(&[STEPS + 1, 2], values.collect())
+}
+
+#[test]
+fn exponents_are_by_index_and_their_errors_those_of_the_runs() {
+    let plan = plan(3, "0.5");
+    let times = crate::grids::exponent_times(STEPS);
+    let analysis = analyse(&plan, &mut |run| {
+        let shift = run.replicate as f64;
+        let none = f64::NEG_INFINITY;
+        let exponents = array(&[2, 2], vec![0.1 - shift, 0.01 + shift, none, none]);
+        let means = times.iter().flat_map(|t| [*t as f64 - shift, none]);
+        let means = array(&[times.len(), 2], means.collect());
+        let arrays = vec![
+            reference(),
+            ("lyapunov", exponents),
+            ("lyapunov.by_step", means),
+        ];
+        (run.spec.label == "lstm").then(|| record(arrays))
+    });
+    let rows = &analysis.lyapunov.rows;
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].index, rows[0].n), (1, 3));
+    assert_eq!(
+        (rows[0].median, rows[0].q25, rows[0].q75),
+        (-0.9, -1.4, -0.4)
+    );
+    assert_eq!(rows[0].standard_error, Some(1.01));
+    assert_eq!(
+        (rows[1].median, rows[1].standard_error),
+        (f64::NEG_INFINITY, None)
+    );
+    let means = &analysis.lyapunov_means.rows;
+    assert_eq!(means.len(), 2 * times.len());
+    assert_eq!((means[2].t, means[2].index), (times[1], 1));
+    assert_eq!(means[2].median, times[1] as f64 - 1.0);
+    // They are no curve of norms.
+    assert!(analysis.curves.rows.is_empty());
 }
 
 #[test]

@@ -8,13 +8,35 @@
 //! A check is a pure function on one thread: its random numbers come from
 //! [`Streams`](cell_config::Streams) with fixed seeds, so it gives the same bits whenever it runs.
 
+mod antisymmetric_2019;
 mod bengio_1994_latch;
+mod carousel_constant_gate;
+mod cayley;
 mod check;
+mod chen_2018_rnn;
+mod chung_2014_additive_path;
+mod engelken_2023_spectra;
+mod gers_2000_forget;
+mod gilboa_2019_lstm;
+mod gru_constant_update_gate;
 mod henaff_2016;
 mod hochreiter_1991_local;
 mod hochreiter_unit_ceiling;
+mod hs_1997_cec;
+mod hs_1997_weights;
 mod irnn_2015;
+mod jacobian_duality;
+mod jozefowicz_2015_bias;
+mod lru_2023;
+mod lyap_adjoint;
+mod lyap_sum_rule;
 pub mod measure;
+mod mikhaeil_2022;
+mod molgedey_1992_noise;
+mod networks;
+mod newman_1986_spectrum;
+mod newman_mean_growth;
+mod one_cell;
 mod oracle_clipping;
 mod oracle_delay_line;
 mod oracle_diagonal;
@@ -37,9 +59,17 @@ mod page;
 mod pascanu_2013_bound;
 mod pascanu_2013_omega;
 mod pascanu_2013_wall;
+mod poole_2016_chi;
+mod qr_constant_normal;
+mod saxe_2014;
+mod scornn_2018;
+mod tallec_2018_chrono;
 mod tanh_critical_power_law;
+mod two_regime_gradient;
 mod urnn_2016;
+mod vogt_2022;
 mod vorontsov_2017;
+mod zucchet_2024_curse;
 
 pub use check::{Check, Evidence, Expected};
 pub use page::page;
@@ -95,6 +125,13 @@ pub const ALL: &[Claim] = &[
     urnn_2016::CLAIM,
     henaff_2016::CLAIM,
     vorontsov_2017::CLAIM,
+    gers_2000_forget::CLAIM,
+    jozefowicz_2015_bias::CLAIM,
+    tallec_2018_chrono::CLAIM,
+    gilboa_2019_lstm::CLAIM,
+    poole_2016_chi::CLAIM,
+    chen_2018_rnn::CLAIM,
+    two_regime_gradient::CLAIM,
     oracle_orthogonal_bitwise::CLAIM,
     oracle_diagonal::CLAIM,
     oracle_symmetric::CLAIM,
@@ -113,6 +150,27 @@ pub const ALL: &[Claim] = &[
     oracle_time_shift::CLAIM,
     oracle_sign_flip::CLAIM,
     oracle_relabelling::CLAIM,
+    newman_1986_spectrum::CLAIM,
+    newman_mean_growth::CLAIM,
+    qr_constant_normal::CLAIM,
+    lyap_sum_rule::CLAIM,
+    lyap_adjoint::CLAIM,
+    molgedey_1992_noise::CLAIM,
+    engelken_2023_spectra::CLAIM,
+    mikhaeil_2022::CLAIM,
+    vogt_2022::CLAIM,
+    saxe_2014::CLAIM,
+    jacobian_duality::CLAIM,
+    chung_2014_additive_path::CLAIM,
+    gru_constant_update_gate::CLAIM,
+    lru_2023::CLAIM,
+    zucchet_2024_curse::CLAIM,
+    hs_1997_cec::CLAIM,
+    hs_1997_weights::CLAIM,
+    carousel_constant_gate::CLAIM,
+    antisymmetric_2019::CLAIM,
+    scornn_2018::CLAIM,
+    cayley::CLAIM,
 ];
 
 /// The claim called `id`.

@@ -17,6 +17,7 @@ macro_rules! shipped {
 const SHIPPED: &[(&str, &str)] = &[
     shipped!("decay"),
     shipped!("spectral-radius"),
+    shipped!("edge-of-chaos"),
     shipped!("forget-bias"),
     shipped!("activations"),
     shipped!("initializations"),
@@ -24,6 +25,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("gates"),
     shipped!("closer"),
     shipped!("lyapunov"),
+    shipped!("cells"),
     shipped!("standard-sweep"),
 ];
 

@@ -17,7 +17,7 @@ use crate::sequences::InputArray;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
 };
-use crate::sweep::{Outcome, Swept, stored, sweep};
+use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
 use crate::tables::{
     CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, RunRow, SingularValueRow,
     Table, UnitGradientRow, UnitQuantileRow,
@@ -187,7 +187,7 @@ pub fn compute(
             fits: None,
         });
     };
-    write_tables(plan, folder, &outcome.failures, &points)?;
+    write_tables(plan, folder, jobs, &outcome.failures, &points)?;
     if plan.config.record.gradients {
         // What the sweep has just stored or checked; failed runs have no record.
         let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
@@ -209,10 +209,12 @@ pub fn compute(
     })
 }
 
-/// Writes the tables that are always there and those that have a row.
+/// Writes the tables that are always there and those that have a row, `jobs` at a time: most of that is
+/// waiting for the disk.
 fn write_tables(
     plan: &Plan,
     folder: &LockedFolder,
+    jobs: usize,
     failures: &[Failure],
     points: &[Concluded],
 ) -> Result<(), StoreError> {
@@ -222,12 +224,13 @@ fn write_tables(
             .find(|failure| failure.run_id == run.id)
             .map(|failure| failure.reason.clone())
     };
-    let runs = analysis::runs(plan, &failure);
-    folder.write(RunRow::FILE, runs.to_csv().as_bytes())?;
+    let runs = [analysis::runs(plan, &failure).to_csv()];
     let recorded = |quantity| plan.config.record.quantities.contains(&quantity);
+    // Of each table, its name and its text in pieces.
+    let mut tables: Vec<(&str, Vec<&String>)> = vec![(RunRow::FILE, runs.iter().collect())];
     let headers = Analysis::new(&plan.config).headers();
-    for (index, (name, header)) in headers.into_iter().enumerate() {
-        let is_required = match name {
+    for (index, (name, header)) in headers.iter().enumerate() {
+        let is_required = match *name {
             CurveRow::FILE | FitRow::FILE => true,
             // Their figures are drawn by default: a sweep whose runs all failed has them, with
             // nothing in it.
@@ -237,15 +240,18 @@ fn write_tables(
             UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),
             _ => false,
         };
-        let lines = || points.iter().map(|point| &point.lines[index]);
-        if is_required || lines().any(|lines| !lines.is_empty()) {
-            folder.write_with(name, |out| {
-                out.write_all(header.as_bytes())?;
-                lines().try_for_each(|lines| out.write_all(lines.as_bytes()))
-            })?;
+        let lines = points.iter().map(|point| &point.lines[index]);
+        if is_required || lines.clone().any(|lines| !lines.is_empty()) {
+            tables.push((name, std::iter::once(header).chain(lines).collect()));
         }
     }
-    Ok(())
+    let write = |(name, pieces): &(&str, Vec<&String>)| {
+        folder.write_with(name, |out| {
+            let mut pieces = pieces.iter();
+            pieces.try_for_each(|piece| out.write_all(piece.as_bytes()))
+        })
+    };
+    in_order(jobs, &tables, write).into_iter().collect()
 }
 
 /// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which

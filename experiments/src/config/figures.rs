@@ -21,6 +21,7 @@ struct FigureKeys {
     name: Option<String>,
     quantity: Option<String>,
     x: Option<String>,
+    y: Option<String>,
     #[serde(rename = "where")]
     _filter: Option<IgnoredAny>,
     title: Option<String>,
@@ -115,41 +116,63 @@ impl Reader {
         let axis_names: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
         let was_set = |key: &str| set_keys.iter().any(|set| set == key);
 
-        let wants_x = keys.kind.has_factor_axis();
-        match &keys.x {
-            Some(x) if wants_x && !axis_names.contains(&x.as_str()) => {
-                if was_set(x) {
-                    notes.push(format!(
-                        "figure `{name}` is left out: --set fixes its x-axis `{x}`"
-                    ));
-                    return Ok(None);
+        let axes_wanted = [
+            ("x", &keys.x, keys.kind.has_factor_axis(), "lags or steps"),
+            (
+                "y",
+                &keys.y,
+                keys.kind.has_two_factor_axes(),
+                "what is measured",
+            ),
+        ];
+        for (axis, key, is_wanted, instead) in axes_wanted {
+            match key {
+                Some(key) if is_wanted && !axis_names.contains(&key.as_str()) => {
+                    if was_set(key) {
+                        notes.push(format!(
+                            "figure `{name}` is left out: --set fixes its {axis}-axis `{key}`"
+                        ));
+                        return Ok(None);
+                    }
+                    let (place, _) = table.nearest(&[axis]);
+                    let key = format!("figure.{axis}");
+                    return Err(self.not_an_axis(&place.span, &key, &axis_names));
                 }
-                let (place, _) = table.nearest(&["x"]);
-                return Err(self.not_an_axis(&place.span, "figure.x", &axis_names));
+                Some(_) if !is_wanted => {
+                    return Err(self.invalid(
+                        table,
+                        "figure",
+                        axis,
+                        format!(
+                            "no {axis}-axis for a figure of kind `{}`",
+                            write::name_of(&keys.kind)
+                        ),
+                        Some(format!(
+                            "remove `{axis}`: this figure has {instead} on its {axis}-axis"
+                        )),
+                    ));
+                }
+                None if is_wanted => {
+                    let free = axis_names
+                        .iter()
+                        .find(|name| Some(**name) != keys.x.as_deref());
+                    return Err(ConfigError::MissingKey {
+                        at: self.source.locate(&table.span),
+                        key: format!("figure.{axis}"),
+                        remedy: match free {
+                            Some(free) => {
+                                format!("name a key of [sweep], as in `{axis} = \"{free}\"`")
+                            }
+                            None => "add an axis to [sweep] and name its key here".to_owned(),
+                        },
+                    });
+                }
+                _ => {}
             }
-            Some(_) if !wants_x => {
-                return Err(self.invalid(
-                    table,
-                    "figure",
-                    "x",
-                    format!(
-                        "no x-axis for a figure of kind `{}`",
-                        write::name_of(&keys.kind)
-                    ),
-                    Some("remove `x`: this figure has lags or steps on its x-axis".to_owned()),
-                ));
-            }
-            None if wants_x => {
-                return Err(ConfigError::MissingKey {
-                    at: self.source.locate(&table.span),
-                    key: "figure.x".to_owned(),
-                    remedy: match axis_names.first() {
-                        Some(axis) => format!("name a key of [sweep], as in `x = \"{axis}\"`"),
-                        None => "add an axis to [sweep] and name its key here".to_owned(),
-                    },
-                });
-            }
-            _ => {}
+        }
+        if keys.x.is_some() && keys.x == keys.y {
+            let expected = "another key of [sweep] than on the x-axis".to_owned();
+            return Err(self.invalid(table, "figure", "y", expected, None));
         }
 
         let of_one = keys.kind.of_one();
@@ -252,6 +275,7 @@ impl Reader {
             name,
             quantity: keys.quantity,
             x: keys.x,
+            y: keys.y,
             filter,
             title: keys.title,
         }))

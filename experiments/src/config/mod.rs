@@ -200,6 +200,17 @@ impl Input {
             | Self::File { size, .. } => size,
         }
     }
+
+    /// E\[x²\] over coordinates and steps, as laws take it: outside the event of a pulse, and not of
+    /// a file, which may hold anything.
+    pub fn mean_square(&self) -> Option<f64> {
+        match *self {
+            Self::Gaussian { std, .. } | Self::Pulse { std, .. } => Some(std * std),
+            Self::Zero { .. } => Some(0.0),
+            Self::Constant { value, .. } => Some(value * value),
+            Self::File { .. } => None,
+        }
+    }
 }
 
 /// `[loss]`: where the gradient starts and how far it travels.
@@ -334,6 +345,9 @@ pub struct FigureSpec {
     /// The sweep key on the x-axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
+    /// The sweep key on the y-axis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
     /// Only grid points with these values of keys of `[sweep]`; all of them if not given.
     #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
@@ -355,6 +369,8 @@ pub enum FigureKind {
     Rate,
     /// Half-life against a factor.
     HalfLife,
+    /// Fitted rate over two factors, with the line of rate 0.
+    Plane,
     /// The gates, states and gradients of one sequence over time.
     Gates,
     /// Singular values of ∂s_T/∂s_t against lag.
@@ -394,7 +410,15 @@ impl FigureKind {
 
     /// Whether a figure of this kind has a sweep key on its x-axis.
     pub fn has_factor_axis(self) -> bool {
-        matches!(self, Self::Phase | Self::Rate | Self::HalfLife)
+        matches!(
+            self,
+            Self::Phase | Self::Rate | Self::HalfLife | Self::Plane
+        )
+    }
+
+    /// Whether a figure of this kind has a sweep key on its y-axis too.
+    pub fn has_two_factor_axes(self) -> bool {
+        self == Self::Plane
     }
 }
 
@@ -418,6 +442,7 @@ impl FigureSpec {
             name: write::name_of(&kind),
             quantity: None,
             x: None,
+            y: None,
             filter: BTreeMap::new(),
             title: None,
         }

@@ -180,12 +180,16 @@ fn by_kind_of_figure(figure: &mut Value) {
         schema["properties"]["name"]["default"] = kind.clone();
         let of_kind: FigureKind =
             serde_json::from_value(kind.clone()).expect("the schema names kinds of figures");
-        let has_axis = of_kind.has_factor_axis();
         set_quantities(&mut schema, &of_kind.quantities());
         require(&mut schema, "name", false);
-        require(&mut schema, "x", has_axis);
-        if !has_axis && let Some(properties) = schema["properties"].as_object_mut() {
-            properties.remove("x");
+        for (key, has_axis) in [
+            ("x", of_kind.has_factor_axis()),
+            ("y", of_kind.has_two_factor_axes()),
+        ] {
+            require(&mut schema, key, has_axis);
+            if !has_axis && let Some(properties) = schema["properties"].as_object_mut() {
+                properties.remove(key);
+            }
         }
         Branch {
             kind: string(kind),

@@ -213,7 +213,7 @@ fn resolved_configurations_load_back_to_equal_ones() {
             vec![
                 r#"record.quantities=["adjoint", "input-gradient", "parameter-gradient",
                 "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum",
-                "singular-values", "loss-state", "unit-gradient"]"#,
+                "singular-values", "lyapunov", "loss-state", "unit-gradient"]"#,
             ],
         ),
         (
@@ -443,8 +443,14 @@ fn what_has_a_figure_to_itself_is_drawn_by_default_where_it_is_recorded() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        drawn(r#""unit-gradient", "node", "singular-values", "loss-state""#),
-        ["decay", "singular-values", "loss-state", "unit-gradient"]
+        drawn(r#""unit-gradient", "lyapunov", "node", "singular-values", "loss-state""#),
+        [
+            "decay",
+            "singular-values",
+            "lyapunov",
+            "loss-state",
+            "unit-gradient"
+        ]
     );
     assert_eq!(drawn(r#""gates", "loss-state""#), ["loss-state"]);
 }
@@ -1122,7 +1128,7 @@ fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
 test.toml:18:8: `figure.kind`: unknown name `"half_life"`
 18 | kind = "half_life"
             ^^^^^^^^^^^
-help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `gates`, `singular-values`, `loss-state`, `unit-gradient`)
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `lyapunov`, `loss-state`, `unit-gradient`)
 "#,
     );
 }
@@ -1267,6 +1273,40 @@ test.toml:17:1: missing key `figure.x`
 17 | [[figure]]
      ^^^^^^^^^^
 help: name a key of [sweep], as in `x = "cell.hidden"`
+"#,
+    );
+}
+
+#[test]
+fn a_plane_needs_two_axes() {
+    let plane = |keys: &str| with_figure(&format!("kind = \"plane\"\nx = \"cell.hidden\"{keys}"));
+    assert_refused(
+        &plane(""),
+        &[],
+        r#"
+test.toml:17:1: missing key `figure.y`
+17 | [[figure]]
+     ^^^^^^^^^^
+help: add an axis to [sweep] and name its key here
+"#,
+    );
+    assert_refused(
+        &plane("\ny = \"cell.hidden\""),
+        &[],
+        r#"
+test.toml:20:5: `figure.y`: expected another key of [sweep] than on the x-axis, found `"cell.hidden"`
+20 | y = "cell.hidden"
+         ^^^^^^^^^^^^^
+"#,
+    );
+    assert_refused(
+        &with_figure("kind = \"rate\"\nx = \"cell.hidden\"\ny = \"cell.hidden\""),
+        &[],
+        r#"
+test.toml:20:5: `figure.y`: expected no y-axis for a figure of kind `rate`, found `"cell.hidden"`
+20 | y = "cell.hidden"
+         ^^^^^^^^^^^^^
+help: remove `y`: this figure has what is measured on its y-axis
 "#,
     );
 }

@@ -158,13 +158,24 @@ impl Request<'_> {
 
     /// The column of the factor on the x-axis.
     pub fn x<R: Row>(&self, table: &Table<R>) -> Result<(usize, &str), FigureError> {
-        let name = self
-            .spec
-            .x
-            .as_deref()
-            .ok_or_else(|| FigureError::NoFactor {
-                figure: self.spec.name.clone(),
-            })?;
+        self.axis(table, "x", self.spec.x.as_deref())
+    }
+
+    /// The column of the factor on the y-axis.
+    pub fn y<R: Row>(&self, table: &Table<R>) -> Result<(usize, &str), FigureError> {
+        self.axis(table, "y", self.spec.y.as_deref())
+    }
+
+    fn axis<'a, R: Row>(
+        &self,
+        table: &Table<R>,
+        axis: &'static str,
+        name: Option<&'a str>,
+    ) -> Result<(usize, &'a str), FigureError> {
+        let name = name.ok_or_else(|| FigureError::NoFactor {
+            figure: self.spec.name.clone(),
+            axis,
+        })?;
         Ok((self.factor(table, name)?, name))
     }
 }

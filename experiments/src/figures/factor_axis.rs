@@ -101,13 +101,13 @@ impl FactorAxis {
         borders(&self.positions)
     }
 
-    /// What is written below the axis.
-    fn labels(&self) -> Vec<Tick> {
+    /// What is written along the axis.
+    pub fn marks(&self) -> Vec<Tick> {
         let mut marks = match &self.positions[..self.numbers] {
             [first, .., last] if self.numbers > 7 => ticks::linear(*first, *last, 6),
-            _ => self.marks(0..self.numbers),
+            _ => self.each(0..self.numbers),
         };
-        let words = self.marks(self.numbers..self.values.len());
+        let words = self.each(self.numbers..self.values.len());
         let every = words.len().div_ceil(self.room.max(1)).max(1);
         marks.extend(words.into_iter().step_by(every));
         marks
@@ -115,14 +115,14 @@ impl FactorAxis {
 
     /// Height below a panel with this horizontal scale: labels, staggered where long, and name.
     pub fn height(&self, scale: &Scale) -> f64 {
-        let rows = stagger(&self.labels(), scale);
+        let rows = stagger(&self.marks(), scale);
         40.0 + ROW * rows.into_iter().max().unwrap_or(0) as f64
     }
 
     /// Draws the axis below a panel, its name included.
     pub fn draw(&self, canvas: &mut Canvas<'_>, panel: &Panel, name: &str) {
         let frame = &panel.frame;
-        let marks = self.labels();
+        let marks = self.marks();
         let rows = stagger(&marks, &panel.x);
         panel.x_axis(canvas, &marks, false);
         // Stems first: they must not cross labels that are already written.
@@ -141,7 +141,8 @@ impl FactorAxis {
         canvas.text((centre, y), Anchor::Middle, name, text_font(Rgb::INK));
     }
 
-    fn marks(&self, range: std::ops::Range<usize>) -> Vec<Tick> {
+    /// A mark for each of these values.
+    fn each(&self, range: std::ops::Range<usize>) -> Vec<Tick> {
         range
             .map(|index| Tick {
                 at: self.positions[index],
@@ -218,7 +219,7 @@ mod tests {
     fn values_side_by_side_are_words_even_if_they_are_numbers_and_evenly_written() {
         let values = |count: usize| (0..count).map(|k| (k * k).to_string()).collect();
         let labels = |count: usize, room: usize| {
-            let marks = FactorAxis::side_by_side(values(count), room).labels();
+            let marks = FactorAxis::side_by_side(values(count), room).marks();
             marks.into_iter().map(|mark| mark.at).collect::<Vec<_>>()
         };
         assert_eq!(labels(3, 5), [0.0, 1.0, 2.0]);

@@ -109,6 +109,8 @@ pub fn law_name(law: &str) -> String {
         ("gamma", "γ"),
         ("rho", "ρ"),
         ("lambda", "λ"),
+        ("chi_1", "χ₁"),
+        ("1/2 ", "½ "),
     ] {
         name = name.replace(ascii, greek);
     }
@@ -233,6 +235,7 @@ mod tests {
         assert_eq!(law_name("ln(gamma sigma_max)"), "ln(γ σₘₐₓ)");
         assert_eq!(law_name("ln rho(W)"), "ln ρ(W)");
         assert_eq!(law_name("ln sigma(b)"), "ln σ(b)");
+        assert_eq!(law_name("1/2 ln chi_1"), "½ ln χ₁");
     }
 
     #[test]

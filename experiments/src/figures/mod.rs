@@ -26,6 +26,7 @@ mod palette;
 mod pdf;
 mod phase;
 mod placement;
+mod plane;
 mod plot;
 mod png;
 mod rate;
@@ -85,11 +86,13 @@ pub enum FigureError {
         /// What the JSON parser says.
         reason: String,
     },
-    /// A figure needs a sweep key on its x-axis.
-    #[error("figure `{figure}`: expected a sweep key in `x`, found none")]
+    /// A figure needs a sweep key on an axis.
+    #[error("figure `{figure}`: expected a sweep key in `{axis}`, found none")]
     NoFactor {
         /// The figure's name.
         figure: String,
+        /// The axis, `x` or `y`.
+        axis: &'static str,
     },
     /// A sweep key that the stored tables do not have as a column.
     #[error("figure `{figure}`: {file} has no column `{factor}`; its factors are {found}")]
@@ -173,6 +176,7 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Phase => phase::draw,
         FigureKind::Rate => rate::draw,
         FigureKind::HalfLife => half_life::draw,
+        FigureKind::Plane => plane::draw,
         FigureKind::Gates => gates::draw,
         FigureKind::SingularValues => singular_values::draw,
         FigureKind::Lyapunov => lyapunov::draw,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{FigureSpec, Input, Sequence};
 use crate::tables::{
-    CurveRow, FitRow, Key, LawRow, LossStateRow, Row, SeriesRow, SingularValueRow, Table,
-    UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, SeriesRow,
+    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// Stored files by name.
@@ -22,6 +22,7 @@ fn spec(kind: FigureKind) -> FigureSpec {
         name: "figure".into(),
         quantity: None,
         x: None,
+        y: None,
         filter: BTreeMap::new(),
         title: None,
     }
@@ -200,6 +201,8 @@ fn fit(key: Key, rate: f64) -> FitRow {
         f32_zero_lag: None,
         verdict: "vanishes".into(),
         n: 10,
+        predicted_rate: None,
+        difference_in_se: None,
     }
 }
 
@@ -369,7 +372,7 @@ fn gates_files() -> Files {
 const INIT: &str = "cell.recurrent_weights.init";
 
 /// Every kind of figure, for tables with this factor.
-fn every_kind(factor: &str) -> [FigureSpec; 8] {
+fn every_kind(factor: &str) -> [FigureSpec; 9] {
     [
         spec(FigureKind::Decay),
         with_x(FigureKind::Phase, factor),
@@ -377,6 +380,7 @@ fn every_kind(factor: &str) -> [FigureSpec; 8] {
         with_x(FigureKind::HalfLife, factor),
         spec(FigureKind::Gates),
         spec(FigureKind::SingularValues),
+        spec(FigureKind::Lyapunov),
         spec(FigureKind::LossState),
         spec(FigureKind::UnitGradient),
     ]
@@ -474,8 +478,39 @@ fn closer_files(names: &[String], curves: &[CurveRow], size: usize) -> Files {
             n: size * row.n,
         });
     }
+    let mut exponents = Table::new(names.to_vec());
+    let mut means = Table::new(names.to_vec());
+    for row in curves.iter().filter(|row| row.lag == 0) {
+        for i in 1..=size {
+            let median = if i > 1 && i == size {
+                f64::NEG_INFINITY
+            } else {
+                0.5 - 0.1 * i as f64
+            };
+            exponents.rows.push(LyapunovRow {
+                key: row.key.clone(),
+                index: i,
+                median,
+                q25: median - 0.05,
+                q75: median + 0.05,
+                standard_error: median.is_finite().then_some(0.01),
+                n: row.n,
+            });
+        }
+        means.rows.extend([10, 20].map(|t| LyapunovMeanRow {
+            key: row.key.clone(),
+            t,
+            index: 1,
+            median: 0.4,
+            q25: 0.35,
+            q75: 0.45,
+            n: row.n,
+        }));
+    }
     let mut files = Files::new();
     put(&mut files, &values);
+    put(&mut files, &exponents);
+    put(&mut files, &means);
     put(&mut files, &losses);
     put(&mut files, &units);
     put(&mut files, &quantiles);
@@ -486,6 +521,21 @@ fn closer_files(names: &[String], curves: &[CurveRow], size: usize) -> Files {
 fn words(svg: &str) -> String {
     let lines: Vec<&str> = svg.lines().filter(|line| !line.starts_with('<')).collect();
     lines.join(" ")
+}
+
+#[test]
+fn a_spectrum_says_its_largest_exponent_and_counts_what_is_lost() {
+    let curves: Vec<CurveRow> = ["0.5", "0.9"]
+        .iter()
+        .flat_map(|gain| curve(&key("lstm", &[gain]), "h", 0..=2, -0.02))
+        .collect();
+    let files = closer_files(&strings(&[GAIN]), &curves, 3);
+    let svg = words(&drawn(&spec(FigureKind::Lyapunov), &files));
+    assert!(
+        svg.contains("Largest Lyapunov exponent: +0.400 (lstm)"),
+        "{svg}"
+    );
+    assert!(svg.contains("2 exponents of −∞"), "{svg}");
 }
 
 #[test]
@@ -622,6 +672,65 @@ fn phase_and_rate_find_the_transition() {
     let rate = drawn(&with_x(FigureKind::Rate, GAIN), &files);
     assert!(rate.contains("vanilla-rnn: the gradient vanishes up to gain 1.25"));
     assert!(rate.contains("ln ρ(W)") && rate.contains("ln(γ σₘₐₓ) (bound)"));
+}
+
+/// Rates that are zero on noise = gain − 1 as measured, and on noise = gain − 1.2 in theory.
+fn plane_files() -> Files {
+    let names = strings(&[GAIN, NOISE]);
+    let (mut fits, mut laws) = (Table::new(names.clone()), Table::new(names));
+    for gain in 0..=10 {
+        for noise in 0..=10 {
+            let (gain, noise) = (0.5 + 0.15 * f64::from(gain), 0.1 * f64::from(noise));
+            let key = key("vanilla-rnn", &[&gain.to_string(), &noise.to_string()]);
+            fits.rows.push(fit(key.clone(), gain - 1.0 - noise));
+            for (relation, rate) in [("rate", gain - 1.2 - noise), ("upper-bound", gain)] {
+                laws.rows.push(LawRow {
+                    key: key.clone(),
+                    quantity: "h".into(),
+                    law: "1/2 ln chi_1".into(),
+                    relation: relation.into(),
+                    rate,
+                    rate_low: rate,
+                    rate_high: rate,
+                    n: 10,
+                });
+            }
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &fits);
+    put(&mut files, &laws);
+    files
+}
+
+const NOISE: &str = "sequence.input.std";
+
+#[test]
+fn a_plane_shows_where_the_rate_is_zero_and_where_theory_has_it() {
+    let spec = FigureSpec {
+        y: Some(NOISE.into()),
+        ..with_x(FigureKind::Plane, GAIN)
+    };
+    let mut files = plane_files();
+    let both = drawn(&spec, &files);
+    assert!(both.contains("λ = 0, measured") && both.contains("½ ln χ₁ = 0, theory"));
+    assert!(both.contains("rates from −1.5 (gain 0.5, input std 1) to 1 (gain 2, input std 0)"));
+    files.remove("laws.csv");
+    let measured = drawn(&spec, &files);
+    assert!(measured.contains("λ = 0, measured") && !measured.contains("theory"));
+
+    // Nothing turns: no line, and no legend for it.
+    let mut fits = Table::<FitRow>::from_csv(&files["fits.csv"]).unwrap();
+    for fit in &mut fits.rows {
+        fit.rate = fit.rate.map(|rate| rate - 2.0);
+    }
+    put(&mut files, &fits);
+    assert!(!drawn(&spec, &files).contains("measured"));
+    let message = |spec: &FigureSpec| try_draw(spec, &files).unwrap_err().to_string();
+    assert_eq!(
+        message(&with_x(FigureKind::Plane, GAIN)),
+        "figure `figure`: expected a sweep key in `y`, found none"
+    );
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn closer(
             name: name.to_owned(),
             quantity: quantity.map(str::to_owned),
             x: None,
+            y: None,
             filter: BTreeMap::new(),
             title: None,
         };

@@ -100,6 +100,11 @@ pub fn figure(spec: &FigureSpec) -> String {
             "How to read it: `{x}` to the right; upwards the number of steps in which the gradient of `{quantity}` \
              halves. Theory is dashed."
         ),
+        FigureKind::Plane => format!(
+            "How to read it: two factors on the axes; the colour is the fitted rate of `{quantity}` in nats per step. \
+             On the solid line the gradient neither vanishes nor explodes as measured, on the dashed one as theory \
+             has it."
+        ),
         FigureKind::Gates => "How to read it: time to the right in every panel. Maps show one sequence, one unit a \
              row, in the order of the equations: what is erased, what is written, the cell state, what \
              leaves. Below them, how much of the gradient at the end reaches each step, and by which path."
@@ -127,7 +132,7 @@ pub fn tables(kind: FigureKind) -> &'static [&'static str] {
     match kind {
         FigureKind::Decay => &["curves.csv", "laws.csv"],
         FigureKind::Phase => &["curves.csv"],
-        FigureKind::Rate | FigureKind::HalfLife => &["fits.csv", "laws.csv"],
+        FigureKind::Rate | FigureKind::HalfLife | FigureKind::Plane => &["fits.csv", "laws.csv"],
         FigureKind::Gates => &["series.csv", "curves.csv"],
         FigureKind::SingularValues => &["singular-values.csv", "curves.csv"],
         FigureKind::Lyapunov => &["lyapunov.csv", "lyapunov-convergence.csv"],

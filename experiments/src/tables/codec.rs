@@ -526,6 +526,8 @@ mod tests {
                 f32_zero_lag,
                 verdict,
                 n,
+                predicted_rate: rate_low,
+                difference_in_se: early_rate,
             }
         })
     }

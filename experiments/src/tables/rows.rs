@@ -74,6 +74,12 @@ pub struct FitRow {
     pub verdict: String,
     /// Number of replicates.
     pub n: usize,
+    /// The rate that theory gives, the mean over the same replicates: by the first of the
+    /// quantity's laws that predict one.
+    pub predicted_rate: Option<f64>,
+    /// Measured minus predicted rate in standard errors over replicates; none for fewer than two, or
+    /// where they do not differ.
+    pub difference_in_se: Option<f64>,
 }
 
 /// A row of `laws.csv`: what theory says of one grid point and quantity.
@@ -390,7 +396,9 @@ row!(
         late_rate,
         f32_zero_lag,
         verdict,
-        n
+        n,
+        predicted_rate,
+        difference_in_se
     ]
 );
 row!(
@@ -607,6 +615,8 @@ mod tests {
             f32_zero_lag: None,
             verdict: "zero".into(),
             n: 0,
+            predicted_rate: None,
+            difference_in_se: None,
         }
     }
 
@@ -682,6 +692,8 @@ mod tests {
             f32_zero_lag: Some(987),
             verdict: "vanishes".into(),
             n: 10,
+            predicted_rate: Some(-0.1),
+            difference_in_se: Some(-2.5),
             ..fit(key("vanilla-rnn", ["64", ""]))
         };
         let stable = FitRow {
@@ -691,17 +703,22 @@ mod tests {
             n: 2,
             ..fit(key("lstm", ["64", "5"]))
         };
+        let zero = FitRow {
+            predicted_rate: Some(f64::NEG_INFINITY),
+            ..fit(key("lstm", ["32", "0"]))
+        };
         let table = Table {
             factors: factors(),
-            rows: vec![vanishing, stable, fit(key("lstm", ["32", "0"]))],
+            rows: vec![vanishing, stable, zero],
         };
         assert_written_as(
             &table,
             "cell,cell.hidden,lstm.forget_bias,quantity,rate,rate_low,rate_high,half_life,\
-             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n\n\
-             vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10\n\
-             lstm,64,5,h,0,,,inf,,,,,stable,2\n\
-             lstm,32,0,h,,,,,,,,,zero,0\n",
+             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,predicted_rate,difference_in_se\n\
+             vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10,\
+             -0.1,-2.5\n\
+             lstm,64,5,h,0,,,inf,,,,,stable,2,,\n\
+             lstm,32,0,h,,,,,,,,,zero,0,-inf,\n",
         );
     }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use cell_config::Streams;
+use cell_config::{LawContext, Streams};
 use gradient_tracking::{AdjointSource, Inputs, Trainable, ViewMut};
 use nalgebra::{DMatrix, DVector};
 use safetensors::tensor::{Dtype, View};
@@ -57,7 +57,7 @@ pub fn export(
     };
     let size = sequence.input.size();
     let built = network
-        .build(size, &streams.weights(label), false)
+        .build(size, &streams.weights(label), LawContext::default())
         .map_err(|error| refused(&format!("weights that cannot be drawn ({error})")))?;
     let output = network.hidden();
 

@@ -5,15 +5,19 @@
 //! that each of them asks for. It has no large product to be taken over sequences, so it costs what the
 //! parameter gradient costs for sequences that are run one by one. Memory: |W|·B numbers.
 
+use kernels::View;
+
 use crate::cell::{FactorValues, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe, Watches};
+use crate::probes::parameter_gradient::add_elementwise;
 use crate::scaled::{Scaled, scale_by_power_of_two, scale_slice};
 
 /// Adds up Σ_t δ_t·factor_tᵀ of each sequence. A sum has one exponent for each sequence, so a gradient
 /// that explodes or vanishes keeps its precision beside others that do not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceGradients {
-    /// Mantissas: for each sequence one after the other, laid out like [`Trainable::parameters`].
+    /// Mantissas: for each sequence one after the other, laid out as [`Trainable::parameter_blocks`]
+    /// say.
     values: Vec<f64>,
     /// The power of two of each sequence, and whether nothing but zeros has been added so far.
     exponents: Vec<(i64, bool)>,
@@ -24,13 +28,14 @@ pub struct SequenceGradients {
 impl SequenceGradients {
     /// Zero, for the parameters of `cell` and `batch` sequences.
     pub fn new(cell: &dyn Trainable, batch: usize) -> Self {
-        let blocks = cell.parameter_blocks().to_vec();
+        let blocks = cell.parameter_blocks();
+        // What enters the pre-activations, which need not be the parameters themselves.
         let parameters = blocks.last().map_or(0, |block| block.range.end);
         SequenceGradients {
             values: vec![0.0; parameters * batch],
             exponents: vec![(0, true); batch],
             parameters,
-            blocks,
+            blocks: blocks.to_vec(),
         }
     }
 
@@ -55,7 +60,7 @@ impl SequenceGradients {
                 .map(|(values, (exponent, _))| {
                     let values = &values[block.range.clone()];
                     let norm = Scaled {
-                        values: kernels::View::from_slice(values, values.len(), 1),
+                        values: View::from_slice(values, values.len(), 1),
                         exponents: &[*exponent],
                     };
                     norm.log10_norm()
@@ -103,11 +108,9 @@ impl Probe for SequenceGradients {
                 match block.factor.of(chunk) {
                     FactorValues::Ones => add(sum, scale),
                     FactorValues::Elementwise(factors) => {
-                        let factors = factors.column(column);
-                        let terms = delta.iter().zip(factors.iter());
-                        for (sum, (delta, factor)) in sum.iter_mut().zip(terms) {
-                            *sum += delta * factor * scale;
-                        }
+                        let delta = View::from_slice(delta, delta.len(), 1);
+                        let factors = factors.columns(column, 1);
+                        add_elementwise(delta, |_, v| v * scale, factors, sum);
                     }
                     FactorValues::Matrix(factors) => {
                         let sums = sum.chunks_exact_mut(rows.max(1));

@@ -1,0 +1,56 @@
+//! The adjoint goes back at the rate of the largest Lyapunov exponent.
+//!
+//! A product of Jacobians and its transpose have the same singular values, so a generic adjoint's norm
+//! changes per step by what a generic tangent's does on the way forward, λ_1, once both have turned to
+//! their directions. Tanh networks of 256 units without input, 500 lags over which λ_1 is measured as well,
+//! after a transient of 500 steps. Tolerances: 0.003 nats per step in the mean of four seeds and 0.01 for
+//! each, some times what the two ends of 500 steps make of it (a factor of 2 in one norm is 0.0014 per step).
+
+use cell_config::Streams;
+use lyapunov::{Options, spectrum};
+use nalgebra::DMatrix;
+
+use super::networks::{ln_adjoints, mean, slope, tanh_network, trajectory};
+use super::{Check, Claim, Evidence, Scale};
+
+/// The claim.
+pub const CLAIM: Claim = Claim {
+    id: "lyap-adjoint",
+    source: "exact in the limit; V. Oseledets, Trans. Moscow Math. Soc. 19:197 (1968)",
+    statement: "A generic adjoint decays or grows at the rate λ₁",
+    scale: Scale::Full,
+    cost_seconds: 3.0,
+    check,
+};
+
+const SIZE: usize = 256;
+const LAGS: usize = 500;
+
+fn check() -> Result<Evidence, String> {
+    let mut checks = Vec::new();
+    let mut worst = 0.0_f64;
+    for gain in [0.9, 1.5, 2.0, 3.0] {
+        let mut differences = Vec::new();
+        for replicate in 0..4 {
+            let streams = Streams { seed: 5, replicate };
+            let network = tanh_network(&streams, SIZE, gain, 0.0);
+            let inputs = DMatrix::zeros(SIZE, 2 * LAGS);
+            let tape = trajectory(&streams, &network, &inputs)?;
+            let options = Options {
+                exponents: Some(1),
+                transient: LAGS,
+                ..Options::default()
+            };
+            let found = spectrum(&network, &tape, 0, options).map_err(|error| error.to_string())?;
+            let adjoints = ln_adjoints(&streams, &network, &inputs, &tape, LAGS)?;
+            let difference = slope(&adjoints) - found.exponents[0];
+            worst = worst.max(difference.abs());
+            differences.push(difference);
+        }
+        let what = format!("adjoint rate − λ₁ at gain {gain}, mean of 4 seeds, nats per step");
+        checks.push(Check::within(what, mean(&differences), 0.0, 0.003));
+    }
+    let what = "largest |adjoint rate − λ₁| of the 16 networks, nats per step";
+    checks.push(Check::at_most(what, worst, 0.01));
+    Ok(Evidence::of(checks, 4))
+}
