@@ -244,6 +244,9 @@ mod tests {
         let inputs: Vec<usize> = shapes.iter().map(|shape| shape.input).collect();
         assert_eq!(inputs, [2, 3]);
         assert_eq!(network.hidden(), 5);
+        // A complex unit puts out two numbers.
+        let on_lru = Network::Stack(vec![cell("lru", 3), cell("vanilla-rnn", 5)]);
+        assert_eq!(on_lru.shapes(2)[1].input, 6);
         let streams = Streams {
             seed: 20,
             replicate: 1,

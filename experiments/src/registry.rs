@@ -230,4 +230,34 @@ mod tests {
             }
         }
     }
+    /// What `configs/cells.toml` says of its cells.
+    #[test]
+    fn the_cells_of_the_shipped_comparison_have_as_many_parameters_within_two_percent() {
+        let config: toml::Table = include_str!("../configs/cells.toml").parse().unwrap();
+        let sweep = config["sweep"].as_table().unwrap();
+        let streams = cell_config::Streams {
+            seed: 20,
+            replicate: 0,
+        };
+        let mut kinds = Vec::new();
+        for cell in config["cell"].as_array().unwrap() {
+            let mut keys = cell.as_table().unwrap().clone();
+            let kind = keys.remove("kind").unwrap().as_str().unwrap().to_owned();
+            if let Some(sizes) = sweep.get(&format!("{kind}.hidden")) {
+                keys.insert("hidden".to_owned(), sizes[1].clone());
+            }
+            let cell = Cell::deserialize(&kind, toml::Value::Table(keys)).unwrap();
+            let built = cell
+                .build(8, &streams.weights(&kind), LawContext::default())
+                .unwrap();
+            let count = built.cell.parameters().len() as f64;
+            assert!((count / 4672.0 - 1.0).abs() <= 0.02, "{kind}: {count}");
+            kinds.push(kind);
+        }
+        assert_eq!(
+            kinds.len(),
+            KINDS.len(),
+            "every kind is compared: {kinds:?}"
+        );
+    }
 }

@@ -21,6 +21,7 @@ use gradient_tracking::{
     backpropagate_layers, rollout, rollout_layers,
 };
 use lstm::Lstm;
+use lyapunov::{Lyapunov, Options};
 use nalgebra::{DMatrix, DVector};
 use vanilla_rnn::{Activation, VanillaRnn};
 
@@ -197,6 +198,15 @@ impl Run {
         // Singular values of the last steps: a Jacobian of each costs more than all the rest.
         let mut singular_values =
             SingularValues::new(cell, (steps.saturating_sub(20)..=steps).collect());
+        let mut exponents = Lyapunov::new(
+            cell,
+            0,
+            Options {
+                exponents: Some(2),
+                transient: steps / 10,
+                ..Options::default()
+            },
+        );
         let loss_times: Vec<usize> = (1..=steps).rev().step_by(500).collect();
         let loss_times: Vec<usize> = loss_times.into_iter().rev().collect();
         let losses = loss_times.len() * batch;
@@ -211,6 +221,7 @@ impl Run {
         let mut probes: Vec<&mut dyn Probe> = vec![
             &mut units,
             &mut singular_values,
+            &mut exponents,
             &mut loss_state,
             &mut norms,
             &mut gates,
@@ -247,6 +258,7 @@ impl Run {
         assert!(gates.gates.iter().all(|(_, steps)| steps[0].mean > 0.0));
         assert!(units.blocks[0].log10_norm.iter().any(|v| v.is_finite()));
         assert!(singular_values.log10_values[0].is_finite());
+        assert!(exponents.spectrum().exponents[0].is_finite());
         assert!(loss_state.blocks[0].1.iter().any(|v| v.is_finite()));
         assert_eq!(split.is_some(), matches!(kind, Kind::Lstm(_)));
         Counts { forward, backward }

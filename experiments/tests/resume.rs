@@ -340,6 +340,8 @@ fn verify_finds_one_flipped_bit_in_a_table() {
         ("gradients.csv", |text| text.len() - 2, 0),
         ("laws.csv", |text| text.len() - 2, 0),
         ("loss-state.csv", |text| text.len() - 2, 0),
+        ("lyapunov-convergence.csv", |text| text.len() - 2, 0),
+        ("lyapunov.csv", |text| text.len() - 2, 0),
         ("parameters.csv", |text| text.len() - 2, 0),
         ("series.csv", |text| text.len() - 2, 0),
         ("singular-values.csv", |text| text.len() - 2, 0),

@@ -254,7 +254,7 @@ impl Exponents {
     pub fn discard(&mut self) {
         self.steps = 0;
         self.sums[..self.rank].fill(0.0);
-        self.batches = Batches::new(self.columns);
+        self.batches.clear();
     }
 
     /// λ_1…λ_k as of now, into `values`; NaN if no step has counted yet.
@@ -329,6 +329,14 @@ impl Batches {
             current: vec![0.0; columns],
             current_steps: 0,
         }
+    }
+
+    fn clear(&mut self) {
+        self.length = 1;
+        self.sums.clear();
+        self.steps.clear();
+        self.current.fill(0.0);
+        self.current_steps = 0;
     }
 
     fn close_after(&mut self, steps: usize) {

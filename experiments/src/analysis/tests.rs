@@ -451,6 +451,43 @@ fn by_lag(shift: f64) -> Array {
 }
 
 #[test]
+fn exponents_are_by_index_and_their_errors_those_of_the_runs() {
+    let plan = plan(3, "0.5");
+    let times = crate::grids::exponent_times(STEPS);
+    let analysis = analyse(&plan, &mut |run| {
+        let shift = run.replicate as f64;
+        let none = f64::NEG_INFINITY;
+        let exponents = array(&[2, 2], vec![0.1 - shift, 0.01 + shift, none, none]);
+        let means = times.iter().flat_map(|t| [*t as f64 - shift, none]);
+        let means = array(&[times.len(), 2], means.collect());
+        let arrays = vec![
+            reference(),
+            ("lyapunov", exponents),
+            ("lyapunov.by_step", means),
+        ];
+        (run.spec.label == "lstm").then(|| record(arrays))
+    });
+    let rows = &analysis.lyapunov.rows;
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[0].index, rows[0].n), (1, 3));
+    assert_eq!(
+        (rows[0].median, rows[0].q25, rows[0].q75),
+        (-0.9, -1.4, -0.4)
+    );
+    assert_eq!(rows[0].standard_error, Some(1.01));
+    assert_eq!(
+        (rows[1].median, rows[1].standard_error),
+        (f64::NEG_INFINITY, None)
+    );
+    let means = &analysis.lyapunov_means.rows;
+    assert_eq!(means.len(), 2 * times.len());
+    assert_eq!((means[2].t, means[2].index), (times[1], 1));
+    assert_eq!(means[2].median, times[1] as f64 - 1.0);
+    // They are no curve of norms.
+    assert!(analysis.curves.rows.is_empty());
+}
+
+#[test]
 fn singular_values_are_by_lag_and_index() {
     let plan = plan(3, "0.5");
     let analysis = analyse(&plan, &mut |run| {

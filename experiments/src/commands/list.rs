@@ -24,7 +24,9 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("horizon"),
     shipped!("gates"),
     shipped!("closer"),
+    shipped!("error-surface"),
     shipped!("lyapunov"),
+    shipped!("cells"),
     shipped!("standard-sweep"),
 ];
 

@@ -213,7 +213,7 @@ fn resolved_configurations_load_back_to_equal_ones() {
             vec![
                 r#"record.quantities=["adjoint", "input-gradient", "parameter-gradient",
                 "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum",
-                "singular-values", "loss-state", "unit-gradient"]"#,
+                "singular-values", "lyapunov", "loss-state", "unit-gradient"]"#,
             ],
         ),
         (
@@ -443,8 +443,14 @@ fn what_has_a_figure_to_itself_is_drawn_by_default_where_it_is_recorded() {
             .collect::<Vec<_>>()
     };
     assert_eq!(
-        drawn(r#""unit-gradient", "node", "singular-values", "loss-state""#),
-        ["decay", "singular-values", "loss-state", "unit-gradient"]
+        drawn(r#""unit-gradient", "lyapunov", "node", "singular-values", "loss-state""#),
+        [
+            "decay",
+            "singular-values",
+            "lyapunov",
+            "loss-state",
+            "unit-gradient"
+        ]
     );
     assert_eq!(drawn(r#""gates", "loss-state""#), ["loss-state"]);
 }
@@ -1122,7 +1128,7 @@ fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
 test.toml:18:8: `figure.kind`: unknown name `"half_life"`
 18 | kind = "half_life"
             ^^^^^^^^^^^
-help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `loss-state`, `unit-gradient`)
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `lyapunov`, `loss-state`, `unit-gradient`)
 "#,
     );
 }

@@ -151,7 +151,21 @@ impl Page<'_> {
         let Some(data) = path.data().clone().transform(transform) else {
             return;
         };
-        outline(&data, content);
+        match (stroke, loops(&data)) {
+            (None, Some(loops)) => {
+                for corners in loops {
+                    let mut corners = corners.into_iter().map(|(x, y)| (round(x), round(y)));
+                    if let Some((x, y)) = corners.next() {
+                        content.move_to(x, y);
+                    }
+                    for (x, y) in corners {
+                        content.line_to(x, y);
+                    }
+                    content.close_path();
+                }
+            }
+            _ => outline(&data, content),
+        }
         match (fill.map(|fill| fill.rule()), stroke) {
             (None, None) => content.end_path(),
             (None, Some(_)) => content.stroke(),
@@ -229,12 +243,15 @@ impl Page<'_> {
         let mut items = shown.items();
         // Thousandths of the font size, as PDF counts here.
         let mut pen = 0.0;
+        let mut string = Vec::new();
         for glyph in glyphs {
             let mut origin = resvg::tiny_skia::Point::from_xy(glyph.matrix.tx, glyph.matrix.ty);
             to_text.map_point(&mut origin);
             let wanted = origin.x / size * 1000.0;
             // Half a thousandth is not seen.
             if (wanted - pen).abs() > 0.5 {
+                items.show(Str(&string));
+                string.clear();
                 items.adjust(round(pen - wanted));
                 pen = wanted;
             }
@@ -242,9 +259,10 @@ impl Page<'_> {
             font.text
                 .entry(number)
                 .or_insert_with(|| glyph.text.to_owned());
-            items.show(Str(&number.to_be_bytes()));
+            string.extend(number.to_be_bytes());
             pen += advance(&metrics, glyph.glyph, em);
         }
+        items.show(Str(&string));
     }
 
     fn units_per_em(&self, font: fontdb::ID) -> f32 {
@@ -269,11 +287,9 @@ impl Page<'_> {
             .creator(TextStr("vangrad"));
         pdf.pages(pages).kids([page]).count(1);
 
-        let fonts: Vec<(Ref, Font)> = self
-            .fonts
-            .into_values()
-            .map(|font| (next(), font))
-            .collect();
+        let mut fonts: Vec<Font> = self.fonts.into_values().collect();
+        fonts.sort_by(|a, b| a.name.cmp(&b.name));
+        let fonts: Vec<(Ref, Font)> = fonts.into_iter().map(|font| (next(), font)).collect();
         let opacities: Vec<(Ref, (u16, u16), String)> = self
             .opacities
             .into_iter()
@@ -424,6 +440,38 @@ fn on_one_line(a: &Placed, b: &Placed) -> bool {
         && direction
             .iter()
             .all(|(from, to)| (from - to).abs() <= 1e-4 * length)
+}
+
+/// A polygon taken apart at the points it comes back to, each part with its corners. What surrounds no
+/// area is left out: the bridges between the cells of a heat map, which a viewer of PDF, unlike one of
+/// SVG, must show as hair lines (ISO 32000-1, 8.5.3.3.1). The parts wind about every point as often as the whole,
+/// so the same is filled. `None` for a path with curves.
+fn loops(path: &resvg::tiny_skia::Path) -> Option<Vec<Vec<(f32, f32)>>> {
+    let (mut loops, mut open): (Vec<_>, Vec<(f32, f32)>) = (Vec::new(), Vec::new());
+    let mut keep = |corners: &[(f32, f32)]| {
+        if corners.len() > 2 {
+            loops.push(corners.to_vec());
+        }
+    };
+    for segment in path.segments() {
+        match segment {
+            PathSegment::MoveTo(p) => {
+                keep(&open);
+                open = vec![(p.x, p.y)];
+            }
+            PathSegment::LineTo(p) => match open.iter().position(|&known| known == (p.x, p.y)) {
+                Some(place) => {
+                    keep(&open[place..]);
+                    open.truncate(place + 1);
+                }
+                None => open.push((p.x, p.y)),
+            },
+            PathSegment::Close => {}
+            PathSegment::QuadTo(..) | PathSegment::CubicTo(..) => return None,
+        }
+    }
+    keep(&open);
+    Some(loops)
 }
 
 fn outline(path: &resvg::tiny_skia::Path, content: &mut Content) {
@@ -647,12 +695,25 @@ mod tests {
             .split('"')
             .next()
             .unwrap();
-        let size: Vec<f32> = view
-            .split(' ')
-            .map(|n| n.parse::<f32>().unwrap() / 10.0)
-            .collect();
-        let media_box = format!("/MediaBox [0 0 {} {}]", size[0], size[1]);
-        assert!(around.contains(&media_box), "no {media_box} in {around}");
+        let numbers = |text: &str| {
+            text.split(' ')
+                .map(|n| n.parse().unwrap())
+                .collect::<Vec<f32>>()
+        };
+        let (view, media_box) = (
+            numbers(view),
+            around.split("/MediaBox [0 0 ").nth(1).unwrap(),
+        );
+        let media_box = numbers(media_box.split(']').next().unwrap());
+        // The view box is rounded to a unit, a tenth of a point.
+        let differences = view
+            .iter()
+            .zip(&media_box)
+            .map(|(units, points)| units / 10.0 - points);
+        assert!(
+            differences.map(f32::abs).all(|d| d <= 0.1),
+            "{view:?}, {media_box:?}"
+        );
         assert_eq!(around.matches("/Type /Page\n").count(), 1);
         // Both faces are in the file.
         assert_eq!(around.matches("/FontFile3").count(), 2, "{around}");
@@ -663,6 +724,48 @@ mod tests {
         let copied = copied(&pdf);
         assert!(copied.contains("Office: ‖∂L/∂h‖ is 10⁻⁵⁰"), "{copied}");
         assert!(copied.contains("A file of (parentheses)"), "{copied}");
+    }
+
+    #[test]
+    fn cells_of_a_heat_map_are_parts_of_their_own_without_bridges() {
+        let mut path = resvg::tiny_skia::PathBuilder::new();
+        path.move_to(0.0, 0.0);
+        // Two cells as the canvas joins them: around the first, home; around the second, home.
+        for (x, y) in [
+            (1.0, 0.0),
+            (1.0, 1.0),
+            (0.0, 1.0),
+            (0.0, 0.0),
+            (0.0, 0.0),
+            (5.0, 5.0),
+            (6.0, 5.0),
+            (6.0, 6.0),
+            (5.0, 6.0),
+            (5.0, 5.0),
+            (0.0, 0.0),
+        ] {
+            path.line_to(x, y);
+        }
+        path.close();
+        let square = |at: f32| {
+            vec![
+                (at, at),
+                (at + 1.0, at),
+                (at + 1.0, at + 1.0),
+                (at, at + 1.0),
+            ]
+        };
+        let mut path = path.finish().unwrap();
+        assert_eq!(loops(&path), Some(vec![square(0.0), square(5.0)]));
+        // A polygon that comes back to nothing is itself, and a curve is none.
+        path = resvg::tiny_skia::PathBuilder::from_rect(
+            resvg::tiny_skia::Rect::from_xywh(2.0, 2.0, 1.0, 1.0).unwrap(),
+        );
+        assert_eq!(loops(&path), Some(vec![square(2.0)]));
+        assert_eq!(
+            loops(&resvg::tiny_skia::PathBuilder::from_circle(0.0, 0.0, 1.0).unwrap()),
+            None
+        );
     }
 
     #[test]

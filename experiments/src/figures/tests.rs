@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{FigureSpec, Input, Sequence};
 use crate::tables::{
-    CurveRow, FitRow, Key, LawRow, LossStateRow, Row, SeriesRow, SingularValueRow, Table,
-    UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, SequenceRow,
+    SeriesRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// Stored files by name.
@@ -43,6 +43,7 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
             label: label.into(),
             colour,
             hidden: 64,
+            logistic_unit: None,
         })
         .collect();
     drawing(spec.kind)(&Request {
@@ -52,6 +53,7 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
             steps: 200,
             batch: 16,
             input: Input::Zero { size: 8 },
+            initial_state: None,
         },
         has_where: true,
         files: &|name| files.get(name).cloned(),
@@ -372,7 +374,7 @@ fn gates_files() -> Files {
 const INIT: &str = "cell.recurrent_weights.init";
 
 /// Every kind of figure, for tables with this factor.
-fn every_kind(factor: &str) -> [FigureSpec; 8] {
+fn every_kind(factor: &str) -> [FigureSpec; 9] {
     [
         spec(FigureKind::Decay),
         with_x(FigureKind::Phase, factor),
@@ -380,6 +382,7 @@ fn every_kind(factor: &str) -> [FigureSpec; 8] {
         with_x(FigureKind::HalfLife, factor),
         spec(FigureKind::Gates),
         spec(FigureKind::SingularValues),
+        spec(FigureKind::Lyapunov),
         spec(FigureKind::LossState),
         spec(FigureKind::UnitGradient),
     ]
@@ -477,18 +480,103 @@ fn closer_files(names: &[String], curves: &[CurveRow], size: usize) -> Files {
             n: size * row.n,
         });
     }
+    let mut exponents = Table::new(names.to_vec());
+    let mut means = Table::new(names.to_vec());
+    for row in curves.iter().filter(|row| row.lag == 0) {
+        for i in 1..=size {
+            let median = if i > 1 && i == size {
+                f64::NEG_INFINITY
+            } else {
+                0.5 - 0.1 * i as f64
+            };
+            exponents.rows.push(LyapunovRow {
+                key: row.key.clone(),
+                index: i,
+                median,
+                q25: median - 0.05,
+                q75: median + 0.05,
+                standard_error: median.is_finite().then_some(0.01),
+                n: row.n,
+            });
+        }
+        means.rows.extend([10, 20].map(|t| LyapunovMeanRow {
+            key: row.key.clone(),
+            t,
+            index: 1,
+            median: 0.4,
+            q25: 0.35,
+            q75: 0.45,
+            n: row.n,
+        }));
+    }
     let mut files = Files::new();
     put(&mut files, &values);
+    put(&mut files, &exponents);
+    put(&mut files, &means);
     put(&mut files, &losses);
     put(&mut files, &units);
     put(&mut files, &quantiles);
     files
 }
 
+/// A surface with one steep place among twelve.
+#[test]
+fn an_error_surface_says_how_steep_its_steepest_place_is() {
+    let mut table = Table::<SequenceRow>::new(strings(&[GAIN]));
+    for gain in ["4", "4.5", "5", "5.5"] {
+        for sequence in 0..3 {
+            let is_steep = gain == "5" && sequence == 1;
+            let log10 = if is_steep { 2.5 } else { -1.0 };
+            let values = [
+                ("loss", 0.25),
+                ("weight_hh", log10),
+                ("bias", f64::NEG_INFINITY),
+                ("weight_ih", 9.0),
+            ];
+            table
+                .rows
+                .extend(values.map(|(quantity, value)| SequenceRow {
+                    key: key("vanilla-rnn", &[gain]),
+                    quantity: quantity.into(),
+                    sequence,
+                    value,
+                }));
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &table);
+    let figure = with_x(FigureKind::ErrorSurface, GAIN);
+    let svg = drawn(&figure, &files);
+    assert!(words(&svg).contains("is 3.5 decades steeper than the median"));
+    assert!(svg.contains("error E") && svg.contains("‖∂E/∂(W_hh, b)‖"));
+    // That is theory of a single logistic unit, which these cells are not.
+    assert!(!words(&svg).contains("two attractors"));
+
+    table.rows.clear();
+    put(&mut files, &table);
+    let svg = drawn(&figure, &files);
+    assert!(words(&svg).contains("no rows with a value of"));
+}
+
 /// What a figure says, wherever its lines are broken.
 fn words(svg: &str) -> String {
     let lines: Vec<&str> = svg.lines().filter(|line| !line.starts_with('<')).collect();
     lines.join(" ")
+}
+
+#[test]
+fn a_spectrum_says_its_largest_exponent_and_counts_what_is_lost() {
+    let curves: Vec<CurveRow> = ["0.5", "0.9"]
+        .iter()
+        .flat_map(|gain| curve(&key("lstm", &[gain]), "h", 0..=2, -0.02))
+        .collect();
+    let files = closer_files(&strings(&[GAIN]), &curves, 3);
+    let svg = words(&drawn(&spec(FigureKind::Lyapunov), &files));
+    assert!(
+        svg.contains("Largest Lyapunov exponent: +0.400 (lstm)"),
+        "{svg}"
+    );
+    assert!(svg.contains("2 exponents of −∞"), "{svg}");
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub fn of_claims(folder: &Folder) -> Result<Report, ReportError> {
             blocks: each,
         },
         reproduce(
-            &claims.rows.first().map_or("ID", |row| row[id].as_str()),
+            claims.rows.first().map_or("ID", |row| row[id].as_str()),
             folder,
         ),
     ];
