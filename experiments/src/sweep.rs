@@ -259,7 +259,7 @@ where
     };
     std::thread::scope(|scope| {
         for _ in 0..writers {
-            scope.spawn(&write);
+            scope.spawn(write);
         }
         let work = || {
             keep_freed_memory();

@@ -189,7 +189,7 @@ fn bash_completes_commands_and_options() {
         ("vangrad tr", "tr", "trace"),
         ("vangrad trace --exp", "--exp", "--export-weights"),
         ("vangrad trace --nonlinearity re", "re", "relu"),
-        ("vangrad plot results --format p", "p", "png"),
+        ("vangrad plot results --format p", "p", "png pdf"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let before = words[words.len() - 2];

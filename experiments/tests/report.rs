@@ -98,12 +98,13 @@ fn a_report_tells_all_of_an_experiment() {
     }
     // Every figure, with what it shows as its alternative text.
     let drawings = html.matches("<svg role=\"img\" aria-label=\"").count();
-    assert_eq!(drawings, 5);
+    assert_eq!(drawings, 6);
     assert_eq!(markdown.matches("![").count(), drawings);
     for name in [
         "decay",
         "rate",
         "singular-values",
+        "lyapunov",
         "loss-state",
         "unit-gradient",
     ] {
