@@ -32,7 +32,7 @@ const LAGS: usize = 500;
 
 fn check() -> Result<Evidence, String> {
     let mut checks = Vec::new();
-    let mut worst = 0.0_f64;
+    let (mut worst, mut worst_gain) = (0.0_f64, f64::NAN);
     for gain in [0.9, 1.5, 2.0, 3.0] {
         let mut differences = Vec::new();
         for replicate in 0..4 {
@@ -43,7 +43,9 @@ fn check() -> Result<Evidence, String> {
             let found = exponents_before_settling(&network, &tape, LAGS, Some(1))?;
             let rate = adjoint_rate(&streams, &network, &inputs, &tape, LAGS)?;
             let difference = rate - found.exponents[0];
-            worst = worst.max(difference.abs());
+            if difference.abs() > worst {
+                (worst, worst_gain) = (difference.abs(), gain);
+            }
             differences.push(difference);
         }
         let what = format!("adjoint rate − λ₁ at gain {gain}, mean of 4 seeds, nats per step");
@@ -51,5 +53,11 @@ fn check() -> Result<Evidence, String> {
     }
     let what = "largest |adjoint rate − λ₁| of the 16 networks, nats per step";
     checks.push(Check::at_most(what, worst, 0.01));
-    Ok(Evidence::of(checks, 4))
+    Ok(Evidence {
+        remark: format!(
+            "the largest difference is that of a network of gain {worst_gain}; a fitted slope instead of \
+             the change from end to end gives 0.0104"
+        ),
+        ..Evidence::of(checks, 4)
+    })
 }

@@ -56,7 +56,11 @@ fn check() -> Result<Evidence, String> {
         Check::at_most("largest |rate − λ₁|, nats per step", worst, 0.01),
     ];
     Ok(Evidence {
-        remark: format!("λ₁ at gain 2.5: {}", exponents.join(", ")),
+        remark: format!(
+            "λ₁ at gain 2.5: {}; a least-squares slope over the 300 lags, which weighs the middle more, \
+             differs from λ₁ by up to 0.0134",
+            exponents.join(", ")
+        ),
         ..Evidence::of(checks, 5)
     })
 }
