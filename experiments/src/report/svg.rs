@@ -129,7 +129,7 @@ mod tests {
             ("<foreignObject/>", "foreignObject"),
             ("<image/>", "image"),
             ("<g xmlns=\"http://www.w3.org/1999/xhtml\"/>", "`g`"),
-            ("<rect", "token"),
+            ("<rect", "expected"),
         ] {
             let said = inline(&svg(content), "a", "b").unwrap_err();
             assert!(said.contains(found), "{content}: {said}");

@@ -334,15 +334,16 @@ fn a_run_killed_before_it_stored_its_config_can_be_run_again() {
 }
 
 /// Files with our names and files without, as left by an earlier run.
-const OURS: [&str; 4] = [
+const OURS: [&str; 5] = [
     "curves.csv",
+    "figures/decay.pdf",
     "figures/decay.png",
     "figures/decay.svg",
     "manifest.json",
 ];
 const NOT_OURS: [&str; 8] = [
     "my.csv",
-    "figures/decay.pdf",
+    "figures/decay.eps",
     "figures/mine.svg",
     "figures/notes.txt",
     "records/-0123456789abcdef.safetensors",
