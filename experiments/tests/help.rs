@@ -189,7 +189,9 @@ fn bash_completes_commands_and_options() {
         ("vangrad tr", "tr", "trace"),
         ("vangrad trace --exp", "--exp", "--export-weights"),
         ("vangrad trace --nonlinearity re", "re", "relu"),
-        ("vangrad plot results --format p", "p", "png pdf"),
+        ("vangrad plot results --format pn", "pn", "png"),
+        ("vangrad plot results --format pd", "pd", "pdf"),
+        ("vangrad rep", "rep", "report reproduce"),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let before = words[words.len() - 2];

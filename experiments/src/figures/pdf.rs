@@ -661,6 +661,11 @@ mod tests {
                                     b't' => b'\t',
                                     b'b' => 8,
                                     b'f' => 12,
+                                    b'0'..=b'7' => {
+                                        let digits = std::str::from_utf8(&bytes[at..at + 3]);
+                                        at += 2;
+                                        u8::from_str_radix(digits.unwrap(), 8).unwrap()
+                                    }
                                     other => other,
                                 });
                             }
