@@ -25,7 +25,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "bengio-1994-latch",
     source: "Y. Bengio, P. Simard, P. Frasconi, IEEE Trans. Neural Networks 5(2):157 (1994)",
-    statement: "a unit that latches a bit robustly has a gradient that vanishes at ln(2ā/sinh 2ā), and \
+    statement: "A unit that latches a bit robustly has a gradient that vanishes at ln(2ā/sinh 2ā), and \
                 flips only above the input h*",
     scale: Scale::Full,
     cost_seconds: 0.3,

@@ -21,7 +21,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "hochreiter-unit-ceiling",
     source: "derived; companion to Hochreiter & Schmidhuber, Neural Computation 9(8) (1997), §3.1",
-    statement: "no positive weight lets a bias-free logistic unit's gradient decay slower than \
+    statement: "No positive weight lets a bias-free logistic unit's gradient decay slower than \
                 ×W(1/e) = ×0.2785 a step",
     scale: Scale::Full,
     cost_seconds: 0.1,

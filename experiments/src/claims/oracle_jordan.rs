@@ -13,7 +13,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-jordan",
     source: "exact",
-    statement: "a Jordan block has r_k = λ^{k−1}·√(λ² + k²): at λ = 0.95 the gradient grows to 7.5565 first",
+    statement: "A Jordan block has r_k = λ^{k−1}·√(λ² + k²): at λ = 0.95 the gradient grows to 7.5565 first",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

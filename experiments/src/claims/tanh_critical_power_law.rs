@@ -16,7 +16,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "tanh-critical-power-law",
     source: "derived; the boundary case of Bengio, Simard & Frasconi (1994)",
-    statement: "at w = 1 the gradient of a tanh unit vanishes as T^(−3/2), not exponentially",
+    statement: "At w = 1 the gradient of a tanh unit vanishes as T^(−3/2), not exponentially",
     scale: Scale::Full,
     cost_seconds: 0.1,
     check,

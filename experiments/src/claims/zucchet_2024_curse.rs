@@ -24,7 +24,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "zucchet-2024-curse",
     source: "N. Zucchet, A. Orvieto, NeurIPS 2024, arXiv:2405.21064",
-    statement: "a linear memory grows ever more sensitive to its own factor: E[(∂h/∂λ)²] = (1 + λ²)/(1 − λ²)³",
+    statement: "A linear memory grows ever more sensitive to its own factor: E[(∂h/∂λ)²] = (1 + λ²)/(1 − λ²)³",
     scale: Scale::Full,
     cost_seconds: 0.3,
     check,
