@@ -98,7 +98,7 @@ fn bands(facets: &[usize], label_widths: &[f64], (left, right): (f64, f64), top:
             middle: top + 22.0 + 0.5 * (row_height * rows as f64 - 32.0),
             bottom,
         });
-        top = bottom;
+        top = bottom + 14.0;
     }
     bands
 }
