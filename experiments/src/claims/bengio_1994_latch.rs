@@ -118,7 +118,7 @@ fn check() -> Result<Evidence, String> {
         plot: Some(Plot {
             title: "The gradient vanishes on both sides of w = 1, faster the more robust the latch".to_owned(),
             subtitle: "Rate of h ← tanh(w·h) at its attractor, lags 1–200: forgets for w < 1, latches a bit for w > 1. \
-                       Dashed: ln w and ln(2ā/sinh 2ā).".to_owned(),
+                       Dashed: ln w, and ln(2a / sinh 2a) with a the attractor.".to_owned(),
             x: PlotAxis::linear("self-connection w"),
             y: PlotAxis::linear("rate (nats per step)"),
             series,

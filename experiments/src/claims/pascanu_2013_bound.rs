@@ -112,7 +112,7 @@ fn check() -> Result<Evidence, String> {
     let trajectory = Trajectory::undriven(&cell, &DMatrix::zeros(2, 1), 1000)?;
     let curve = trajectory.terminal(&unit_vector(2, 0))?.ratios("h");
     let bound = [0.0, LAGS as f64].map(|k| (k, k * 0.95_f64.log10()));
-    series.push(PlotSeries::new("bound 0.95ᵏ", Mark::Dashed, 0, bound));
+    series.push(PlotSeries::new("bound 0.95^k", Mark::Dashed, 0, bound));
     let peak = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     Ok(Evidence {
         checks: vec![
@@ -136,7 +136,7 @@ fn check() -> Result<Evidence, String> {
         ],
         seeds: SEEDS as usize,
         plot: Some(Plot {
-            title: "Below η = 1 every gradient stays under ηᵏ; above 1 it can vanish all the same".to_owned(),
+            title: "Below η = 1 every gradient stays under its power; above 1 it can vanish all the same".to_owned(),
             subtitle: "Five random networks of each kind, N = 16, driven by noise; those of η = γ·σ_max(W) = 1.5 by inputs \
                        that saturate. Dashed: the bound for η = 0.95.".to_owned(),
             x: PlotAxis::linear("lag k = T − t (steps)"),
