@@ -56,7 +56,8 @@ Files, in the results folder:
   records/         the raw curves of every run, as safetensors
   manifest.json    version, machine, times
   laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv, singular-values.csv,
-  lyapunov.csv, lyapunov-convergence.csv, loss-state.csv, unit-gradients.csv, unit-quantiles.csv where [record] asks for them
+  lyapunov.csv, lyapunov-convergence.csv, loss-state.csv, unit-gradients.csv, unit-quantiles.csv,
+  sequences.csv where [record] asks for them
 
 Exit codes:
   0    done

@@ -39,12 +39,18 @@ impl Network {
         }
     }
 
-    /// The layers with the sizes of their inputs, where the network's are of size `input`.
+    /// The layers with the sizes of their inputs, where the network's are of size `input`. A layer
+    /// has been seen, and may have been checked, before its shape is asked for.
     fn with_inputs(&self, input: usize) -> impl Iterator<Item = (&Cell, usize)> {
-        self.layers().into_iter().scan(input, |below, cell| {
-            let input = std::mem::replace(below, cell.shape(*below).output);
-            Some((cell, input))
-        })
+        let below = (input, None::<&Cell>);
+        self.layers()
+            .into_iter()
+            .scan(below, |(input, below), cell| {
+                if let Some(below) = below.replace(cell) {
+                    *input = below.shape(*input).output;
+                }
+                Some((cell, *input))
+            })
     }
 
     /// How many numbers the steps of all layers multiply, for inputs of this size.

@@ -28,6 +28,9 @@ pub const LOSS_STATE: &str = "loss_state.";
 /// The beginning of the names of gradients by unit.
 pub const UNIT: &str = "unit.";
 
+/// The beginning of the names of what a sequence has on its own: its loss and gradients of parameters.
+pub const SEQUENCE: &str = "sequence.";
+
 /// The raw curves of one finished run: deterministic values only, in a fixed order.
 ///
 /// | array | shape | contents |
@@ -44,6 +47,8 @@ pub const UNIT: &str = "unit.";
 /// | `lyapunov.by_step` | n×S | their means over the steps that count, up to n times |
 /// | `loss_state.<block>` | losses×(losses+1) | log₁₀ norms of ∂L_τ/∂(block)_t: rows τ, columns t = 0 and all τ |
 /// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
+/// | `sequence.loss` | B | the loss of each sequence, where the loss has a value |
+/// | `sequence.<parameter>` | B | log₁₀ norm of each sequence's own ∂L/∂W |
 /// | `law:<quantity>:<relation>:<name>` | 1×2 | a theoretical rate, nats per step, and its place among those of the cell |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
@@ -82,7 +87,7 @@ pub fn is_quantity(name: &str) -> bool {
     name != REFERENCE
         && !name.ends_with(SEQUENCES)
         && ![SINGULAR_VALUES, LYAPUNOV, LYAPUNOV_BY_STEP].contains(&name)
-        && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT]
+        && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT, SEQUENCE]
             .iter()
             .any(is_other)
 }

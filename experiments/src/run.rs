@@ -6,9 +6,9 @@ use std::num::NonZeroUsize;
 use cell_config::{InvalidConfig, LawContext, Relation, Streams};
 use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
-    PathSplit, Series, UnitGradients,
+    PathSplit, SequenceGradients, Series, UnitGradients,
 };
-use gradient_tracking::source::Terminal;
+use gradient_tracking::source::{SquaredError, Terminal};
 use gradient_tracking::{
     AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
     Workspace, with_checkpoints,
@@ -21,7 +21,8 @@ use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::RunSpec;
 use crate::record::{
-    Array, GATE, LAW, LYAPUNOV, REFERENCE, RunRecord, SEQUENCES, SERIES, TOTAL, UNIT, series_times,
+    Array, GATE, LAW, LYAPUNOV, REFERENCE, RunRecord, SEQUENCE, SEQUENCES, SERIES, TOTAL, UNIT,
+    series_times,
 };
 use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
@@ -87,10 +88,13 @@ impl Worker {
         let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| *cell as _).collect();
         let top = *layers.last().expect("a network has a layer");
         let output = top.shape().output;
-        let zeros = |cell: &&dyn RecurrentCell| DMatrix::zeros(cell.shape().state, batch);
-        let initial: Vec<DMatrix<f64>> = layers.iter().map(zeros).collect();
+        let start = sequence.initial_state.unwrap_or_default();
+        let of_layer =
+            |cell: &&dyn RecurrentCell| DMatrix::from_element(cell.shape().state, batch, start);
+        let initial: Vec<DMatrix<f64>> = layers.iter().map(of_layer).collect();
         let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
         let segment = memory.segment(steps, batch);
+        let mut squared_error = SquaredError::new(steps, spec.loss.target.unwrap_or_default());
         let (adjoints, mut terminal, mut every_step);
         let source: &mut dyn AdjointSource = match spec.loss.kind {
             LossKind::Terminal => {
@@ -105,6 +109,7 @@ impl Worker {
                 every_step = EveryStepAdjoints::new(output, steps, batch, segment, &streams);
                 &mut every_step
             }
+            LossKind::SquaredError => &mut squared_error,
         };
         let mut layer_probes: Vec<LayerProbes> = cells
             .iter()
@@ -145,6 +150,10 @@ impl Worker {
         self.inputs = inputs.into_drawn();
 
         let mut arrays = Arrays::default();
+        if wanted(Recorded::SequenceGradient) && spec.loss.kind == LossKind::SquaredError {
+            let losses = Array::line(squared_error.losses);
+            arrays.insert(format!("{SEQUENCE}loss"), losses);
+        }
         let last = layers.len() - 1;
         arrays.reference(top, &layer_probes[last].norms);
         for (layer, probes) in layer_probes.into_iter().enumerate() {
@@ -199,7 +208,8 @@ impl Worker {
         let adjoints = wanted(Recorded::LossState).then(|| {
             sequences::adjoints_at(&grids::loss_times(steps), shape.output, batch, &streams)
         });
-        let initial = DMatrix::zeros(shape.state, batch);
+        let start = sequence.initial_state.unwrap_or_default();
+        let initial = DMatrix::from_element(shape.state, batch, start);
         let mut inputs = RunInputs::new(sequence, &streams, file, std::mem::take(&mut self.inputs));
         let found = closer::look(
             &*cell,
@@ -234,6 +244,7 @@ struct LayerProbes<'a> {
     contributions: Option<ContributionNorms>,
     path_split: Option<PathSplit>,
     unit_gradients: Option<UnitGradients>,
+    sequence_gradients: Option<SequenceGradients>,
 }
 
 impl<'a> LayerProbes<'a> {
@@ -263,6 +274,8 @@ impl<'a> LayerProbes<'a> {
                 .flatten(),
             unit_gradients: wanted(Recorded::UnitGradient)
                 .then(|| UnitGradients::new(cell, grids::times(steps))),
+            sequence_gradients: wanted(Recorded::SequenceGradient)
+                .then(|| SequenceGradients::new(cell, batch)),
         }
     }
 
@@ -277,6 +290,7 @@ impl<'a> LayerProbes<'a> {
                 as_probe(&mut self.contributions),
                 as_probe(&mut self.path_split),
                 as_probe(&mut self.unit_gradients),
+                as_probe(&mut self.sequence_gradients),
             ]),
         )
     }
@@ -318,6 +332,12 @@ impl Arrays {
             for (name, log10_norm) in probe.log10_norms() {
                 let name = format!("{TOTAL}{prefix}{name}");
                 self.insert(name, Array::line(vec![log10_norm]));
+            }
+        }
+        if let Some(probe) = probes.sequence_gradients {
+            for (name, norms) in probe.log10_norms() {
+                let name = format!("{SEQUENCE}{prefix}{name}");
+                self.insert(name, Array::line(norms));
             }
         }
         let contributions = probes.contributions.into_iter();
@@ -420,12 +440,12 @@ mod tests {
             ]
             [sweep]
             "sequence.batch" = [1, 7]
-            "loss.kind" = ["terminal", "every-step"]
+            "loss.kind" = ["terminal", "every-step", "squared-error"]
             "loss.truncation" = [7, 800, 2000]
             [record]
             quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions",
                 "gates", "path-split", "per-sequence", "series", "singular-values", "lyapunov",
-                "loss-state", "unit-gradient"]
+                "loss-state", "unit-gradient", "sequence-gradient"]
         "#;
         let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
         let mut worker = Worker::default();

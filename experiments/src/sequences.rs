@@ -115,6 +115,11 @@ impl<'a> RunInputs<'a> {
             Input::Gaussian { std, .. } => self.add_noise(times, *std),
             Input::Zero { .. } => {}
             Input::Constant { value, .. } => self.values.fill(*value),
+            Input::Ramp { from, to, .. } => {
+                for (column, x) in self.values.chunks_exact_mut(size).enumerate() {
+                    x.fill(ramp(*from, *to, column % batch, batch));
+                }
+            }
             Input::Pulse {
                 value,
                 at,
@@ -167,6 +172,22 @@ impl Inputs for RunInputs<'_> {
         let columns = times.len() * self.sequence.batch;
         View::from_slice(&self.values, self.sequence.input.size(), columns)
     }
+}
+
+/// The value of a sequence, counted from 0, of `count` in equal steps between two values that are met
+/// exactly; that of a single sequence is the first.
+///
+/// ```
+/// use experiments::sequences::ramp;
+/// let values: Vec<f64> = (0..3).map(|sequence| ramp(-1.0, 2.0, sequence, 3)).collect();
+/// assert_eq!(values, [-1.0, 0.5, 2.0]);
+/// ```
+pub fn ramp(from: f64, to: f64, sequence: usize, count: usize) -> f64 {
+    if count < 2 {
+        return from;
+    }
+    let share = sequence as f64 / (count - 1) as f64;
+    (1.0 - share) * from + share * to
 }
 
 /// Random unit adjoints on the output at the last step, one per sequence: H×B. Drawn column by column,
@@ -292,6 +313,7 @@ mod tests {
 
     fn sequence(steps: usize, batch: usize, input: Input) -> Sequence {
         Sequence {
+            initial_state: None,
             steps,
             batch,
             input,

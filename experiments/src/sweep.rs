@@ -64,8 +64,12 @@ fn expected(spec: &RunSpec, record: &Record) -> Expected {
             steps: 1,
             batch: 1,
             input: Input::Zero { size: 1 },
+            initial_state: None,
         },
-        loss: Loss::default(),
+        loss: Loss {
+            truncation: None,
+            ..spec.loss.clone()
+        },
         cell: spec.cell.with_one_unit(),
         ..spec.clone()
     };
@@ -255,7 +259,7 @@ where
     };
     std::thread::scope(|scope| {
         for _ in 0..writers {
-            scope.spawn(&write);
+            scope.spawn(write);
         }
         let work = || {
             keep_freed_memory();
@@ -377,12 +381,12 @@ mod tests {
             "gaussian", "orthogonal", "identity", "uniform", "spectral-radius", "zero"
         ]
         "cell.input_weights.init" = ["gaussian", "spectral-radius"]
-        "loss.kind" = ["terminal", "every-step"]
+        "loss.kind" = ["terminal", "every-step", "squared-error"]
         [record]
         quantities = [
             "adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates",
             "path-split", "per-sequence", "series", "spectrum", "singular-values", "lyapunov", "loss-state",
-            "unit-gradient"
+            "unit-gradient", "sequence-gradient"
         ]
     "#;
 

@@ -222,7 +222,8 @@ fn a_run_leaves_the_documented_files() {
     assert_eq!(
         fits.header,
         "cell,vanilla-rnn.recurrent_weights.gain,lstm.forget_bias,quantity,rate,rate_low,\
-         rate_high,half_life,r_squared,early_rate,late_rate,f32_zero_lag,verdict,n"
+         rate_high,half_life,r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,\
+         predicted_rate,difference_in_se"
     );
 
     let files = lab.files("results/tiny");
@@ -376,6 +377,7 @@ fn every_table_that_is_asked_for_is_written_and_no_other() {
             "lyapunov.csv",
             "parameters.csv",
             "runs.csv",
+            "sequences.csv",
             "series.csv",
             "singular-values.csv",
             "unit-gradients.csv",

@@ -9,9 +9,11 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use gradient_tracking::conformance;
-use gradient_tracking::probes::{BlockNorms, Norms, ParameterGradient, PathSplit};
+use gradient_tracking::probes::{
+    BlockNorms, Norms, ParameterGradient, PathSplit, SequenceGradients,
+};
 use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
-use gradient_tracking::source::{EveryStep, Readout, Target, Terminal};
+use gradient_tracking::source::{EveryStep, Readout, SquaredError, Target, Terminal};
 use gradient_tracking::{
     AdjointSource, AffineMap, BackwardChunk, BackwardStep, Block, CellShape, Factor,
     ParameterBlock, Point, Probe, RecurrentCell, Tape, Trainable, View, ViewMut, Workspace,
@@ -1598,6 +1600,78 @@ fn o25_every_parameter_gradient_matches_central_differences() {
             assert_gradient(&format!("{name}, readout b"), bias.as_slice(), &differences);
         }
     }
+}
+
+/// The gradients that sequences ask for on their own are those of the sequences run alone, bit for bit,
+/// and add up to that of the batch; also where one of them is 10³⁰ times larger than another.
+#[test]
+fn gradients_of_sequences_are_those_of_sequences_alone() {
+    let (hidden, input, steps, batch) = (5, 3, 300, 3);
+    for (name, cell) in both_cells(60, hidden, input) {
+        let rng = &mut generator(61);
+        let inputs = random(rng, input, steps * batch, 1.0);
+        let initial = random(rng, cell.shape().state, batch, 1.0);
+        let mut adjoint = random(rng, hidden, batch, 1.0);
+        adjoint.column_mut(1).scale_mut(1e30);
+        let gradients = |inputs: &DMatrix<f64>, initial: &DMatrix<f64>, adjoint: &DMatrix<f64>| {
+            let tape = roll_out(&*cell, inputs, initial);
+            let mut own = SequenceGradients::new(&*cell, initial.ncols());
+            let mut sum = ParameterGradient::new(&*cell, steps, initial.ncols());
+            let mut source = Terminal {
+                steps,
+                adjoint: adjoint.as_view(),
+            };
+            let probes: &mut [&mut dyn Probe] = &mut [&mut own, &mut sum];
+            Gradients::of(&*cell, inputs, &tape, &mut source, None, probes);
+            (own, sum)
+        };
+        let (own, sum) = gradients(&inputs, &initial, &adjoint);
+        let mut total = DMatrix::zeros(cell.parameters().len(), 1);
+        for sequence in 0..batch {
+            let columns: Vec<usize> = (0..steps).map(|t| t * batch + sequence).collect();
+            let (alone, whole) = gradients(
+                &inputs.select_columns(&columns),
+                &initial.columns(sequence, 1).into_owned(),
+                &adjoint.columns(sequence, 1).into_owned(),
+            );
+            let what = format!("{name}, sequence {sequence}");
+            let (found, expected) = (column(own.to_f64(sequence)), column(alone.to_f64(0)));
+            assert_close(&what, &found, &expected, ROUNDING);
+            assert_close(&what, &expected, &column(whole.to_f64()), ROUNDING);
+            let norms = own.log10_norms().zip(whole.log10_norms());
+            for ((block, norms), (_, expected)) in norms {
+                assert_near(
+                    &format!("{what}, {block}"),
+                    norms[sequence],
+                    expected,
+                    ROUNDING,
+                );
+            }
+            total += found;
+        }
+        assert_close(name, &total, &column(sum.to_f64()), ROUNDING);
+    }
+}
+
+/// L = ‖h_T − y‖²: its value, and its gradient by central differences in h_T.
+#[test]
+fn squared_error_is_the_squared_distance_from_the_target() {
+    let (steps, batch, target) = (4, 2, 0.7);
+    let network = Driven::new(
+        62,
+        Box::new(random_rnn(63, Activation::Tanh, 3, 2)),
+        steps,
+        batch,
+    );
+    let mut loss = SquaredError::new(steps, target);
+    let (gradients, _) = network.gradients(&mut loss, None);
+    let last = network.tape.state(steps).into_owned();
+    let expected = last.add_scalar(-target);
+    for (found, column) in loss.losses.iter().zip(expected.column_iter()) {
+        assert_near("loss", *found, column.norm_squared(), 4.0 * EPSILON);
+    }
+    assert_eq!(loss.losses.len(), batch);
+    assert_eq!(gradients.adjoints.node[steps].plain(), 2.0 * expected);
 }
 
 // ------------------------------------------------------------------------------------------------

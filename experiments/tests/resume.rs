@@ -284,7 +284,7 @@ fn verify_holds_and_touches_nothing() {
         "curves.csv",
         "fits.csv",
         "gradients.csv",
-        "figures: 10 agree",
+        "figures: 12 agree",
         "out holds",
     ]);
     lab.vangrad(&["verify", "out", "--jobs", "1"]).exits_with(0);

@@ -122,6 +122,7 @@ fn sample(key: &str, schema: &Value) -> Value {
         ("steps", _) => json!(LONG),
         // An axis of every configuration here.
         ("x", _) => json!("seed"),
+        ("y", _) => json!("sequence.input.std"),
         // The size of the inputs, so that every matrix is square.
         (_, Some("integer")) => json!(if key == "hidden" { 8 } else { 1 }),
         (_, Some("number")) => json!(2.5),
@@ -146,7 +147,7 @@ fn tables() -> Vec<Table> {
         "name": "small",
         "sequence": smallest(&properties(&schema)["sequence"]),
         "cell": [smallest(&cell)],
-        "sweep": { "seed": [1, 2] },
+        "sweep": { "seed": [1, 2], "sequence.input.std": [1.0, 2.0] },
         // Whatever is drawn has been recorded.
         "record": { "quantities": schema["properties"]["record"]["properties"]["quantities"]["items"]["enum"] },
     });
@@ -367,8 +368,8 @@ fn the_schema_accepts_a_value_where_the_reader_does() {
             }
             for value in candidates(schema) {
                 let is_table = schema.get("properties").is_some() && value.is_object();
-                let names_an_axis =
-                    (key == "x" && value.is_string()) || (key == "where" && value.is_object());
+                let names_an_axis = (["x", "y"].contains(&key.as_str()) && value.is_string())
+                    || (key == "where" && value.is_object());
                 if names_an_axis || (is_table && key != "forget_bias") {
                     continue;
                 }

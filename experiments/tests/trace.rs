@@ -282,7 +282,7 @@ fn gradients_are_pytorchs() {
             }
         }
     }
-    assert_eq!(fixtures, 7);
+    assert_eq!(fixtures, 11);
 }
 
 /// At the fixed point 0 a tanh network is linear: layer 1 decays by ½ and layer 0 by ¼ per step, so

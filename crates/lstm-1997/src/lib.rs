@@ -84,6 +84,11 @@ impl Sizes {
     fn units(self) -> usize {
         2 * self.blocks + self.cells
     }
+
+    /// The cells of a block.
+    fn cells_of(self, block: usize) -> Range<usize> {
+        block * self.per_block..(block + 1) * self.per_block
+    }
 }
 
 impl Lstm1997 {
@@ -335,7 +340,7 @@ impl RecurrentCell for Lstm1997 {
                     saved.o[block * sizes.per_block],
                 );
                 let (mut y_in, mut y_out) = (carried.y_in[block], carried.y_out[block]);
-                for u in block * sizes.per_block..(block + 1) * sizes.per_block {
+                for u in sizes.cells_of(block) {
                     let (g, h_c, h) = (saved.g[u], saved.h_c[u], carried.h[u]);
                     let c = carried.c[u] + o * h_slope(h_c) * h;
                     node.c[u] = c;
@@ -400,7 +405,7 @@ impl RecurrentCell for Lstm1997 {
                 let y_in = i * (1.0 - i) * a_in[block];
                 let y_out = o * (1.0 - o) * a_out[block];
                 (next.y_in[block], next.y_out[block]) = (y_in, y_out);
-                for u in block * sizes.per_block..(block + 1) * sizes.per_block {
+                for u in sizes.cells_of(block) {
                     let (g, h_c) = (saved.g[u], saved.h_c[u]);
                     let c = before.c[u] + (2.0 * y_in * g + i * (1.0 - g * g) * a_c[u]);
                     next.c[u] = c;

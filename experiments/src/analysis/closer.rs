@@ -5,11 +5,11 @@ use decay_analysis::{Summary, quantile};
 use super::{Analysis, Replicates, arrays};
 use crate::grids;
 use crate::record::{
-    Array, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, RunRecord, SINGULAR_VALUES, UNIT,
+    Array, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, RunRecord, SEQUENCE, SINGULAR_VALUES, UNIT,
 };
 use crate::tables::{
-    LossStateRow, LyapunovMeanRow, LyapunovRow, SingularValueRow, Table, UnitGradientRow,
-    UnitQuantileRow,
+    LossStateRow, LyapunovMeanRow, LyapunovRow, SequenceRow, SingularValueRow, Table,
+    UnitGradientRow, UnitQuantileRow,
 };
 
 impl<'a> Replicates<'a> {
@@ -177,6 +177,30 @@ impl<'a> Replicates<'a> {
                 zero_fraction: zeros as f64 / values.len() as f64,
                 n: values.len(),
             });
+        }
+    }
+
+    /// What the sequences of replicate 0 have on their own.
+    pub(super) fn sequences(&self, table: &mut Table<SequenceRow>) {
+        let first = self.records.iter().find(|(replicate, _)| *replicate == 0);
+        let Some((_, record)) = first else {
+            return;
+        };
+        let mut names: Vec<&str> = arrays::with_prefix(record, SEQUENCE)
+            .map(|(name, _)| name)
+            .collect();
+        arrays::sort(&mut names);
+        for name in names {
+            let array = &record.arrays[&format!("{SEQUENCE}{name}")];
+            let rows = array.values.iter().enumerate();
+            table
+                .rows
+                .extend(rows.map(|(sequence, &value)| SequenceRow {
+                    key: self.key.clone(),
+                    quantity: name.to_owned(),
+                    sequence,
+                    value,
+                }));
         }
     }
 

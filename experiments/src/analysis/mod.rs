@@ -22,7 +22,7 @@ use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
     CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
-    ParameterRow, Row, RunRow, SeriesRow, SingularValueRow, Table, UnitGradientRow,
+    ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow, Table, UnitGradientRow,
     UnitQuantileRow,
 };
 
@@ -54,13 +54,15 @@ pub struct Analysis {
     pub unit_gradients: Table<UnitGradientRow>,
     /// Their distribution over the units of all replicates.
     pub unit_quantiles: Table<UnitQuantileRow>,
+    /// `sequences.csv`.
+    pub sequences: Table<SequenceRow>,
     /// The fits that one line describes badly: their early and late rates differ significantly
     /// (see [`DecayFit::new`]).
     pub two_regimes: Vec<FitRow>,
 }
 
 /// How many tables there are besides that of the runs.
-pub const TABLES: usize = 12;
+pub const TABLES: usize = 13;
 
 impl Analysis {
     /// Nothing yet.
@@ -81,7 +83,8 @@ impl Analysis {
             lyapunov_means: Table::new(factors.clone()),
             loss_state: Table::new(factors.clone()),
             unit_gradients: Table::new(factors.clone()),
-            unit_quantiles: Table::new(factors),
+            unit_quantiles: Table::new(factors.clone()),
+            sequences: Table::new(factors),
             two_regimes: Vec::new(),
         }
     }
@@ -104,6 +107,7 @@ impl Analysis {
             (LossStateRow::FILE, self.loss_state.header()),
             (UnitGradientRow::FILE, self.unit_gradients.header()),
             (UnitQuantileRow::FILE, self.unit_quantiles.header()),
+            (SequenceRow::FILE, self.sequences.header()),
         ]
     }
 
@@ -122,6 +126,7 @@ impl Analysis {
             self.loss_state.lines(),
             self.unit_gradients.lines(),
             self.unit_quantiles.lines(),
+            self.sequences.lines(),
         ]
     }
 }
@@ -143,6 +148,7 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         replicates.series(config, &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
         replicates.look_closer(&mut analysis);
+        replicates.sequences(&mut analysis.sequences);
     }
     analysis
 }

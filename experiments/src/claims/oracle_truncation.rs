@@ -63,7 +63,7 @@ fn check() -> Result<Evidence, String> {
                     let (mut last, mut every) = (
                         Terminal {
                             steps: 300,
-                            adjoint: adjoints.columns(299 * BATCH, BATCH).into(),
+                            adjoint: adjoints.columns(299 * BATCH, BATCH),
                         },
                         EveryStep {
                             adjoints: adjoints.as_view(),

@@ -24,6 +24,7 @@ const SHIPPED: &[(&str, &str)] = &[
     shipped!("horizon"),
     shipped!("gates"),
     shipped!("closer"),
+    shipped!("error-surface"),
     shipped!("lyapunov"),
     shipped!("cells"),
     shipped!("standard-sweep"),

@@ -19,8 +19,8 @@ use crate::store::{
 };
 use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
 use crate::tables::{
-    CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, RunRow, SingularValueRow,
-    Table, UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, RunRow, SequenceRow,
+    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
@@ -237,6 +237,7 @@ fn write_tables(
             SingularValueRow::FILE => recorded(Recorded::SingularValues),
             LyapunovRow::FILE | LyapunovMeanRow::FILE => recorded(Recorded::Lyapunov),
             LossStateRow::FILE => recorded(Recorded::LossState),
+            SequenceRow::FILE => recorded(Recorded::SequenceGradient),
             UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),
             _ => false,
         };

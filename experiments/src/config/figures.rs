@@ -45,7 +45,10 @@ fn default_figures(record: &Record) -> Vec<FigureSpec> {
         figures = FigureSpec::unless_given();
     }
     let others = FigureKind::OF_ONE.iter();
-    let others = others.filter(|(_, recorded)| is_recorded(recorded));
+    let others = others.filter(|(kind, recorded)| {
+        // One that needs to be told its x-axis cannot be drawn unasked.
+        is_recorded(recorded) && !kind.has_factor_axis()
+    });
     figures.extend(others.map(|(kind, _)| FigureSpec::of_kind(*kind)));
     figures
 }

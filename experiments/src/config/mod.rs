@@ -122,6 +122,9 @@ pub struct Sequence {
     /// What the inputs are.
     #[schemars(default)]
     pub input: Input,
+    /// Every element of the initial state, h_0 and an LSTM's c_0, of all sequences; 0 if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_state: Option<f64>,
 }
 
 /// `[sequence.input]`: the input x_t.
@@ -152,6 +155,19 @@ pub enum Input {
         /// The value.
         #[schemars(default = "top::one")]
         value: f64,
+    },
+    /// A value for each sequence, the same in every coordinate at every step, in equal steps from the first
+    /// sequence to the last: a bias that differs between them.
+    Ramp {
+        /// Input size I.
+        #[schemars(default = "top::eight")]
+        size: usize,
+        /// The value of the first sequence.
+        #[schemars(default = "top::minus_one")]
+        from: f64,
+        /// The value of the last sequence.
+        #[schemars(default = "top::one")]
+        to: f64,
     },
     /// An event in time, over background noise.
     Pulse {
@@ -196,19 +212,20 @@ impl Input {
             Self::Gaussian { size, .. }
             | Self::Zero { size }
             | Self::Constant { size, .. }
+            | Self::Ramp { size, .. }
             | Self::Pulse { size, .. }
             | Self::File { size, .. } => size,
         }
     }
 
     /// E\[x²\] over coordinates and steps, as laws take it: outside the event of a pulse, and not of
-    /// a file, which may hold anything.
+    /// a ramp, whose sequences differ, or of a file, which may hold anything.
     pub fn mean_square(&self) -> Option<f64> {
         match *self {
             Self::Gaussian { std, .. } | Self::Pulse { std, .. } => Some(std * std),
             Self::Zero { .. } => Some(0.0),
             Self::Constant { value, .. } => Some(value * value),
-            Self::File { .. } => None,
+            Self::Ramp { .. } | Self::File { .. } => None,
         }
     }
 }
@@ -222,6 +239,10 @@ pub struct Loss {
     /// Backpropagate at most this many steps; all of them if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truncation: Option<usize>,
+    /// What every unit of h_T is to be, for a loss of kind `squared-error`; 0 if not given. Other kinds
+    /// ignore it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<f64>,
 }
 
 /// Placement of the loss.
@@ -233,6 +254,8 @@ pub enum LossKind {
     Terminal,
     /// An independent random unit adjoint on every h_t.
     EveryStep,
+    /// ‖h_T − target‖² of each sequence.
+    SquaredError,
 }
 
 /// A `[[cell]]` under the name it has in sweeps, tables and figures.
@@ -308,6 +331,8 @@ pub enum Recorded {
     LossState,
     /// Node gradients of the states unit by unit.
     UnitGradient,
+    /// The loss and the parameters' gradients of each sequence on its own.
+    SequenceGradient,
 }
 
 /// `[fit]`: the lag window of the fits. No part of a run's identity.
@@ -381,15 +406,18 @@ pub enum FigureKind {
     LossState,
     /// Gradients over unit and lag, and their distribution over units.
     UnitGradient,
+    /// Loss and gradient over a ramp of inputs and a factor.
+    ErrorSurface,
 }
 
 impl FigureKind {
     /// The kinds that show one recorded quantity and nothing else, with it.
-    const OF_ONE: [(Self, Recorded); 4] = [
+    const OF_ONE: [(Self, Recorded); 5] = [
         (Self::SingularValues, Recorded::SingularValues),
         (Self::Lyapunov, Recorded::Lyapunov),
         (Self::LossState, Recorded::LossState),
         (Self::UnitGradient, Recorded::UnitGradient),
+        (Self::ErrorSurface, Recorded::SequenceGradient),
     ];
 
     /// The recorded quantity that is all this kind shows, if it is one of those.
@@ -402,7 +430,7 @@ impl FigureKind {
     /// single one.
     fn quantities(self) -> Vec<&'static str> {
         match self {
-            Self::SingularValues | Self::Lyapunov => Vec::new(),
+            Self::SingularValues | Self::Lyapunov | Self::ErrorSurface => Vec::new(),
             Self::LossState | Self::UnitGradient => vec!["h", "c"],
             _ => QUANTITIES.iter().map(|(name, _)| *name).collect(),
         }
@@ -412,7 +440,7 @@ impl FigureKind {
     pub fn has_factor_axis(self) -> bool {
         matches!(
             self,
-            Self::Phase | Self::Rate | Self::HalfLife | Self::Plane
+            Self::Phase | Self::Rate | Self::HalfLife | Self::Plane | Self::ErrorSurface
         )
     }
 

@@ -45,7 +45,7 @@ fn positive() -> impl Strategy<Value = String> {
     number().prop_map(|number| number.trim_start_matches('-').to_owned())
 }
 
-const LOSSES: &[&str] = &["terminal", "every-step"];
+const LOSSES: &[&str] = &["terminal", "every-step", "squared-error"];
 const SCHEMES: &[&str] = &["gaussian", "orthogonal", "identity", "uniform", "zero"];
 
 fn weights() -> impl Strategy<Value = String> {
@@ -106,6 +106,8 @@ fn input() -> impl Strategy<Value = String> {
         )),
         size().prop_map(|size| format!("{{ kind = \"zero\", size = {size} }}")),
         number().prop_map(|value| format!("{{ kind = \"constant\", value = {value} }}")),
+        (number(), number())
+            .prop_map(|(from, to)| format!("{{ kind = \"ramp\", from = {from}, to = {to} }}")),
         (1..5, 1..5, number(), positive()).prop_map(|(at, width, value, std)| format!(
             "{{ kind = \"pulse\", at = {at}, width = {width}, value = {value}, std = {std} }}"
         )),

@@ -1128,7 +1128,7 @@ fn an_unknown_kind_of_figure_is_refused_with_the_nearest_one() {
 test.toml:18:8: `figure.kind`: unknown name `"half_life"`
 18 | kind = "half_life"
             ^^^^^^^^^^^
-help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `lyapunov`, `loss-state`, `unit-gradient`)
+help: did you mean `half-life`? (names here: `decay`, `phase`, `rate`, `half-life`, `plane`, `gates`, `singular-values`, `lyapunov`, `loss-state`, `unit-gradient`, `error-surface`)
 "#,
     );
 }

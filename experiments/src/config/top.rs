@@ -49,6 +49,8 @@ struct SequenceKeys {
     batch: usize,
     #[serde(default)]
     input: InputKeys,
+    #[serde(default)]
+    initial_state: Option<f64>,
 }
 
 pub(super) fn sixteen() -> usize {
@@ -67,6 +69,8 @@ struct InputKeys {
     at: Option<usize>,
     width: Option<usize>,
     path: Option<String>,
+    from: Option<f64>,
+    to: Option<f64>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -76,6 +80,7 @@ enum InputKind {
     Gaussian,
     Zero,
     Constant,
+    Ramp,
     Pulse,
     File,
 }
@@ -86,6 +91,10 @@ pub(super) fn eight() -> usize {
 
 pub(super) fn one() -> f64 {
     1.0
+}
+
+pub(super) fn minus_one() -> f64 {
+    -1.0
 }
 
 pub(super) fn one_step() -> usize {
@@ -127,6 +136,7 @@ impl Reader {
                 steps,
                 batch,
                 input,
+                initial_state: keys.sequence.initial_state,
             },
             loss: keys.loss,
             record: keys.record,
@@ -139,6 +149,7 @@ impl Reader {
             InputKind::Gaussian => ("gaussian", &["size", "std"]),
             InputKind::Zero => ("zero", &["size"]),
             InputKind::Constant => ("constant", &["size", "value"]),
+            InputKind::Ramp => ("ramp", &["size", "from", "to"]),
             InputKind::Pulse => ("pulse", &["size", "value", "at", "width", "std"]),
             InputKind::File => ("file", &["path", "size"]),
         };
@@ -179,6 +190,11 @@ impl Reader {
             InputKind::Constant => Input::Constant {
                 size,
                 value: keys.value.unwrap_or_else(one),
+            },
+            InputKind::Ramp => Input::Ramp {
+                size,
+                from: keys.from.unwrap_or_else(minus_one),
+                to: keys.to.unwrap_or_else(one),
             },
             InputKind::Pulse => {
                 let at = keys.at.ok_or_else(|| {

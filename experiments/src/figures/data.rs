@@ -22,6 +22,8 @@ pub struct CellStyle {
     pub colour: Rgb,
     /// Its hidden size H where no factor changes it.
     pub hidden: usize,
+    /// Input weight and bias of a single logistic unit; `None` for any other cell.
+    pub logistic_unit: Option<(f64, f64)>,
 }
 
 /// All that a figure is drawn from.

@@ -15,6 +15,7 @@ mod chart;
 mod contour;
 mod data;
 mod decay;
+mod error_surface;
 mod factor_axis;
 mod gates;
 mod half_life;
@@ -37,9 +38,12 @@ mod ticks;
 mod trace;
 mod unit_gradient;
 
+use cell_config::Scheme;
 use thiserror::Error;
+use vanilla_rnn::Activation;
 
 use crate::config::{CellEntry, Config, FigureKind};
+use crate::registry::Cell;
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
@@ -128,12 +132,14 @@ pub fn draw(
                 label: entry.label.clone(),
                 colour,
                 hidden: entry.cell.hidden(),
+                logistic_unit: logistic_unit(entry),
             };
             let sizes: Vec<usize> = entry.cell.layers().iter().map(|c| c.hidden()).collect();
             let layers = (0..most_layers(config, entry)).map(move |layer| CellStyle {
                 label: data::layer_label(&entry.label, layer),
                 colour,
                 hidden: *sizes.get(layer).unwrap_or(&sizes[0]),
+                logistic_unit: None,
             });
             std::iter::once(cell).chain(layers)
         })
@@ -155,6 +161,18 @@ pub fn draw(
             })
         })
         .collect()
+}
+
+/// Input weight and bias of a cell that is a single logistic unit with one input.
+fn logistic_unit(entry: &CellEntry) -> Option<(f64, f64)> {
+    let [Cell::VanillaRnn(config)] = entry.cell.layers()[..] else {
+        return None;
+    };
+    let is_unit = config.hidden == 1
+        && config.activation == Activation::Logistic
+        && config.recurrent_weights.init == Scheme::Identity
+        && config.input_weights.init == Scheme::Identity;
+    is_unit.then_some((config.input_weights.gain, config.bias))
 }
 
 /// The largest number of layers a cell has on the grid.
@@ -182,5 +200,6 @@ fn drawing(kind: FigureKind) -> Drawing {
         FigureKind::Lyapunov => lyapunov::draw,
         FigureKind::LossState => loss_state::draw,
         FigureKind::UnitGradient => unit_gradient::draw,
+        FigureKind::ErrorSurface => error_surface::draw,
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::config::{FigureSpec, Input, Sequence};
 use crate::tables::{
-    CurveRow, FitRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, SeriesRow,
-    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, SequenceRow,
+    SeriesRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// Stored files by name.
@@ -43,6 +43,7 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
             label: label.into(),
             colour,
             hidden: 64,
+            logistic_unit: None,
         })
         .collect();
     drawing(spec.kind)(&Request {
@@ -52,6 +53,7 @@ fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
             steps: 200,
             batch: 16,
             input: Input::Zero { size: 8 },
+            initial_state: None,
         },
         has_where: true,
         files: &|name| files.get(name).cloned(),
@@ -515,6 +517,45 @@ fn closer_files(names: &[String], curves: &[CurveRow], size: usize) -> Files {
     put(&mut files, &units);
     put(&mut files, &quantiles);
     files
+}
+
+/// A surface with one steep place among twelve.
+#[test]
+fn an_error_surface_says_how_steep_its_steepest_place_is() {
+    let mut table = Table::<SequenceRow>::new(strings(&[GAIN]));
+    for gain in ["4", "4.5", "5", "5.5"] {
+        for sequence in 0..3 {
+            let is_steep = gain == "5" && sequence == 1;
+            let log10 = if is_steep { 2.5 } else { -1.0 };
+            let values = [
+                ("loss", 0.25),
+                ("weight_hh", log10),
+                ("bias", f64::NEG_INFINITY),
+                ("weight_ih", 9.0),
+            ];
+            table
+                .rows
+                .extend(values.map(|(quantity, value)| SequenceRow {
+                    key: key("vanilla-rnn", &[gain]),
+                    quantity: quantity.into(),
+                    sequence,
+                    value,
+                }));
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &table);
+    let figure = with_x(FigureKind::ErrorSurface, GAIN);
+    let svg = drawn(&figure, &files);
+    assert!(words(&svg).contains("is 3.5 decades steeper than the median"));
+    assert!(svg.contains("error E") && svg.contains("‖∂E/∂(W_hh, b)‖"));
+    // That is theory of a single logistic unit, which these cells are not.
+    assert!(!words(&svg).contains("two attractors"));
+
+    table.rows.clear();
+    put(&mut files, &table);
+    let svg = drawn(&figure, &files);
+    assert!(words(&svg).contains("no rows with a value of"));
 }
 
 /// What a figure says, wherever its lines are broken.

@@ -129,6 +129,7 @@ fn closer(
         label,
         colour,
         hidden: network.hidden,
+        logistic_unit: None,
     };
     let layers = (0..network.layers).map(|layer| style(data::layer_label(label, layer)));
     let cells: Vec<CellStyle> = std::iter::once(style(label.to_owned()))
@@ -140,6 +141,7 @@ fn closer(
         input: Input::Zero {
             size: network.input,
         },
+        initial_state: None,
     };
     let ratios = ratios(label, curves).to_csv();
     let mut figures = Vec::new();

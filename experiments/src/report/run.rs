@@ -11,7 +11,7 @@ use crate::tables::NamedTable;
 
 const RUN: &str = "vangrad run";
 /// Every table of an experiment.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "fits.csv",
     "curves.csv",
     "laws.csv",
@@ -20,6 +20,7 @@ const TABLES: [&str; 14] = [
     "series.csv",
     "parameters.csv",
     "singular-values.csv",
+    "sequences.csv",
     "lyapunov.csv",
     "lyapunov-convergence.csv",
     "loss-state.csv",
@@ -641,6 +642,7 @@ fn setup(config: &Config, text: &str, runs: &NamedTable) -> Result<Section, Repo
     let placed = match config.loss.kind {
         LossKind::Terminal => "a random unit gradient on h_T of every sequence",
         LossKind::EveryStep => "a random unit gradient on every h_t of every sequence",
+        LossKind::SquaredError => "the squared distance of h_T from its target in every sequence",
     };
     let truncation = match config.loss.truncation {
         Some(steps) => format!(", carried back {steps} steps at most"),
@@ -701,6 +703,9 @@ fn input(input: &Input) -> String {
         }
         Input::Zero { .. } => format!("no inputs (zeros of size I = {size})"),
         Input::Constant { value, .. } => format!("constant inputs of {value}, size I = {size}"),
+        Input::Ramp { from, to, .. } => format!(
+            "constant inputs of size I = {size}, from {from} in the first sequence to {to} in the last"
+        ),
         Input::Pulse {
             value,
             at,

@@ -105,6 +105,11 @@ pub fn figure(spec: &FigureSpec) -> String {
              On the solid line the gradient neither vanishes nor explodes as measured, on the dashed one as theory \
              has it."
         ),
+        FigureKind::ErrorSurface => format!(
+            "How to read it: `{x}` to the right, upwards the input that a sequence is fed throughout; the colour is \
+             the loss on the left, and on the right the norm of its gradient with respect to W_hh and b, in powers \
+             of ten. Between the dashed edges theory finds two attractors."
+        ),
         FigureKind::Gates => "How to read it: time to the right in every panel. Maps show one sequence, one unit a \
              row, in the order of the equations: what is erased, what is written, the cell state, what \
              leaves. Below them, how much of the gradient at the end reaches each step, and by which path."
@@ -133,6 +138,7 @@ pub fn tables(kind: FigureKind) -> &'static [&'static str] {
         FigureKind::Decay => &["curves.csv", "laws.csv"],
         FigureKind::Phase => &["curves.csv"],
         FigureKind::Rate | FigureKind::HalfLife | FigureKind::Plane => &["fits.csv", "laws.csv"],
+        FigureKind::ErrorSurface => &["sequences.csv"],
         FigureKind::Gates => &["series.csv", "curves.csv"],
         FigureKind::SingularValues => &["singular-values.csv", "curves.csv"],
         FigureKind::Lyapunov => &["lyapunov.csv", "lyapunov-convergence.csv"],
@@ -157,6 +163,7 @@ pub fn file(name: &str) -> &'static str {
         "lyapunov-convergence.csv" => "how they converge over time",
         "loss-state.csv" => "which loss hears which state",
         "unit-gradients.csv" => "gradients unit by unit",
+        "sequences.csv" => "loss and gradients of each sequence",
         "unit-quantiles.csv" => "their distribution over units",
         "summary.json" => "rates, half-lives, effective memory, verdicts, gates",
         "claims.csv" => "the verdict on every claim",

@@ -64,7 +64,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 17] = [
+const TOP_LEVEL_OUTPUTS: [&str; 18] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -80,6 +80,7 @@ const TOP_LEVEL_OUTPUTS: [&str; 17] = [
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
+    "sequences.csv",
     report::HTML,
     report::MARKDOWN,
 ];

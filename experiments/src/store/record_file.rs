@@ -13,7 +13,7 @@ use super::RecordProblem;
 use crate::grids;
 use crate::record::{
     Array, Expected, GATE, LAW, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, REFERENCE, RunRecord,
-    SERIES, SINGULAR_VALUES, TOTAL, UNIT, series_times,
+    SEQUENCE, SERIES, SINGULAR_VALUES, TOTAL, UNIT, series_times,
 };
 
 /// The only metadata key.
@@ -166,6 +166,10 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
     } else if name == SINGULAR_VALUES || name.starts_with(UNIT) {
         let lags = grids::lags(steps).len();
         (vec![lags], lags.to_string())
+    } else if name.starts_with(SEQUENCE) {
+        // One per sequence.
+        let rows = shape.first().copied().filter(|rows| *rows > 0);
+        (rows.into_iter().collect(), "at least 1".to_owned())
     } else if name.starts_with(LOSS_STATE) {
         let losses = grids::loss_times(steps).len();
         (vec![losses], losses.to_string())

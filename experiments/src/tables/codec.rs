@@ -467,7 +467,7 @@ mod tests {
             error::<SeriesRow>(&format!("{header}lstm,h,0,1,\n")),
             "series.csv, line 3, column `value`: expected a number, found ``"
         );
-        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0\n";
+        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0,,\n";
         assert_eq!(
             error::<FitRow>(&fits),
             "fits.csv, line 2, column `rate`: expected a number, found `x`"
@@ -546,7 +546,9 @@ mod tests {
                 let rates = [&mut row.rate, &mut row.rate_low, &mut row.rate_high];
                 let others = [&mut row.half_life, &mut row.r_squared];
                 let parts = [&mut row.early_rate, &mut row.late_rate];
-                for number in rates.into_iter().chain(others).chain(parts).flatten() {
+                let theory = [&mut row.predicted_rate, &mut row.difference_in_se];
+                let all = rates.into_iter().chain(others).chain(parts).chain(theory);
+                for number in all.flatten() {
                     *number = kept(*number);
                 }
             }

@@ -17,6 +17,6 @@ pub use named::NamedTable;
 pub use number::format_number;
 pub use rows::{
     CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow,
-    LyapunovMeanRow, LyapunovRow, ParameterRow, RunRow, SeriesRow, SingularValueRow, TraceRow,
-    UnitGradientRow, UnitQuantileRow,
+    LyapunovMeanRow, LyapunovRow, ParameterRow, RunRow, SequenceRow, SeriesRow, SingularValueRow,
+    TraceRow, UnitGradientRow, UnitQuantileRow,
 };

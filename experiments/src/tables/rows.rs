@@ -264,6 +264,19 @@ pub struct UnitGradientRow {
     pub log10_ratio: f64,
 }
 
+/// A row of `sequences.csv`: what one sequence of replicate 0 has on its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceRow {
+    /// The grid point.
+    pub key: Key,
+    /// `loss`, or a parameter.
+    pub quantity: String,
+    /// The sequence, counted from 0.
+    pub sequence: usize,
+    /// The loss itself, or log₁₀ ‖∂L/∂W‖.
+    pub value: f64,
+}
+
 /// A row of `unit-quantiles.csv`: the distribution over the units of all replicates at one lag.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnitQuantileRow {
@@ -470,6 +483,13 @@ row!(
     [],
     key,
     [quantity, unit, lag, log10_ratio]
+);
+row!(
+    SequenceRow,
+    "sequences.csv",
+    [],
+    key,
+    [quantity, sequence, value]
 );
 row!(
     UnitQuantileRow,
@@ -854,6 +874,24 @@ mod tests {
             &table,
             "cell,cell.hidden,lstm.forget_bias,quantity,tau,t,median,q25,q75,n\n\
              lstm,64,1,c,98,0,-3.5,-4,-3.25,10\n",
+        );
+    }
+
+    #[test]
+    fn sequences_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![SequenceRow {
+                key: key("lstm", ["64", "1"]),
+                quantity: "bias".into(),
+                sequence: 7,
+                value: -2.5,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,quantity,sequence,value\n\
+             lstm,64,1,bias,7,-2.5\n",
         );
     }
 

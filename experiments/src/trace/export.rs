@@ -48,6 +48,11 @@ pub fn export(
     if loss.truncation.is_some() {
         return Err(refused("a `loss.truncation`, which no inputs file can say"));
     }
+    if sequence.initial_state.is_some() {
+        return Err(refused(
+            "a `sequence.initial_state`, which no inputs file has",
+        ));
+    }
     if let Some(other) = unknown_to_pytorch(&network.layers()) {
         return Err(refused(other));
     }
@@ -70,6 +75,11 @@ pub fn export(
         LossKind::Terminal => {
             let adjoints = sequences::terminal_adjoints(output, batch, &streams);
             grad_output[(steps - 1) * size_of_step..].copy_from_slice(adjoints.as_slice());
+        }
+        LossKind::SquaredError => {
+            return Err(refused(
+                "a loss of kind `squared-error`, whose gradient depends on the outputs",
+            ));
         }
         LossKind::EveryStep => {
             let mut drawn = EveryStepAdjoints::new(output, steps, batch, steps, &streams);

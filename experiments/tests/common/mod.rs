@@ -32,7 +32,7 @@ hidden = 4
 pub const EVERYTHING: &str = r#"
 [record]
 gradients = true
-quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum", "singular-values", "lyapunov", "loss-state", "unit-gradient"]
+quantities = ["adjoint", "input-gradient", "parameter-gradient", "parameter-contributions", "gates", "path-split", "per-sequence", "series", "spectrum", "singular-values", "lyapunov", "loss-state", "unit-gradient", "sequence-gradient"]
 
 [[figure]]
 kind = "decay"
