@@ -113,6 +113,22 @@ fn a_report_tells_all_of_an_experiment() {
             "{name}"
         );
     }
+    // Who cannot see a wide one whole is told how.
+    let wide = |figure: &&str| {
+        let width = figure
+            .split(" width=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        width.parse::<f64>().unwrap() > 880.0
+    };
+    let wide = between(&html, "<figure ", "</figure>")
+        .iter()
+        .filter(|figure| wide(figure))
+        .count();
+    assert_eq!(html.matches(" class=\"wide\">").count(), wide);
     // Every rate that is stored.
     let fits = text(&lab, "out/fits.csv");
     assert_eq!(
