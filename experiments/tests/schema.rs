@@ -122,7 +122,7 @@ fn sample(key: &str, schema: &Value) -> Value {
         ("steps", _) => json!(LONG),
         // An axis of every configuration here.
         ("x", _) => json!("seed"),
-        ("y", _) => json!("sequence.input.std"),
+        ("y", _) => json!("sequence.batch"),
         // The size of the inputs, so that every matrix is square.
         (_, Some("integer")) => json!(if key == "hidden" { 8 } else { 1 }),
         (_, Some("number")) => json!(2.5),
@@ -147,7 +147,7 @@ fn tables() -> Vec<Table> {
         "name": "small",
         "sequence": smallest(&properties(&schema)["sequence"]),
         "cell": [smallest(&cell)],
-        "sweep": { "seed": [1, 2], "sequence.input.std": [1.0, 2.0] },
+        "sweep": { "seed": [1, 2], "sequence.batch": [1, 2] },
         // Whatever is drawn has been recorded.
         "record": { "quantities": schema["properties"]["record"]["properties"]["quantities"]["items"]["enum"] },
     });
@@ -382,6 +382,12 @@ fn the_schema_accepts_a_value_where_the_reader_does() {
                         accepted += 1;
                         assert!(problems.is_empty(), "{place}: {problems:?}");
                     }
+                    // Whether a number divides another key's, or a list is as long as that says, no schema
+                    // can tell.
+                    Err(error)
+                        if ["expected a divisor of", "one for each block"]
+                            .iter()
+                            .any(|said| error.to_string().contains(said)) => {}
                     Err(error) => {
                         refused += 1;
                         assert!(!problems.is_empty(), "{place} accepted, but {error}");

@@ -137,7 +137,7 @@ impl Orthonormaliser {
                 gram.view_mut((0, start), (end, end - start)),
             );
         }
-        let squares: f64 = gram.diagonal().sum();
+        let squares: f64 = (0..columns).map(|j| gram[(j, j)]).sum();
         self.inverse[..length].fill(0.0);
         let inverse = ViewMut::from_slice(&mut self.inverse[..length], columns, columns);
         let diagonal = &mut self.diagonal[..columns];

@@ -2,15 +2,19 @@
 //!
 //! A product of Jacobians and its transpose have the same singular values, so a generic adjoint's norm
 //! changes per step by what a generic tangent's does on the way forward, λ_1, once both have turned to
-//! their directions. Tanh networks of 256 units without input, 500 lags over which λ_1 is measured as well,
-//! after a transient of 500 steps. Tolerances: 0.003 nats per step in the mean of four seeds and 0.01 for
-//! each, some times what the two ends of 500 steps make of it (a factor of 2 in one norm is 0.0014 per step).
+//! their directions. Tanh networks of 256 units without input: the same 500 steps both ways, of 1100, from
+//! one end to the other, after 500 in which the tangent turns and before 100 in which the adjoint does.
+//! (The least-squares slope of ln r_k is another estimate of the same limit, but not of the same finite mean:
+//! over these 500 steps it differs from λ_1 by up to 0.0104 in one network.) Tolerances: 0.003 nats per step
+//! in the mean of four seeds and 0.01 for each, some times what the two ends of 500 steps make of it (a
+//! factor of 2 in one norm is 0.0014 per step).
 
 use cell_config::Streams;
-use lyapunov::{Options, spectrum};
 use nalgebra::DMatrix;
 
-use super::networks::{ln_adjoints, mean, slope, tanh_network, trajectory};
+use super::networks::{
+    SETTLING, adjoint_rate, exponents_before_settling, mean, tanh_network, trajectory,
+};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -28,23 +32,20 @@ const LAGS: usize = 500;
 
 fn check() -> Result<Evidence, String> {
     let mut checks = Vec::new();
-    let mut worst = 0.0_f64;
+    let (mut worst, mut worst_gain) = (0.0_f64, f64::NAN);
     for gain in [0.9, 1.5, 2.0, 3.0] {
         let mut differences = Vec::new();
         for replicate in 0..4 {
             let streams = Streams { seed: 5, replicate };
             let network = tanh_network(&streams, SIZE, gain, 0.0);
-            let inputs = DMatrix::zeros(SIZE, 2 * LAGS);
+            let inputs = DMatrix::zeros(SIZE, 2 * LAGS + SETTLING);
             let tape = trajectory(&streams, &network, &inputs)?;
-            let options = Options {
-                exponents: Some(1),
-                transient: LAGS,
-                ..Options::default()
-            };
-            let found = spectrum(&network, &tape, 0, options).map_err(|error| error.to_string())?;
-            let adjoints = ln_adjoints(&streams, &network, &inputs, &tape, LAGS)?;
-            let difference = slope(&adjoints) - found.exponents[0];
-            worst = worst.max(difference.abs());
+            let found = exponents_before_settling(&network, &tape, LAGS, Some(1))?;
+            let rate = adjoint_rate(&streams, &network, &inputs, &tape, LAGS)?;
+            let difference = rate - found.exponents[0];
+            if difference.abs() > worst {
+                (worst, worst_gain) = (difference.abs(), gain);
+            }
             differences.push(difference);
         }
         let what = format!("adjoint rate − λ₁ at gain {gain}, mean of 4 seeds, nats per step");
@@ -52,5 +53,11 @@ fn check() -> Result<Evidence, String> {
     }
     let what = "largest |adjoint rate − λ₁| of the 16 networks, nats per step";
     checks.push(Check::at_most(what, worst, 0.01));
-    Ok(Evidence::of(checks, 4))
+    Ok(Evidence {
+        remark: format!(
+            "the largest difference is that of a network of gain {worst_gain}; a fitted slope instead of \
+             the change from end to end gives 0.0104"
+        ),
+        ..Evidence::of(checks, 4)
+    })
 }

@@ -2,14 +2,16 @@
 //!
 //! J. Mikhaeil, Z. Monfared, D. Durstewitz, NeurIPS 2022 (arXiv:2110.07238): loss gradients of networks with
 //! stable equilibria or cycles are bounded, those of chaotic ones always diverge, at the rate λ_1. Tanh
-//! networks of 64 units without input, gain 0.8 and 2.5, T = 300 after a transient of 200 steps, five seeds:
-//! r_300 < 1 and > 10¹⁰, and the rate within 0.01 nats per step of λ_1 over the same steps.
+//! networks of 64 units without input, gain 0.8 and 2.5, T = 600, five seeds: r_300 < 1 and > 10¹⁰, and the
+//! adjoint's rate over 300 steps, after a transient of 200 and before 100 in which it turns to its own
+//! direction, within 0.01 nats per step of λ_1 over the same steps.
 
 use cell_config::Streams;
-use lyapunov::{Options, spectrum};
 use nalgebra::DMatrix;
 
-use super::networks::{ln_adjoints, slope, tanh_network, trajectory};
+use super::networks::{
+    SETTLING, adjoint_rate, exponents_before_settling, ln_adjoints, tanh_network, trajectory,
+};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -33,15 +35,11 @@ fn check() -> Result<Evidence, String> {
         for replicate in 0..5 {
             let streams = Streams { seed: 8, replicate };
             let network = tanh_network(&streams, SIZE, gain, 0.0);
-            let inputs = DMatrix::zeros(SIZE, TRANSIENT + LAGS);
+            let inputs = DMatrix::zeros(SIZE, TRANSIENT + LAGS + SETTLING);
             let tape = trajectory(&streams, &network, &inputs)?;
-            let options = Options {
-                exponents: Some(1),
-                transient: TRANSIENT,
-                ..Options::default()
-            };
-            let found = spectrum(&network, &tape, 0, options).map_err(|error| error.to_string())?;
+            let found = exponents_before_settling(&network, &tape, TRANSIENT, Some(1))?;
             let adjoints = ln_adjoints(&streams, &network, &inputs, &tape, LAGS)?;
+            let rate = adjoint_rate(&streams, &network, &inputs, &tape, LAGS)?;
             let log10_ratio = (adjoints[LAGS] - adjoints[0]) * std::f64::consts::LOG10_E;
             if gain < 1.0 {
                 stable = stable.max(log10_ratio);
@@ -49,7 +47,7 @@ fn check() -> Result<Evidence, String> {
                 chaotic = chaotic.min(log10_ratio);
                 exponents.push(format!("{:.3}", found.exponents[0]));
             }
-            worst = worst.max((slope(&adjoints) - found.exponents[0]).abs());
+            worst = worst.max((rate - found.exponents[0]).abs());
         }
     }
     let checks = vec![
@@ -58,7 +56,11 @@ fn check() -> Result<Evidence, String> {
         Check::at_most("largest |rate − λ₁|, nats per step", worst, 0.01),
     ];
     Ok(Evidence {
-        remark: format!("λ₁ at gain 2.5: {}", exponents.join(", ")),
+        remark: format!(
+            "λ₁ at gain 2.5: {}; a least-squares slope over the 300 lags, which weighs the middle more, \
+             differs from λ₁ by up to 0.0134",
+            exponents.join(", ")
+        ),
         ..Evidence::of(checks, 5)
     })
 }

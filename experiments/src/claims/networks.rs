@@ -4,7 +4,10 @@
 use cell_config::{LawContext, Streams};
 use gradient_tracking::probes::BlockNorms;
 use gradient_tracking::source::Terminal;
-use gradient_tracking::{RecurrentCell, Tape, Trainable, Workspace, backpropagate, rollout};
+use gradient_tracking::{
+    ForwardStep, Probe, RecurrentCell, Tape, Trainable, View, Workspace, backpropagate, rollout,
+};
+use lyapunov::{Lyapunov, Options, Spectrum};
 use nalgebra::{DMatrix, DVector};
 use rand_distr::{Distribution, StandardNormal};
 use vanilla_rnn::{Activation, VanillaRnn};
@@ -102,16 +105,48 @@ pub fn ln_adjoints(
         .collect())
 }
 
-/// The least-squares slope of values at 0, 1, 2, ….
-pub fn slope(values: &[f64]) -> f64 {
-    let middle = (values.len() as f64 - 1.0) / 2.0;
-    let (mut products, mut squares) = (0.0, 0.0);
-    for (k, value) in values.iter().enumerate() {
-        let x = k as f64 - middle;
-        products += x * value;
-        squares += x * x;
+/// Lags in which an adjoint turns to its own direction, as tangents do in a transient.
+pub const SETTLING: usize = 100;
+
+/// By how much the adjoint's norm changes per step over the last `lags` steps before the last [`SETTLING`],
+/// from one end to the other: in those the tangents' does by the mean of ln R_11. A fitted slope would weigh
+/// the middle more than a mean does, which in a chaotic network is another number.
+pub fn adjoint_rate(
+    streams: &Streams,
+    cell: &dyn Trainable,
+    inputs: &DMatrix<f64>,
+    tape: &Tape,
+    lags: usize,
+) -> Result<f64, String> {
+    let by_lag = ln_adjoints(streams, cell, inputs, tape, SETTLING + lags)?;
+    Ok((by_lag[SETTLING + lags] - by_lag[SETTLING]) / lags as f64)
+}
+
+/// The exponents of a trajectory of one sequence without its last [`SETTLING`] steps: `count` of them.
+pub fn exponents_before_settling(
+    cell: &dyn RecurrentCell,
+    tape: &Tape,
+    transient: usize,
+    count: Option<usize>,
+) -> Result<Spectrum, String> {
+    let options = Options {
+        exponents: count,
+        transient,
+        ..Options::default()
+    };
+    let mut probe = Lyapunov::new(cell, 0, options);
+    for t in 1..=tape.steps() - SETTLING {
+        probe.forward(&ForwardStep {
+            t,
+            input: View::from_slice(&[], 0, 1),
+            point: tape.point(t),
+        });
     }
-    products / squares
+    let found = probe.spectrum();
+    match probe.overflow {
+        Some(t) => Err(format!("the Jacobian overflowed at step {t}")),
+        None => Ok(found),
+    }
 }
 
 /// The mean of some numbers.

@@ -8,11 +8,12 @@
 //! each.
 
 use cell_config::Streams;
-use lyapunov::{Options, spectrum};
 use serde_json::json;
 
 use super::lyap_sum_rule::output_gate_weights;
-use super::networks::{cell, gaussian, ln_adjoints, mean, slope, trajectory};
+use super::networks::{
+    SETTLING, adjoint_rate, cell, exponents_before_settling, gaussian, mean, trajectory,
+};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -29,7 +30,8 @@ pub const CLAIM: Claim = Claim {
 const HIDDEN: usize = 64;
 const LAGS: usize = 500;
 const TRANSIENT: usize = 200;
-const STEPS: usize = TRANSIENT + LAGS;
+/// The last of the steps that exponents are means over.
+const LAST: usize = TRANSIENT + LAGS;
 
 fn check() -> Result<Evidence, String> {
     let mut series = Vec::new();
@@ -42,13 +44,9 @@ fn check() -> Result<Evidence, String> {
             "recurrent_weights": { "init": "gaussian", "gain": 1.0 },
         });
         let lstm = cell(&streams, "lstm", config, 8)?;
-        let inputs = gaussian(&streams, "inputs", 8, STEPS, 1.0);
+        let inputs = gaussian(&streams, "inputs", 8, LAST + SETTLING, 1.0);
         let tape = trajectory(&streams, &*lstm, &inputs)?;
-        let options = Options {
-            transient: TRANSIENT,
-            ..Options::default()
-        };
-        let found = spectrum(&*lstm, &tape, 0, options).map_err(|error| error.to_string())?;
+        let found = exponents_before_settling(&*lstm, &tape, TRANSIENT, None)?;
         let finite = found
             .exponents
             .iter()
@@ -56,7 +54,7 @@ fn check() -> Result<Evidence, String> {
         counts = counts.min(finite.count());
         let lu = output_gate_weights(&*lstm, HIDDEN)?.lu();
         let weights: f64 = lu.u().diagonal().iter().map(|pivot| pivot.abs().ln()).sum();
-        let determinants = (TRANSIENT + 1..=STEPS).map(|t| {
+        let determinants = (TRANSIENT + 1..=LAST).map(|t| {
             let saved = tape.saved(t);
             let units = (0..HIDDEN).map(|k| {
                 let (f, o) = (saved[(HIDDEN + k, 0)], saved[(3 * HIDDEN + k, 0)]);
@@ -67,8 +65,8 @@ fn check() -> Result<Evidence, String> {
         });
         let determinants: Vec<f64> = determinants.collect();
         sums = sums.max((found.sum() - mean(&determinants)).abs());
-        let adjoints = ln_adjoints(&streams, &*lstm, &inputs, &tape, LAGS)?;
-        differences.push(slope(&adjoints) - found.exponents[0]);
+        let rate = adjoint_rate(&streams, &*lstm, &inputs, &tape, LAGS)?;
+        differences.push(rate - found.exponents[0]);
         if replicate == 0 {
             let size = found.exponents.len() as f64;
             let points = found.exponents.iter().enumerate();

@@ -110,7 +110,7 @@ fn render(request: &Request<'_>, columns: &[Column<'_>]) -> String {
         _ => (format!(" (median of {n})"), ", band: quartiles"),
     };
     let subtitle = format!(
-        "Lyapunov exponents λ of the whole state s, first sequence{median}. Above: λ_i against i/S, S exponents \
+        "Lyapunov exponents λ of the whole state s, first sequence{median}. Above: the i-th of S against i/S, S exponents \
          in all. Below: λ₁ as the mean over the steps up to t, after a transient{band}."
     );
     let lost = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
@@ -225,7 +225,7 @@ fn render(request: &Request<'_>, columns: &[Column<'_>]) -> String {
         }
         let ink = text_font(Rgb::INK);
         let x = MARGIN + 5.0;
-        canvas.text_upwards((x, 0.5 * (top + bottom)), "λ_i (nats per step)", ink);
+        canvas.text_upwards((x, 0.5 * (top + bottom)), "λ (nats per step)", ink);
         canvas.text_upwards((x, 0.5 * (lower_top + lower_bottom)), "λ₁ up to t", ink);
     })
 }
