@@ -422,6 +422,12 @@ fn verdicts_have_a_report_too() {
     assert!(html.contains("<svg role=\"img\" aria-label=\"It falls\""));
     assert!(html.contains("other-2001-&lt;b&gt;: fail</h3>"));
     assert!(html.contains("too long (reduced: short)"));
+    assert!(
+        html.contains(
+            "<li><code>other-2001-&lt;b&gt;</code> (fail): too long (reduced: short)</li>"
+        )
+    );
+    assert!(!html.contains("<li><code>someone-2000-slope</code>"));
     assert_eq!(html_rows(&html), markdown_rows(&markdown));
     std::fs::remove_file(lab.path("out/report.html")).unwrap();
     std::fs::remove_file(lab.path("out/report.md")).unwrap();
