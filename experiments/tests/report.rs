@@ -421,6 +421,9 @@ fn verdicts_have_a_report_too() {
     assert!(html.contains("<h1>1 of 2 claims hold</h1>"));
     assert!(html.contains("<svg role=\"img\" aria-label=\"It falls\""));
     assert!(html.contains("other-2001-&lt;b&gt;: fail</h3>"));
+    // In headings, lists and the cells of tables alike.
+    assert!(!html.contains("<b>") && html.contains(">other-2001-&lt;b&gt;</th>"));
+    assert!(markdown.contains("| other-2001-\\<b\\> |"));
     assert!(html.contains("too long (reduced: short)"));
     assert!(
         html.contains(
