@@ -20,12 +20,13 @@ use vanilla_rnn::Activation;
 
 use super::measure::{Trajectory, Worst, scalar, slope};
 use super::{Check, Claim, Evidence, Scale};
+use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
 /// The claim.
 pub const CLAIM: Claim = Claim {
     id: "bengio-1994-latch",
     source: "Y. Bengio, P. Simard, P. Frasconi, IEEE Trans. Neural Networks 5(2):157 (1994)",
-    statement: "a unit that latches a bit robustly has a gradient that vanishes at ln(2ā/sinh 2ā), and \
+    statement: "A unit that latches a bit robustly has a gradient that vanishes at ln(2ā/sinh 2ā), and \
                 flips only above the input h*",
     scale: Scale::Full,
     cost_seconds: 0.3,
@@ -101,10 +102,28 @@ fn check() -> Result<Evidence, String> {
         left + right,
         rates.len() - 1,
     ));
+    let theory = grid.iter().map(|w| (*w, tanh_factor(*w).ln()));
+    let series = vec![
+        PlotSeries::new(
+            "measured",
+            Mark::Points,
+            0,
+            grid.iter().copied().zip(rates.iter().copied()).step_by(5),
+        ),
+        PlotSeries::new("theory", Mark::Dashed, 0, theory),
+    ];
     Ok(Evidence {
         checks,
         seeds: 0,
-        plot: None,
+        plot: Some(Plot {
+            title: "The gradient vanishes on both sides of w = 1, faster the more robust the latch".to_owned(),
+            subtitle: "Rate of h ← tanh(w·h) at its attractor, lags 1–200: forgets for w < 1, latches a bit for w > 1. \
+                       Dashed: ln w and ln(2ā/sinh 2ā).".to_owned(),
+            x: PlotAxis::linear("self-connection w"),
+            y: PlotAxis::linear("rate (nats per step)"),
+            series,
+            heat: None,
+        }),
         remark: String::new(),
     })
 }

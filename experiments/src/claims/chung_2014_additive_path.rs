@@ -20,7 +20,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "chung-2014-additive-path",
     source: "J. Chung et al., 2014, arXiv:1412.3555, §3.3",
-    statement: "beside what goes through W_hh, a GRU passes exactly z_t ⊙ ∂L/∂h_t back, and nothing where both gates are closed",
+    statement: "Beside what goes through W_hh, a GRU passes exactly z_t ⊙ ∂L/∂h_t back, and nothing where both gates are closed",
     scale: Scale::Full,
     cost_seconds: 0.02,
     check,

@@ -15,7 +15,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "gru-constant-update-gate",
     source: "exact; K. Cho et al., EMNLP 2014, arXiv:1406.1078, Eq. 7",
-    statement: "without recurrent weights a GRU's gradient decays by σ(b_z) at every step",
+    statement: "Without recurrent weights a GRU's gradient decays by σ(b_z) at every step",
     scale: Scale::Full,
     cost_seconds: 0.02,
     check,

@@ -21,7 +21,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "henaff-2016",
     source: "M. Henaff, A. Szlam, Y. LeCun, ICML 2016 (arXiv:1602.06662)",
-    statement: "a shift register copies over 500 steps without error, an identity integrator with a gate adds to \
+    statement: "A shift register copies over 500 steps without error, an identity integrator with a gate adds to \
                 rounding",
     scale: Scale::Reduced("the constructed solutions only: nothing is trained"),
     cost_seconds: 0.5,

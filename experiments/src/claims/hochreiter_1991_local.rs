@@ -29,7 +29,7 @@ pub const CLAIM: Claim = Claim {
     id: "hochreiter-1991-local",
     source: "S. Hochreiter, diploma thesis, TU München (1991); Hochreiter & Schmidhuber, Neural \
              Computation 9(8) (1997), §3.1",
-    statement: "a logistic network with |w| < 4/n passes errors back that shrink as n·τ^q, τ = n·w_max/4",
+    statement: "A logistic network with |w| < 4/n passes errors back that shrink as n·τ^q, τ = n·w_max/4",
     scale: Scale::Full,
     cost_seconds: 0.2,
     check,

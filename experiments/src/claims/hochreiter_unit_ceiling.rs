@@ -16,12 +16,13 @@ use vanilla_rnn::Activation;
 
 use super::measure::{EPSILON, Trajectory, Worst, largest, scalar, slope};
 use super::{Check, Claim, Evidence, Scale};
+use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
 /// The claim.
 pub const CLAIM: Claim = Claim {
     id: "hochreiter-unit-ceiling",
     source: "derived; companion to Hochreiter & Schmidhuber, Neural Computation 9(8) (1997), §3.1",
-    statement: "no positive weight lets a bias-free logistic unit's gradient decay slower than \
+    statement: "No positive weight lets a bias-free logistic unit's gradient decay slower than \
                 ×W(1/e) = ×0.2785 a step",
     scale: Scale::Full,
     cost_seconds: 0.1,
@@ -35,6 +36,7 @@ const LAGS: usize = 60;
 
 fn check() -> Result<Evidence, String> {
     let (mut worst, mut above, mut alive, mut dead) = (Worst::default(), 0, 0, 0);
+    let mut factors = Vec::new();
     let ceiling = -1.278_465;
     for k in 1..=5000 {
         let w = f64::from(k) / 100.0;
@@ -45,12 +47,22 @@ fn check() -> Result<Evidence, String> {
             continue;
         }
         alive += 1;
+        factors.push((w.log10(), rate.exp()));
         let rounding = 4.0 * EPSILON / (1.0 - logistic_fixed_point(w));
         // The rest is the slope's: a state that has settled to 10⁻¹⁶ over 60 lags.
         worst.see(rate, logistic_factor(w).ln(), rounding + 1e-14);
     }
     let (place, value) = largest(1.0, 3.0, |w| rate(w, STEPS).unwrap_or(f64::NAN));
     let negative = rate(-5.8, 20_000)?;
+    let series = vec![
+        PlotSeries::new("measured", Mark::Line, 0, factors),
+        PlotSeries::new(
+            "W(1/e) = 0.2785",
+            Mark::Dashed,
+            1,
+            [-2.0, 50_f64.log10()].map(|x| (x, ceiling.exp())),
+        ),
+    ];
     Ok(Evidence {
         checks: vec![
             Check::within(
@@ -70,7 +82,14 @@ fn check() -> Result<Evidence, String> {
             Check::within("factor a step at w = −5.8", negative.exp(), 0.992, 5e-4),
         ],
         seeds: 0,
-        plot: None,
+        plot: Some(Plot {
+            title: "No positive weight lets a logistic unit keep more than 0.2785 of its gradient".to_owned(),
+            subtitle: "Factor per step of h ← σ(w·h) at its fixed point, lags 1–60. Dashed: the ceiling, reached at w = 1.634.".to_owned(),
+            x: PlotAxis::log10("weight w"),
+            y: PlotAxis::linear("factor of the gradient per step"),
+            series,
+            heat: None,
+        }),
         remark: format!(
             "{dead} of 5000 weights saturate the unit to h = 1 in f64 and pass exactly nothing"
         ),

@@ -16,7 +16,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "irnn-2015",
     source: "Q. Le, N. Jaitly, G. Hinton, arXiv:1504.00941 (2015)",
-    statement: "at W_hh = I a ReLU unit passes its gradient on unchanged while it is active, and not at all \
+    statement: "At W_hh = I a ReLU unit passes its gradient on unchanged while it is active, and not at all \
                 from before a step at which it is not",
     scale: Scale::Reduced("the initial network only: nothing is trained"),
     cost_seconds: 0.02,

@@ -23,7 +23,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "lru-2023",
     source: "A. Orvieto et al., ICML 2023, arXiv:2303.06349",
-    statement: "the gradient of every unit decays by |Λ|^k exactly; γ = √(1 − |Λ|²) gives E|h|² = 1; |Λ|² is uniform in the ring",
+    statement: "The gradient of every unit decays by |Λ|^k exactly; γ = √(1 − |Λ|²) gives E|h|² = 1; |Λ|² is uniform in the ring",
     scale: Scale::Full,
     cost_seconds: 0.5,
     check,

@@ -13,7 +13,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-clipping",
     source: "exact; R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013 (arXiv:1211.5063), Algorithm 1",
-    statement: "clipping gives the norm min(n, c), keeps the direction and changes no bit below c",
+    statement: "Clipping gives the norm min(n, c), keeps the direction and changes no bit below c",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

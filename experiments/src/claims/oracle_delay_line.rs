@@ -13,7 +13,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-delay-line",
     source: "exact",
-    statement: "a delay line of N units has ρ(W) = 0, yet r_k = 1 for k < N, then exactly 0",
+    statement: "A delay line of N units has ρ(W) = 0, yet r_k = 1 for k < N, then exactly 0",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

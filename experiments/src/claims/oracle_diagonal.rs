@@ -14,7 +14,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-diagonal",
     source: "exact",
-    statement: "a linear network with diagonal W has r_k² = Σ λ_i^{2k} v_i² / Σ v_i²",
+    statement: "A linear network with diagonal W has r_k² = Σ λ_i^{2k} v_i² / Σ v_i²",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

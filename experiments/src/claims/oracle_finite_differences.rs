@@ -18,7 +18,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-finite-differences",
     source: "definition",
-    statement: "every parameter's gradient agrees with central differences to 10⁻⁶",
+    statement: "Every parameter's gradient agrees with central differences to 10⁻⁶",
     scale: Scale::Full,
     cost_seconds: 0.1,
     check,

@@ -19,7 +19,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-lstm-hidden-gradient",
     source: "exact",
-    statement: "an LSTM without recurrent weights carries its gradient in c, by ∏f, while that of h is \
+    statement: "An LSTM without recurrent weights carries its gradient in c, by ∏f, while that of h is \
                 exactly 0",
     scale: Scale::Full,
     cost_seconds: 0.01,

@@ -29,7 +29,7 @@ pub const CLAIM: Claim = Claim {
     id: "oracle-memoryless",
     source: "exact; tasks of Hochreiter & Schmidhuber (1997), Le, Jaitly & Hinton (2015), Arjovsky, Shah & \
              Bengio (2016)",
-    statement: "predictors without memory lose 1/6 (adding), 1/24 and 7/144 (1997), 10·ln 8/(T+20) (copy)",
+    statement: "Predictors without memory lose 1/6 (adding), 1/24 and 7/144 (1997), 10·ln 8/(T+20) (copy)",
     scale: Scale::Full,
     cost_seconds: 0.1,
     check,

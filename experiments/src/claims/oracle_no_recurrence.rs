@@ -10,7 +10,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-no-recurrence",
     source: "exact",
-    statement: "with W_hh = 0 the gradient is exactly 0 at every lag above 0",
+    statement: "With W_hh = 0 the gradient is exactly 0 at every lag above 0",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

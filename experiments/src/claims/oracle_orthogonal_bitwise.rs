@@ -19,7 +19,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-orthogonal-bitwise",
     source: "exact",
-    statement: "a linear network with W = ρQ has r_k = ρ^k at every lag; with a permutation and ρ = 2^p bit \
+    statement: "A linear network with W = ρQ has r_k = ρ^k at every lag; with a permutation and ρ = 2^p bit \
                 for bit",
     scale: Scale::Full,
     cost_seconds: 0.2,

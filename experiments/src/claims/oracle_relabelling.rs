@@ -14,7 +14,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-relabelling",
     source: "exact symmetry",
-    statement: "the order of the hidden units changes no gradient norm",
+    statement: "The order of the hidden units changes no gradient norm",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

@@ -16,7 +16,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-relu",
     source: "exact",
-    statement: "a ReLU network with every unit active is linear bit for bit; a dead unit passes exactly 0",
+    statement: "A ReLU network with every unit active is linear bit for bit; a dead unit passes exactly 0",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

@@ -16,7 +16,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-scalar-derivatives",
     source: "exact",
-    statement: "the weight gradient of x_t = w·x_{t−1} is T·x₀·w^{T−1}, its slope T(T−1)·x₀·w^{T−2}",
+    statement: "The weight gradient of x_t = w·x_{t−1} is T·x₀·w^{T−1}, its slope T(T−1)·x₀·w^{T−2}",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

@@ -13,7 +13,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-sign-flip",
     source: "exact symmetry",
-    statement: "the mirror image of a network, or of some of its units, has the same gradient norms",
+    statement: "The mirror image of a network, or of some of its units, has the same gradient norms",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

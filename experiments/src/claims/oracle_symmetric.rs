@@ -14,7 +14,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-symmetric",
     source: "exact",
-    statement: "with a normal W, rotations included, r_k is the same sum over modes, and the rate tends to \
+    statement: "With a normal W, rotations included, r_k is the same sum over modes, and the rate tends to \
                 ln|λ| of the largest excited one",
     scale: Scale::Full,
     cost_seconds: 0.01,

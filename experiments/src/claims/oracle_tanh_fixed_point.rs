@@ -15,7 +15,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-tanh-fixed-point",
     source: "exact",
-    statement: "a tanh network at rest is linear bit for bit; at a fixed point ā a scalar one has r_k = \
+    statement: "A tanh network at rest is linear bit for bit; at a fixed point ā a scalar one has r_k = \
                 (w(1 − tanh² ā))^k",
     scale: Scale::Full,
     cost_seconds: 0.01,

@@ -15,7 +15,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-time-shift",
     source: "exact symmetry",
-    statement: "waiting at rest before a sequence leaves the gradient at each lag as it was",
+    statement: "Waiting at rest before a sequence leaves the gradient at each lag as it was",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

@@ -17,7 +17,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-truncation",
     source: "exact; R. J. Williams, J. Peng, Neural Computation 2(4):490 (1990)",
-    statement: "truncation at τ leaves exactly nothing of gradients older than τ and changes no bit if τ ≥ T",
+    statement: "Truncation at τ leaves exactly nothing of gradients older than τ and changes no bit if τ ≥ T",
     scale: Scale::Full,
     cost_seconds: 0.05,
     check,

@@ -13,7 +13,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "oracle-zero-readout",
     source: "exact",
-    statement: "a softmax readout with zero weights has the loss ln C exactly and passes no gradient back",
+    statement: "A softmax readout with zero weights has the loss ln C exactly and passes no gradient back",
     scale: Scale::Full,
     cost_seconds: 0.01,
     check,

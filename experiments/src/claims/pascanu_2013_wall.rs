@@ -34,7 +34,7 @@ use crate::figures::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
 pub const CLAIM: Claim = Claim {
     id: "pascanu-2013-wall",
     source: "R. Pascanu, T. Mikolov, Y. Bengio, ICML 2013 (arXiv:1211.5063), Eq. 8, Fig. 6, Algorithm 1",
-    statement: "the error surface of one logistic unit has a wall, in its bistable strip, that throws a plain \
+    statement: "The error surface of one logistic unit has a wall, in its bistable strip, that throws a plain \
                 descent out; a clipped one stays",
     scale: Scale::Full,
     cost_seconds: 1.6,

@@ -11,12 +11,13 @@ use vanilla_rnn::Activation;
 
 use super::measure::{Trajectory, Worst, regression, scalar};
 use super::{Check, Claim, Evidence, Scale};
+use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
 /// The claim.
 pub const CLAIM: Claim = Claim {
     id: "tanh-critical-power-law",
     source: "derived; the boundary case of Bengio, Simard & Frasconi (1994)",
-    statement: "at w = 1 the gradient of a tanh unit vanishes as T^(−3/2), not exponentially",
+    statement: "At w = 1 the gradient of a tanh unit vanishes as T^(−3/2), not exponentially",
     scale: Scale::Full,
     cost_seconds: 0.1,
     check,
@@ -51,8 +52,23 @@ fn check() -> Result<Evidence, String> {
     let short: Vec<usize> = (1..=20).map(|k| 100 * k).collect();
     let linear: Vec<f64> = short.iter().map(|t| *t as f64).collect();
     let misfits = |values: &[f64]| (residuals(&linear, values), residuals(&logs(&short), values));
-    let below = misfits(&end_to_end(0.99, &short)?);
+    let beside = end_to_end(0.99, &short)?;
+    let below = misfits(&beside);
     let at_one = misfits(&end_to_end(1.0, &short)?);
+    let log10 = |horizons: &[usize], values: &[f64]| -> Vec<(f64, f64)> {
+        let points = horizons.iter().zip(values);
+        points
+            .map(|(t, value)| ((*t as f64).log10(), value * std::f64::consts::LOG10_E))
+            .collect()
+    };
+    let at_critical = log10(&horizons, &critical);
+    let (first, last) = (at_critical[0], at_critical[at_critical.len() - 1]);
+    let power_law = [first, (last.0, first.1 - 1.5 * (last.0 - first.0))];
+    let series = vec![
+        PlotSeries::new("w = 0.99", Mark::Points, 1, log10(&short, &beside)),
+        PlotSeries::new("w = 1", Mark::Points, 0, at_critical),
+        PlotSeries::new("slope −3/2", Mark::Dashed, 0, power_law),
+    ];
     Ok(Evidence {
         checks: vec![
             Check::within(
@@ -79,7 +95,14 @@ fn check() -> Result<Evidence, String> {
             ),
         ],
         seeds: 0,
-        plot: None,
+        plot: Some(Plot {
+            title: "At w = 1 the gradient falls as a power of the horizon, just below as an exponential".to_owned(),
+            subtitle: "h ← tanh(w·h) from h = 0.9, without input. Dashed: the power law through the first dot of w = 1.".to_owned(),
+            x: PlotAxis::log10("horizon T (steps)"),
+            y: PlotAxis::log10("|∂h(T)/∂h(0)|"),
+            series,
+            heat: None,
+        }),
         remark: String::new(),
     })
 }

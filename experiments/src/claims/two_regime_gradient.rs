@@ -17,6 +17,7 @@ use vanilla_rnn::Activation;
 
 use super::measure::{Draws, Trajectory, slope, undriven};
 use super::{Check, Claim, Evidence, Scale};
+use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
 pub const CLAIM: Claim = Claim {
     id: "two-regime-gradient",
@@ -33,11 +34,15 @@ const STEPS: usize = 2000;
 
 fn check() -> Result<Evidence, String> {
     let mut checks = Vec::new();
-    for size in [256, 64] {
+    let mut series = Vec::new();
+    for (colour, size) in [256, 64].into_iter().enumerate() {
         let (mut early, mut late) = (Vec::new(), Vec::new());
         let (mut violations, mut worst) = (0, 0.0f64);
         for seed in 0..SEEDS {
-            let [first, last, radius] = rates(size, seed)?;
+            let ([first, last, radius], ratios) = rates(size, seed)?;
+            if seed == 0 {
+                series.extend(curves(size, colour, radius, &ratios));
+            }
             early.push(first);
             late.push(last);
             worst = worst.max((last - radius).abs());
@@ -57,11 +62,51 @@ fn check() -> Result<Evidence, String> {
         let what = format!("late minus early slope, N = {size}");
         checks.push(Check::at_least(what, late - early, 0.0));
     }
-    Ok(Evidence::of(checks, SEEDS))
+    let plot = Plot {
+            title: "Early lags decay at σ_w, late ones at the spectral radius".to_owned(),
+            subtitle: "Linear networks with W_ij ~ N(0, σ_w²/N), σ_w = 0.9, one of each size, every tenth lag. Dashed: \
+                       from the start at ln σ_w, and ending at ln ρ(W).".to_owned(),
+            x: PlotAxis::linear("lag k = T − t (steps)"),
+            y: PlotAxis::log10("‖∂L/∂h(T−k)‖ / ‖∂L/∂h(T)‖"),
+            series,
+            heat: None,
+        };
+    Ok(Evidence {
+        plot: Some(plot),
+        ..Evidence::of(checks, SEEDS)
+    })
 }
 
-/// Early slope, late slope, and ln ρ(W).
-fn rates(size: usize, seed: usize) -> Result<[f64; 3], String> {
+/// A measured curve with the two laws: from lag 0 at ln σ_w, and to the last lag at ln ρ(W).
+fn curves(size: usize, colour: usize, radius: f64, ratios: &[f64]) -> [PlotSeries; 3] {
+    let measured = ratios.iter().enumerate().map(|(k, r)| (k as f64, *r));
+    let measured = measured.step_by(10);
+    let last = STEPS as f64;
+    let early = GAIN.log10();
+    let late = radius * std::f64::consts::LOG10_E;
+    let end = ratios[STEPS];
+    let name = format!("N = {size}");
+    // The same for both sizes.
+    let early_name = if colour == 0 { "σ_w = 0.9" } else { "" };
+    [
+        PlotSeries::new(name, Mark::Line, colour, measured),
+        PlotSeries::new(
+            early_name,
+            Mark::Dashed,
+            2,
+            [0.0, last].map(|k| (k, early * k)),
+        ),
+        PlotSeries::new(
+            "",
+            Mark::Dashed,
+            colour,
+            [0.0, last].map(|k| (k, end + late * (k - last))),
+        ),
+    ]
+}
+
+/// Early slope, late slope, and ln ρ(W); and log₁₀ r_k.
+fn rates(size: usize, seed: usize) -> Result<([f64; 3], Vec<f64>), String> {
     let draws = Draws {
         claim: CLAIM.id,
         replicate: seed as u64,
@@ -71,9 +116,10 @@ fn rates(size: usize, seed: usize) -> Result<[f64; 3], String> {
     let gradients = Trajectory::undriven(&cell, &DMatrix::zeros(size, 1), STEPS)?
         .terminal(&draws.gaussian("loss", size, 1, 1.0))?;
     let ratios = gradients.ratios("h");
-    Ok([
+    let rates = [
         slope(&ratios, 1..11),
         slope(&ratios, 1000..STEPS + 1),
         spectral_radius(&recurrent).ln(),
-    ])
+    ];
+    Ok((rates, ratios))
 }

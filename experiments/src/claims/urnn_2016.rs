@@ -18,7 +18,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "urnn-2016",
     source: "M. Arjovsky, A. Shah, Y. Bengio, ICML 2016 (arXiv:1511.06464)",
-    statement: "the memoryless baseline of the copy task is 10·ln 8/(T + 20)",
+    statement: "The memoryless baseline of the copy task is 10·ln 8/(T + 20)",
     scale: Scale::Reduced("the baselines only: nothing is trained"),
     cost_seconds: 0.01,
     check,

@@ -16,7 +16,7 @@ use super::{Check, Claim, Evidence, Scale};
 pub const CLAIM: Claim = Claim {
     id: "vorontsov-2017",
     source: "E. Vorontsov et al., ICML 2017 (arXiv:1702.00071)",
-    statement: "singular values within a margin m of 1 keep (1−m)^k ≤ r_k ≤ (1+m)^k, whatever the parameters",
+    statement: "Singular values within a margin m of 1 keep (1−m)^k ≤ r_k ≤ (1+m)^k, whatever the parameters",
     scale: Scale::Reduced("the bound only: nothing is trained"),
     cost_seconds: 0.1,
     check,

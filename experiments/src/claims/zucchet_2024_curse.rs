@@ -19,12 +19,13 @@ use vanilla_rnn::Activation;
 
 use super::measure::{Draws, Trajectory, regression, scalar};
 use super::{Check, Claim, Evidence, Scale};
+use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
 /// The claim.
 pub const CLAIM: Claim = Claim {
     id: "zucchet-2024-curse",
     source: "N. Zucchet, A. Orvieto, NeurIPS 2024, arXiv:2405.21064",
-    statement: "a linear memory grows ever more sensitive to its own factor: E[(∂h/∂λ)²] = (1 + λ²)/(1 − λ²)³",
+    statement: "A linear memory grows ever more sensitive to its own factor: E[(∂h/∂λ)²] = (1 + λ²)/(1 − λ²)³",
     scale: Scale::Full,
     cost_seconds: 0.3,
     check,
@@ -82,7 +83,43 @@ fn check() -> Result<Evidence, String> {
         0.2,
     ));
     checks.push(backpropagated()?);
-    Ok(Evidence::of(checks, FACTORS.len()))
+    let log10 = |values: &[f64]| -> Vec<(f64, f64)> {
+        let points = gaps.iter().zip(values);
+        points
+            .map(|(gap, value)| {
+                let e = std::f64::consts::LOG10_E;
+                (gap * e, value * e)
+            })
+            .collect()
+    };
+    let law = |moment: fn(f64) -> f64| {
+        let fine = (0..=100).map(|k| -2.0 + 0.02 * f64::from(k));
+        fine.map(move |gap| {
+            (
+                gap,
+                moment((1.0 - 10_f64.powf(gap)).max(0.0).sqrt()).log10(),
+            )
+        })
+    };
+    let series = vec![
+        PlotSeries::new("E[(∂h/∂λ)²]", Mark::Dashed, 1, law(sensitivity_variance)),
+        PlotSeries::new("", Mark::Points, 1, log10(&sensitivities)),
+        PlotSeries::new("E[h²]", Mark::Dashed, 0, law(state_variance)),
+        PlotSeries::new("", Mark::Points, 0, log10(&states)),
+    ];
+    let plot = Plot {
+            title: "The longer the memory, the more sensitive it is to its own factor".to_owned(),
+            subtitle: "h ← λ·h + x, white inputs: dots, 10⁶ samples for λ = 0.5, 0.8, 0.9, 0.95, 0.99 (right to left). \
+                       Dashed: 1/(1 − λ²) and (1 + λ²)/(1 − λ²)³.".to_owned(),
+            x: PlotAxis::log10("1 − λ²"),
+            y: PlotAxis::log10("moment"),
+            series,
+            heat: None,
+        };
+    Ok(Evidence {
+        plot: Some(plot),
+        ..Evidence::of(checks, FACTORS.len())
+    })
 }
 
 /// The mean over batches and its standard error.

@@ -22,6 +22,87 @@ pub const PRECISIONS: [(&str, f64, &str); 2] =
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;
 
+/// Columns side by side; more continue in a further band below, or the page would be wider than
+/// it can be read.
+const MAX_COLUMNS: usize = 4;
+
+/// Columns side by side where there are `count`: bands are as equal as they can be.
+fn columns_per_band(count: usize) -> usize {
+    count.div_ceil(count.div_ceil(MAX_COLUMNS).max(1))
+}
+
+/// Width of the figure, in pixels.
+fn page_width(columns: usize) -> f64 {
+    match columns_per_band(columns) {
+        1 => 520.0,
+        2 => 640.0,
+        count => 60.0 + 290.0 * count as f64,
+    }
+}
+
+/// Columns side by side.
+struct Band {
+    /// The panels of each column, top to bottom.
+    columns: Vec<Vec<Frame>>,
+    plot_width: f64,
+    /// Height at which the vertical axis is named.
+    middle: f64,
+    /// Below the names of the horizontal axes.
+    bottom: f64,
+}
+
+/// Where the panels are: those of all bands as wide and as high, one column below the other.
+///
+/// `facets` and `label_widths` have one number per column: its panels, and the room right of them.
+fn bands(facets: &[usize], label_widths: &[f64], (left, right): (f64, f64), top: f64) -> Vec<Band> {
+    const GAP: f64 = 14.0;
+    let per_band = columns_per_band(facets.len());
+    let rows: Vec<usize> = facets
+        .chunks(per_band)
+        .map(|facets| facets.iter().copied().max().unwrap_or(1))
+        .collect();
+    let plot_height = match rows.iter().sum() {
+        1 => 290.0,
+        2 => 205.0,
+        _ => 165.0,
+    };
+    // Room for the widest label of the columns below one another.
+    let label_widths: Vec<f64> = (0..per_band)
+        .map(|column| {
+            let below = label_widths.iter().skip(column).step_by(per_band);
+            below.copied().fold(0.0, f64::max)
+        })
+        .collect();
+    let plots = right - left - label_widths.iter().sum::<f64>() - GAP * (per_band - 1) as f64;
+    let plot_width = (plots / per_band as f64).max(80.0);
+    let row_height = plot_height + 32.0;
+    let mut top = top;
+    let mut bands = Vec::new();
+    for (facets, rows) in facets.chunks(per_band).zip(rows) {
+        let mut x = left;
+        let mut columns = Vec::new();
+        for (&facets, label_width) in facets.iter().zip(&label_widths) {
+            let frame = |row: usize| Frame {
+                left: x,
+                right: x + plot_width,
+                top: top + row_height * row as f64 + 22.0,
+                bottom: top + row_height * row as f64 + 22.0 + plot_height,
+            };
+            columns.push((0..facets).map(frame).collect());
+            x += plot_width + label_width + GAP;
+        }
+        let bottom = top + row_height * rows as f64 + 30.0;
+        bands.push(Band {
+            columns,
+            plot_width,
+            middle: top + 22.0 + 0.5 * (row_height * rows as f64 - 32.0),
+            bottom,
+        });
+        top = bottom + 14.0;
+    }
+    bands
+}
+
 /// The panels of one cell, top to bottom.
 struct Column<'a> {
     style: &'a CellStyle,
@@ -194,22 +275,7 @@ impl Decay<'_> {
     }
 
     fn draw(&self, request: &Request<'_>) -> String {
-        let rows = self
-            .columns
-            .iter()
-            .map(|column| column.facets.len())
-            .max()
-            .unwrap_or(1);
-        let plot_height = match rows {
-            1 => 290.0,
-            2 => 205.0,
-            _ => 165.0,
-        };
-        let width = match self.columns.len() {
-            1 => 520.0,
-            2 => 640.0,
-            count => 60.0 + 290.0 * count as f64,
-        };
+        let facets: Vec<usize> = self.columns.iter().map(|c| c.facets.len()).collect();
         let last_lag = self.last_lag();
         let y_range = self.y_range();
         let y_ticks = ticks::powers(y_range.0, y_range.1, 6);
@@ -217,58 +283,51 @@ impl Decay<'_> {
             .iter()
             .map(|tick| labels::width(&tick.label, chart::TEXT))
             .fold(0.0, f64::max);
-
-        let caption = self.caption(request, width);
-        let left = MARGIN + 20.0 + tick_width + 7.0;
         let label_widths: Vec<f64> = self
             .columns
             .iter()
             .map(|column| column.label_width(self.names))
             .collect();
-        const GAP: f64 = 14.0;
-        let plots = width
-            - MARGIN
-            - left
-            - label_widths.iter().sum::<f64>()
-            - GAP * (self.columns.len() - 1) as f64;
-        let plot_width = (plots / self.columns.len() as f64).max(80.0);
-        let row_height = plot_height + 32.0;
-        let top = caption.top();
-        let height = top + row_height * rows as f64 + 30.0 + caption.bottom();
+        let width = page_width(facets.len());
+        let caption = self.caption(request, width);
+        let left = MARGIN + 20.0 + tick_width + 7.0;
+        let bands = bands(
+            &facets,
+            &label_widths,
+            (left, width - MARGIN),
+            caption.top(),
+        );
+        let height = bands.last().map_or(caption.top(), |band| band.bottom) + caption.bottom();
 
         draw_svg(width, height, |canvas| {
             caption.draw(canvas, height);
-            let mut x = left;
-            for (index, column) in self.columns.iter().enumerate() {
-                for (row, facet) in column.facets.iter().enumerate() {
-                    let frame = Frame {
-                        left: x,
-                        right: x + plot_width,
-                        top: top + row_height * row as f64 + 22.0,
-                        bottom: top + row_height * row as f64 + 22.0 + plot_height,
-                    };
-                    let panel = Panel::new(frame, (0.0, last_lag), y_range);
-                    panel.grid(canvas, &y_ticks);
-                    self.panel(canvas, &panel, column, facet);
-                    panel.y_axis(canvas, &y_ticks, index == 0);
-                    let x_ticks = ticks::whole(0.0, last_lag, (plot_width / 45.0) as usize);
-                    let is_lowest = row + 1 == column.facets.len();
-                    panel.x_axis(canvas, &x_ticks, is_lowest);
-                    if is_lowest {
-                        let centre = 0.5 * (frame.left + frame.right);
-                        canvas.text(
-                            (centre, frame.bottom + 31.0),
-                            Anchor::Middle,
-                            "lag k = T − t (steps)",
-                            text_font(Rgb::INK),
-                        );
+            let mut columns = self.columns.iter();
+            for band in &bands {
+                for (index, (frames, column)) in band.columns.iter().zip(&mut columns).enumerate() {
+                    for (row, (&frame, facet)) in frames.iter().zip(&column.facets).enumerate() {
+                        let panel = Panel::new(frame, (0.0, last_lag), y_range);
+                        panel.grid(canvas, &y_ticks);
+                        self.panel(canvas, &panel, column, facet);
+                        panel.y_axis(canvas, &y_ticks, index == 0);
+                        let plot_width = band.plot_width;
+                        let x_ticks = ticks::whole(0.0, last_lag, (plot_width / 45.0) as usize);
+                        let is_lowest = row + 1 == column.facets.len();
+                        panel.x_axis(canvas, &x_ticks, is_lowest);
+                        if is_lowest {
+                            let centre = 0.5 * (frame.left + frame.right);
+                            canvas.text(
+                                (centre, frame.bottom + 31.0),
+                                Anchor::Middle,
+                                "lag k = T − t (steps)",
+                                text_font(Rgb::INK),
+                            );
+                        }
                     }
                 }
-                x += plot_width + label_widths[index] + GAP;
+                let ratio = labels::ratio_name(request.quantity());
+                let beside = (MARGIN + 5.0, band.middle);
+                canvas.text_upwards(beside, &ratio, text_font(Rgb::INK));
             }
-            let middle = top + 22.0 + 0.5 * (row_height * rows as f64 - 32.0);
-            let ratio = labels::ratio_name(request.quantity());
-            canvas.text_upwards((MARGIN + 5.0, middle), &ratio, text_font(Rgb::INK));
         })
     }
 
@@ -551,5 +610,66 @@ fn law_stroke(is_bound: bool, colour: Rgb) -> Stroke {
         colour,
         width: 1.2,
         dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Frames of columns with labels of unequal widths, and the page's width and height.
+    fn page(facets: &[usize]) -> (Vec<Band>, f64, f64) {
+        let labels: Vec<f64> = (0..facets.len()).map(|i| 20.0 + 9.0 * i as f64).collect();
+        let width = page_width(facets.len());
+        let bands = bands(facets, &labels, (70.0, width - MARGIN), 60.0);
+        let height = bands.last().unwrap().bottom;
+        (bands, width, height)
+    }
+
+    #[test]
+    fn up_to_four_columns_are_side_by_side_and_more_are_spread_over_equal_bands() {
+        let sizes = |count: usize| -> Vec<usize> {
+            let (bands, ..) = page(&vec![1; count]);
+            bands.iter().map(|band| band.columns.len()).collect()
+        };
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(4), [4]);
+        assert_eq!(sizes(5), [3, 2]);
+        assert_eq!(sizes(7), [4, 3]);
+        assert_eq!(sizes(8), [4, 4]);
+        assert_eq!(sizes(9), [3, 3, 3]);
+    }
+
+    #[test]
+    fn panels_of_a_further_band_lie_below_the_others_and_none_leaves_the_figure() {
+        for facets in [vec![1; 7], vec![1, 3, 1, 2, 2, 1], vec![1; 13]] {
+            let (bands, width, height) = page(&facets);
+            assert!(bands.len() > 1);
+            let drawn: Vec<usize> = bands
+                .iter()
+                .flat_map(|band| band.columns.iter().map(Vec::len))
+                .collect();
+            assert_eq!(drawn, facets);
+            let frames = |band: &Band| -> Vec<Frame> { band.columns.concat() };
+            for pair in bands.windows(2) {
+                let lowest = frames(&pair[0])
+                    .iter()
+                    .map(|f| f.bottom)
+                    .fold(0.0, f64::max);
+                for frame in frames(&pair[1]) {
+                    // The axis name's baseline is 31 below a panel, a heading's 10 above one.
+                    assert!(frame.top - 10.0 - chart::TEXT > lowest + 31.0);
+                }
+                for (above, below) in pair[0].columns.iter().zip(&pair[1].columns) {
+                    assert_eq!(above[0].left, below[0].left);
+                    assert_eq!(above[0].right, below[0].right);
+                }
+            }
+            for frame in bands.iter().flat_map(frames) {
+                assert!(frame.left >= 70.0 && frame.right < width - MARGIN);
+                assert!(frame.top > 60.0 && frame.bottom + 30.0 <= height);
+                assert!(frame.left < frame.right && frame.top < frame.bottom);
+            }
+        }
     }
 }

@@ -57,12 +57,17 @@ pub fn of_run(
         heading: "Figures".to_owned(),
         blocks: figures,
     }];
-    sections.push(Section {
-        id: "gradient",
-        heading: "How much of the gradient is left".to_owned(),
-        blocks: vec![left(&curves)?],
-    });
-    sections.push(rates(config, &fits)?);
+    // A run may have kept no norms over lags.
+    if !curves.rows.is_empty() {
+        sections.push(Section {
+            id: "gradient",
+            heading: "How much of the gradient is left".to_owned(),
+            blocks: vec![left(&curves)?],
+        });
+    }
+    if !fits.rows.is_empty() {
+        sections.push(rates(config, &fits)?);
+    }
     let laws = folder.table("laws.csv")?;
     let tables = [
         laws.map(|laws| laws_section(&laws, &fits)).transpose()?,
