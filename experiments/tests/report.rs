@@ -113,6 +113,22 @@ fn a_report_tells_all_of_an_experiment() {
             "{name}"
         );
     }
+    // Who cannot see a wide one whole is told how.
+    let wide = |figure: &&str| {
+        let width = figure
+            .split(" width=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
+        width.parse::<f64>().unwrap() > 880.0
+    };
+    let wide = between(&html, "<figure ", "</figure>")
+        .iter()
+        .filter(|figure| wide(figure))
+        .count();
+    assert_eq!(html.matches(" class=\"wide\">").count(), wide);
     // Every rate that is stored.
     let fits = text(&lab, "out/fits.csv");
     assert_eq!(
@@ -405,7 +421,16 @@ fn verdicts_have_a_report_too() {
     assert!(html.contains("<h1>1 of 2 claims hold</h1>"));
     assert!(html.contains("<svg role=\"img\" aria-label=\"It falls\""));
     assert!(html.contains("other-2001-&lt;b&gt;: fail</h3>"));
+    // In headings, lists and the cells of tables alike.
+    assert!(!html.contains("<b>") && html.contains(">other-2001-&lt;b&gt;</th>"));
+    assert!(markdown.contains("| other-2001-\\<b\\> |"));
     assert!(html.contains("too long (reduced: short)"));
+    assert!(
+        html.contains(
+            "<li><code>other-2001-&lt;b&gt;</code> (fail): too long (reduced: short)</li>"
+        )
+    );
+    assert!(!html.contains("<li><code>someone-2000-slope</code>"));
     assert_eq!(html_rows(&html), markdown_rows(&markdown));
     std::fs::remove_file(lab.path("out/report.html")).unwrap();
     std::fs::remove_file(lab.path("out/report.md")).unwrap();

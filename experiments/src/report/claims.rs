@@ -62,11 +62,28 @@ pub fn of_claims(folder: &Folder) -> Result<Report, ReportError> {
             ": of several checks the first that fails, or else the first. The verdict follows from the numbers alone.",
         ),
     };
+    let mut blocks = vec![Block::Table(verdicts)];
+    if passed < claims.rows.len() {
+        let failing = claims.rows.iter().filter(|row| row[status] != "pass");
+        let reason = claims.column("reason")?;
+        let items = failing.map(|row| {
+            let because = match row[reason].as_str() {
+                "" => "no reason is given",
+                reason => reason,
+            };
+            Text::new(&format!("`{}` ({}): {because}", row[id], row[status]))
+        });
+        blocks.insert(
+            0,
+            Block::Paragraph(Text::new("Those that do not hold, and why:")),
+        );
+        blocks.insert(1, Block::List(items.collect()));
+    }
     let sections = vec![
         Section {
             id: "verdicts",
             heading: "Verdicts".to_owned(),
-            blocks: vec![Block::Table(verdicts)],
+            blocks,
         },
         Section {
             id: "claims",

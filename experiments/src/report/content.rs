@@ -69,6 +69,8 @@ pub struct Figure {
     pub data: Vec<String>,
     /// The stored drawings, each a file name: SVG first.
     pub files: Vec<String>,
+    /// Its width in pixels.
+    pub width: Option<f64>,
     /// The SVG, fit to stand in a page.
     pub drawing: String,
 }

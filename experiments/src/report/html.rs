@@ -118,9 +118,15 @@ fn write_section(section: &Section, tables: &mut usize, page: &mut String) {
 }
 
 fn write_figure(figure: &Figure, page: &mut String) {
+    // Wider than the page's column, so that it is drawn smaller than it should be.
+    const COLUMN: f64 = 880.0;
+    let wide = match figure.width {
+        Some(width) if width > COLUMN => " class=\"wide\"",
+        _ => "",
+    };
     put!(
         page,
-        "<figure id=\"figure-{}\">\n<div class=\"drawing\" tabindex=\"0\" role=\"group\" aria-label=\"Figure {}\">{}</div>\n<figcaption>\n<p class=\"hint\">Tap the figure to enlarge it, then move it sideways.</p>\n<p>{}</p>\n",
+        "<figure id=\"figure-{}\"{wide}>\n<div class=\"drawing\" tabindex=\"0\" role=\"group\" aria-label=\"Figure {}\">{}</div>\n<figcaption>\n<p class=\"hint\">Tap or click the figure to enlarge it, then move it sideways.</p>\n<p>{}</p>\n",
         escape(&figure.name),
         escape(&figure.name),
         figure.drawing,

@@ -66,6 +66,7 @@ impl Folder<'_> {
             caption,
             data: present(self, data),
             files: files.into_iter().filter(|file| (self.has)(file)).collect(),
+            width: svg::width(&stored),
             drawing,
         }))
     }

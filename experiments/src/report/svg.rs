@@ -50,6 +50,12 @@ pub fn inline(svg: &str, name: &str, label: &str) -> Result<String, String> {
     Ok(page)
 }
 
+/// The width of a drawing in pixels, if it says so.
+pub fn width(svg: &str) -> Option<f64> {
+    let document = Document::parse(svg).ok()?;
+    document.root_element().attribute("width")?.parse().ok()
+}
+
 /// Writes an element, and `further` attributes.
 fn element(node: Node, name: &str, further: &str, page: &mut String) -> Result<(), String> {
     let tag = node.tag_name();

@@ -31,6 +31,12 @@ pub fn quantity(name: &str) -> Option<&'static str> {
             "the part of ∂L/∂c_t that travels through the gates and the recurrent weights. `c_direct` and \
              `c_gated` add up to `c` as vectors; their norms do not add"
         }
+        "y_in" => {
+            "node gradient of the output of the input gate, which in the LSTM of 1997 is part of the state"
+        }
+        "y_out" => {
+            "node gradient of the output of the output gate, which in the LSTM of 1997 is part of the state"
+        }
         "x" => "gradient of the input, ∂L/∂x_t",
         "weight_hh" => "what step t alone adds to the gradient of the recurrent weights",
         "weight_ih" => "what step t alone adds to the gradient of the input weights",
