@@ -106,7 +106,7 @@ Examples:
   vangrad plot results/decay --format svg
   vangrad plot results/decay --format pdf")]
     Plot {
-        /// A folder that `run` or `trace` has made.
+        /// A folder that `run`, `trace` or `reproduce` has made.
         #[arg(value_hint = ValueHint::DirPath)]
         results: PathBuf,
         /// What to write, separated by commas.

@@ -4,11 +4,13 @@
 //! stable equilibria or cycles are bounded, those of chaotic ones always diverge, at the rate λ_1. Tanh
 //! networks of 64 units without input, gain 0.8 and 2.5, T = 600, five seeds: r_300 < 1 and > 10¹⁰, and the
 //! adjoint's rate over 300 steps, after a transient of 200 and before 100 in which it turns to its own
-//! direction, within 0.01 nats per step of λ_1 over the same steps.
+//! direction, within 0.01 nats per step of λ_1 over the same steps: its change from end to end, and the
+//! least-squares slope that is the rate everywhere else here.
 
 use cell_config::Streams;
 use nalgebra::DMatrix;
 
+use super::measure::regression;
 use super::networks::{
     SETTLING, adjoint_rate, exponents_before_settling, ln_adjoints, tanh_network, trajectory,
 };
@@ -30,7 +32,7 @@ const TRANSIENT: usize = 200;
 
 fn check() -> Result<Evidence, String> {
     let (mut stable, mut chaotic) = (f64::NEG_INFINITY, f64::INFINITY);
-    let (mut worst, mut exponents) = (0.0_f64, Vec::new());
+    let (mut worst, mut worst_fitted, mut exponents) = (0.0_f64, 0.0_f64, Vec::new());
     for gain in [0.8, 2.5] {
         for replicate in 0..5 {
             let streams = Streams { seed: 8, replicate };
@@ -48,17 +50,30 @@ fn check() -> Result<Evidence, String> {
                 exponents.push(format!("{:.3}", found.exponents[0]));
             }
             worst = worst.max((rate - found.exponents[0]).abs());
+            let by_lag = ln_adjoints(&streams, &network, &inputs, &tape, SETTLING + LAGS)?;
+            let lags: Vec<f64> = (0..=LAGS).map(|lag| lag as f64).collect();
+            let fitted = regression(&lags, &by_lag[SETTLING..]);
+            worst_fitted = worst_fitted.max((fitted - found.exponents[0]).abs());
         }
     }
     let checks = vec![
         Check::at_most("largest log₁₀ r_300 at gain 0.8", stable, 0.0),
         Check::at_least("smallest log₁₀ r_300 at gain 2.5", chaotic, 10.0),
-        Check::at_most("largest |rate − λ₁|, nats per step", worst, 0.01),
+        Check::at_most(
+            "largest |change from end to end − λ₁|, nats per step",
+            worst,
+            0.01,
+        ),
+        Check::at_most(
+            "largest |least-squares slope − λ₁|, nats per step",
+            worst_fitted,
+            0.01,
+        ),
     ];
     Ok(Evidence {
         remark: format!(
-            "λ₁ at gain 2.5: {}; a least-squares slope over the 300 lags, which weighs the middle more, \
-             differs from λ₁ by up to 0.0134",
+            "λ₁ at gain 2.5: {}; the rates of single steps scatter in a chaotic network, and a least-squares \
+             slope weighs the middle of the 300 lags more than λ₁ does, which is their mean",
             exponents.join(", ")
         ),
         ..Evidence::of(checks, 5)

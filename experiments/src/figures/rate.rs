@@ -41,7 +41,7 @@ fn describe(panel: &Seen<'_>) -> Option<String> {
         && changes.all(|change| change == Some((before, after)))
     {
         return Some(format!(
-            "{}: the gradient vanishes up to {} {before}, explodes from {after} on",
+            "{}: the rate is negative up to {} {before}, positive from {after} on",
             panel.cell, panel.factor,
         ));
     }
@@ -57,12 +57,13 @@ fn describe(panel: &Seen<'_>) -> Option<String> {
     ))
 }
 
-/// The factor values between which a line goes from vanishing to exploding, if it does so once.
+/// The factor values between which a line goes from below zero to above, if it does so once. Whether
+/// that is more than its spread the intervals show, and the verdict of `fits.csv` says.
 fn change_of_sign<'a>(line: &'a SeenLine<'_>) -> Option<(&'a str, &'a str)> {
-    let explodes = |point: &(String, f64)| point.1 >= 0.0;
-    let start = line.points.partition_point(|point| !explodes(point));
+    let is_positive = |point: &(String, f64)| point.1 >= 0.0;
+    let start = line.points.partition_point(|point| !is_positive(point));
     let (before, after) = line.points.split_at(start);
-    let passes_once = !before.iter().any(explodes) && after.iter().all(explodes);
+    let passes_once = !before.iter().any(is_positive) && after.iter().all(is_positive);
     let places = before.last().zip(after.first());
     places
         .filter(|_| passes_once)
@@ -91,7 +92,7 @@ mod tests {
         let change = &[("0.5", -0.7), ("1", -0.1), ("2", 0.3)];
         assert_eq!(
             seen(&[("", change)], true),
-            "lstm: the gradient vanishes up to gain 1, explodes from 2 on"
+            "lstm: the rate is negative up to gain 1, positive from 2 on"
         );
         assert_eq!(
             seen(&[("", &[("a", -0.7), ("b", -0.1), ("c", -0.3)])], false),
@@ -106,7 +107,7 @@ mod tests {
         let change: &[(&str, f64)] = &[("1", -0.1), ("2", 0.3)];
         assert_eq!(
             seen(&[("H = 8", change), ("H = 9", change)], true),
-            "lstm: the gradient vanishes up to gain 1, explodes from 2 on"
+            "lstm: the rate is negative up to gain 1, positive from 2 on"
         );
         assert_eq!(
             seen(

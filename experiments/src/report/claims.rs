@@ -100,8 +100,8 @@ pub fn of_claims(folder: &Folder) -> Result<Report, ReportError> {
         title: format!("{passed} of {} claims hold", claims.rows.len()),
         lead: vec![Text::new(
             "What has been published about gradients in recurrent networks, or follows exactly, each with a check that \
-             a machine can make. Thresholds were set before the measurement; a claim that fails stays, with the reason \
-             beside it.",
+             a machine can make. Thresholds stand in each claim's own file, with their reasons; a claim that fails stays, \
+             with the reason beside it.",
         )],
         sections,
     })
