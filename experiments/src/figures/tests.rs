@@ -711,7 +711,7 @@ fn phase_and_rate_find_the_transition() {
     let phase = drawn(&with_x(FigureKind::Phase, GAIN), &files);
     assert!(phase.contains("At lag 200 the gradient passes 10⁰ at gain 1.3"));
     let rate = drawn(&with_x(FigureKind::Rate, GAIN), &files);
-    assert!(rate.contains("vanilla-rnn: the gradient vanishes up to gain 1.25"));
+    assert!(rate.contains("vanilla-rnn: the rate is negative up to gain 1.25"));
     assert!(rate.contains("ln ρ(W)") && rate.contains("ln(γ σₘₐₓ) (bound)"));
 }
 
