@@ -116,7 +116,7 @@ fn check() -> Result<Evidence, String> {
         checks,
         seeds: 0,
         plot: Some(Plot {
-            title: "The gradient vanishes on both sides of w = 1, faster the more robust the latch".to_owned(),
+            title: "The gradient vanishes on both sides of w = 1".to_owned(),
             subtitle: "Rate of h ← tanh(w·h) at its attractor, lags 1–200: forgets for w < 1, latches a bit for w > 1. \
                        Dashed: ln w, and ln(2a / sinh 2a) with a the attractor.".to_owned(),
             x: PlotAxis::linear("self-connection w"),

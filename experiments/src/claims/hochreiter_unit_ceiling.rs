@@ -84,7 +84,7 @@ fn check() -> Result<Evidence, String> {
         seeds: 0,
         plot: Some(Plot {
             title: "No positive weight lets a logistic unit keep more than 0.2785 of its gradient".to_owned(),
-            subtitle: "Factor per step of h ← σ(w·h) at its fixed point, lags 1–60. Dashed: the ceiling, reached at w = 1.634.".to_owned(),
+            subtitle: "Factor per step of h ← σ(w·h) at its fixed point, lags 1–60. Dashed: the ceiling, at w\u{a0}=\u{a0}1.634.".to_owned(),
             x: PlotAxis::log10("weight w"),
             y: PlotAxis::linear("factor of the gradient per step"),
             series,

@@ -77,7 +77,7 @@ fn check() -> Result<Evidence, String> {
     let plot = Plot {
             title: "The forget bias sets how long the gradient of the cell state lives".to_owned(),
             subtitle: "Half-life from the rate over lags 1–100: LSTM without weights, and 20 with random weights of gain 1, \
-                       H = 32. Dashed: ln 2 / −ln σ(b).".to_owned(),
+                       H = 32. Those that grow have none. Dashed: ln 2 / −ln σ(b).".to_owned(),
             x: PlotAxis::linear("forget bias b"),
             y: PlotAxis::log10("half-life (steps)"),
             series,

@@ -38,7 +38,7 @@ fn check() -> Result<Evidence, String> {
             let points = points.map(|(k, r)| (k as f64, *r));
             series.push(PlotSeries::new("r_k", Mark::Line, 0, points));
             let radius = [0.0, DRAWN as f64].map(|k| (k, k * lambda.log10()));
-            series.push(PlotSeries::new("0.95ᵏ", Mark::Dashed, 1, radius));
+            series.push(PlotSeries::new("0.95^k", Mark::Dashed, 1, radius));
         }
         for (lag, found) in ratios.iter().enumerate() {
             let k = lag as f64;

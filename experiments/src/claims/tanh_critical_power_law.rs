@@ -96,7 +96,7 @@ fn check() -> Result<Evidence, String> {
         ],
         seeds: 0,
         plot: Some(Plot {
-            title: "At w = 1 the gradient falls as a power of the horizon, just below as an exponential".to_owned(),
+            title: "At w = 1 a gradient falls as a power law, below exponentially".to_owned(),
             subtitle: "h ← tanh(w·h) from h = 0.9, without input. Dashed: the power law through the first dot of w = 1.".to_owned(),
             x: PlotAxis::log10("horizon T (steps)"),
             y: PlotAxis::log10("|∂h(T)/∂h(0)|"),
