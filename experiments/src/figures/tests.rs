@@ -548,7 +548,8 @@ fn an_error_surface_says_how_steep_its_steepest_place_is() {
     let figure = with_x(FigureKind::ErrorSurface, GAIN);
     let svg = drawn(&figure, &files);
     assert!(words(&svg).contains("is 3.5 decades steeper than the median"));
-    assert!(svg.contains("error E") && svg.contains("‖∂E/∂(W_hh, b)‖"));
+    assert!(svg.contains("error E") && svg.contains(">hh</tspan>"));
+    assert!(svg.contains("‖∂E/∂(W<tspan "));
     // That is theory of a single logistic unit, which these cells are not.
     assert!(!words(&svg).contains("two attractors"));
 
