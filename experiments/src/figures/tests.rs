@@ -205,6 +205,7 @@ fn fit(key: Key, rate: f64) -> FitRow {
         n: 10,
         predicted_rate: None,
         difference_in_se: None,
+        predicted_by: String::new(),
     }
 }
 
