@@ -40,8 +40,8 @@ pub trait Epilogue: Copy {
     /// Whether f(v) = v.
     const IS_IDENTITY: bool = false;
 
-    /// f(v). Must be `#[inline(always)]`, as [`Pass`] says.
-    fn of<S: Simd>(self, simd: S, v: S::V) -> S::V;
+    /// f of N vectors side by side. Must be `#[inline(always)]`, as [`Pass`] says.
+    fn of<S: Simd, const N: usize>(self, simd: S, v: [S::V; N]) -> [S::V; N];
 }
 
 /// f(v) = v.
@@ -52,7 +52,7 @@ impl Epilogue for Identity {
     const IS_IDENTITY: bool = true;
 
     #[inline(always)]
-    fn of<S: Simd>(self, _: S, v: S::V) -> S::V {
+    fn of<S: Simd, const N: usize>(self, _: S, v: [S::V; N]) -> [S::V; N] {
         v
     }
 }
@@ -529,17 +529,28 @@ impl<F: Epilogue> Product<F> {
         }
     }
 
-    /// Applies f to `vectors`·8 rows of a column that were written without it.
+    /// Applies f to N vectors that were written without it, from the `first` one on, of V vectors
+    /// in each column beginning at `row` and `column`.
     #[inline(always)]
-    unsafe fn apply<S: Simd>(&self, simd: S, row: usize, vectors: usize, column: usize) {
-        for v in 0..vectors {
-            let row = row + v * LANES;
+    unsafe fn apply<S: Simd, const V: usize, const N: usize>(
+        &self,
+        simd: S,
+        (row, column): (usize, usize),
+        first: usize,
+    ) {
+        let mut values = [simd.splat(0.0); N];
+        for (k, value) in values.iter_mut().enumerate() {
+            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
             // SAFETY: as above.
             unsafe {
                 let at = self.to.add(column * self.to_step + row);
-                let value = simd.load_from(at, self.rows - row);
-                self.finish(simd, row, column, self.f.of(simd, value));
+                *value = simd.load_from(at, self.rows - row);
             }
+        }
+        for (k, value) in self.f.of(simd, values).into_iter().enumerate() {
+            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
+            // SAFETY: as above.
+            unsafe { self.finish(simd, row, column, value) };
         }
     }
 }
@@ -588,8 +599,16 @@ unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize, F: E
         }
         // Once the registers of the sums are free.
         if !F::IS_IDENTITY {
-            for j in 0..N {
-                product.apply(simd, rows.row, V, column + j);
+            let from = (rows.row, column);
+            let mut k = 0;
+            while k < V * N {
+                if k + 4 <= V * N {
+                    product.apply::<S, V, 4>(simd, from, k);
+                    k += 4;
+                } else {
+                    product.apply::<S, V, 1>(simd, from, k);
+                    k += 1;
+                }
             }
         }
     }
@@ -663,8 +682,8 @@ unsafe fn single_column<
             }
             distance /= 2;
         }
-        for (v, sum) in sums[0].iter().enumerate() {
-            product.finish(simd, rows.row + v * LANES, 0, product.f.of(simd, *sum));
+        for (v, value) in product.f.of(simd, sums[0]).into_iter().enumerate() {
+            product.finish(simd, rows.row + v * LANES, 0, value);
         }
     }
 }
@@ -1054,8 +1073,11 @@ mod tests {
 
     impl Epilogue for SquareAndOne {
         #[inline(always)]
-        fn of<S: Simd>(self, simd: S, v: S::V) -> S::V {
-            simd.mul_add(v, v, simd.splat(1.0))
+        fn of<S: Simd, const N: usize>(self, simd: S, mut v: [S::V; N]) -> [S::V; N] {
+            for v in &mut v {
+                *v = simd.mul_add(*v, *v, simd.splat(1.0));
+            }
+            v
         }
     }
 

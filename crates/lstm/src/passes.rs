@@ -6,7 +6,7 @@
 
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd};
-use kernels::{logistic_of, tanh_of};
+use kernels::{entries, entries_mut, logistic_of, tanh_of};
 
 /// Steps 2 to 6 of the crate's walk through the cell.
 ///
@@ -70,37 +70,102 @@ fn gates<S: Simd>(
     mut saved: ViewMut,
 ) {
     let hidden = next.nrows() / 2;
+    let whole = (
+        entries(&previous),
+        entries_mut(&mut next),
+        entries_mut(&mut saved),
+    );
+    if let (Some(previous), Some(next), Some(saved)) = whole {
+        // Columns together, as many as give the hyperbolic tangents of c_t four vectors to work on.
+        let columns = (4 * LANES / hidden).max(1);
+        let previous = previous.chunks(columns * 2 * hidden);
+        let next = next.chunks_mut(columns * 2 * hidden);
+        let saved = saved.chunks_mut(columns * 5 * hidden);
+        for ((previous, next), saved) in previous.zip(next).zip(saved) {
+            gates_of(simd, forget_gate, hidden, previous, next, saved);
+        }
+        return;
+    }
     let columns = saved.column_iter_mut().zip(next.column_iter_mut());
     for ((mut saved, mut next), previous) in columns.zip(previous.column_iter()) {
-        let (i, rest) = saved.as_mut_slice().split_at_mut(hidden);
+        let (next, saved) = (next.as_mut_slice(), saved.as_mut_slice());
+        gates_of(simd, forget_gate, hidden, previous.as_slice(), next, saved);
+    }
+}
+
+/// The gates of columns that lie one after the other.
+#[inline(always)]
+fn gates_of<S: Simd>(
+    simd: S,
+    forget_gate: bool,
+    hidden: usize,
+    previous: &[f64],
+    next: &mut [f64],
+    saved: &mut [f64],
+) {
+    let columns = saved.chunks_exact_mut(5 * hidden);
+    let states = next
+        .chunks_exact_mut(2 * hidden)
+        .zip(previous.chunks_exact(2 * hidden));
+    for (saved, (next, previous)) in columns.zip(states) {
+        let (i, rest) = saved.split_at_mut(hidden);
         let (f, rest) = rest.split_at_mut(hidden);
         let (g, rest) = rest.split_at_mut(hidden);
-        let (o, tanh_c) = rest.split_at_mut(hidden);
-        let (h, c) = next.as_mut_slice().split_at_mut(hidden);
-        let c_previous = &previous.as_slice()[hidden..];
+        let o = &mut rest[..hidden];
+        let (c, c_previous) = (&mut next[hidden..], &previous[hidden..]);
         for k in (0..hidden).step_by(LANES) {
             // 2. Gates in 0…1, candidate in −1…1.
-            let i_t = logistic_of(simd, simd.load(i, k));
-            let f_t = if forget_gate {
-                logistic_of(simd, simd.load(f, k))
-            } else {
-                simd.splat(1.0)
-            };
-            let g_t = tanh_of(simd, simd.load(g, k));
-            let o_t = logistic_of(simd, simd.load(o, k));
-            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
-            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
-            // 6. h_t = o ⊙ tanh c_t.
-            let tanh_c_t = tanh_of(simd, c_t);
+            let gates = [simd.load(i, k), simd.load(f, k), simd.load(o, k)];
+            let [i_t, f_t, o_t] = logistic_of(simd, gates);
+            let f_t = if forget_gate { f_t } else { simd.splat(1.0) };
+            let [g_t] = tanh_of(simd, [simd.load(g, k)]);
             simd.store(i, k, i_t);
             simd.store(f, k, f_t);
             simd.store(g, k, g_t);
             simd.store(o, k, o_t);
-            simd.store(tanh_c, k, tanh_c_t);
+            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
+            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
             simd.store(c, k, c_t);
-            simd.store(h, k, o_t * tanh_c_t);
         }
     }
+    let vectors = saved.len() / (5 * hidden) * hidden.div_ceil(LANES);
+    let mut first = 0;
+    while first < vectors {
+        first += match vectors - first {
+            4.. => outputs::<S, 4>(simd, hidden, first, next, saved),
+            2.. => outputs::<S, 2>(simd, hidden, first, next, saved),
+            _ => outputs::<S, 1>(simd, hidden, first, next, saved),
+        };
+    }
+}
+
+/// 6. h_t = o ⊙ tanh c_t, of N vectors from the `first` one on, counted through all columns.
+#[inline(always)]
+fn outputs<S: Simd, const N: usize>(
+    simd: S,
+    hidden: usize,
+    first: usize,
+    next: &mut [f64],
+    saved: &mut [f64],
+) -> usize {
+    let place = |k: usize| {
+        let of_column = hidden.div_ceil(LANES);
+        ((first + k) / of_column, (first + k) % of_column * LANES)
+    };
+    let mut c = [simd.splat(0.0); N];
+    for (k, c) in c.iter_mut().enumerate() {
+        let (column, row) = place(k);
+        *c = simd.load(&next[(2 * column + 1) * hidden..][..hidden], row);
+    }
+    let tanh_c = tanh_of(simd, c);
+    for (k, tanh_c) in tanh_c.into_iter().enumerate() {
+        let (column, row) = place(k);
+        let (o, rest) = saved[(5 * column + 3) * hidden..].split_at_mut(hidden);
+        simd.store(&mut rest[..hidden], row, tanh_c);
+        let h = &mut next[2 * column * hidden..][..hidden];
+        simd.store(h, row, simd.load(o, row) * tanh_c);
+    }
+    N
 }
 
 /// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
