@@ -167,12 +167,12 @@ fn log10_of_one<S: Simd>(simd: S, x: S::V) -> S::V {
     let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
     let smallest = simd.splat(f64::MIN_POSITIVE);
     // Numbers below the normal ones are brought up by 2⁵⁴.
-    let is_small = |yes, no| simd.where_greater(smallest, x, yes, no);
-    let normal = is_small(x * simd.splat(18_014_398_509_481_984.0), x);
-    let (n, m) = simd.exponent_and_mantissa(normal);
-    let n = n - is_small(simd.splat(54.0), zero);
-    let halve = |yes, no| simd.where_greater(m, simd.splat(SQRT_2), yes, no);
-    let (n, m) = (halve(n + one, n), halve(m * simd.splat(0.5), m));
+    let brought_up = x * simd.splat(18_014_398_509_481_984.0);
+    let (n, m) = simd.exponent_and_mantissa(simd.where_greater(smallest, x, brought_up, x));
+    let n = n - simd.where_greater(smallest, x, simd.splat(54.0), zero);
+    let limit = simd.splat(SQRT_2);
+    let n = simd.where_greater(m, limit, n + one, n);
+    let m = simd.where_greater(m, limit, m * simd.splat(0.5), m);
     let s = (m - one) / (m + one);
     let square = s * s;
     let mut sum = simd.splat(1.0 / 21.0);

@@ -19,8 +19,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::simd::{self, LANES, Pass, Simd};
+use crate::simd::{self, LANES, Pass, Simd, Vector};
 use crate::{Buffer, View, ViewMut};
+
+mod registers;
 
 /// What a product is added to.
 #[derive(Clone, Copy, Debug)]
@@ -424,6 +426,16 @@ impl Columns {
         }
     }
 
+    #[inline(always)]
+    fn of_slice(column: &[f64]) -> Self {
+        Columns {
+            first: column.as_ptr(),
+            row_step: 1,
+            column_step: column.len(),
+            length: column.len(),
+        }
+    }
+
     #[inline]
     fn of_transpose(view: &View) -> Self {
         let (column_step, row_step) = view.strides();
@@ -672,20 +684,26 @@ unsafe fn single_column<
             }
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
-        let mut distance = SPLIT / 2;
-        while distance > 0 {
-            let (left, right) = sums.split_at_mut(distance);
-            for (left, right) in left.iter_mut().zip(right) {
-                for (left, right) in left.iter_mut().zip(right) {
-                    *left = *left + *right;
-                }
-            }
-            distance /= 2;
-        }
-        for (v, value) in product.f.of(simd, sums[0]).into_iter().enumerate() {
+        for (v, value) in product.f.of(simd, add_up(sums)).into_iter().enumerate() {
             product.finish(simd, rows.row + v * LANES, 0, value);
         }
     }
+}
+
+/// The sum of `SPLIT` partial sums, the halves first.
+#[inline(always)]
+fn add_up<T: Vector, const V: usize, const SPLIT: usize>(mut sums: [[T; V]; SPLIT]) -> [T; V] {
+    let mut distance = SPLIT / 2;
+    while distance > 0 {
+        let (left, right) = sums.split_at_mut(distance);
+        for (left, right) in left.iter_mut().zip(right) {
+            for (left, right) in left.iter_mut().zip(right) {
+                *left = *left + *right;
+            }
+        }
+        distance /= 2;
+    }
+    sums[0]
 }
 
 /// The inner loop of [`single_column`].

@@ -5,7 +5,7 @@
 //! and the pre-activations in the order i, f, g, o.
 
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
-use kernels::simd::{LANES, Pass, Simd};
+use kernels::simd::{LANES, Pass, Simd, Vector};
 use kernels::{entries, entries_mut, logistic_of, tanh_of};
 
 /// Steps 2 to 6 of the crate's walk through the cell.
@@ -45,6 +45,17 @@ impl Pass for Steps<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let hidden = self.affine.hidden();
         let batch = self.states.ncols() - self.inputs.ncols();
+        if batch == 1 {
+            let done = match hidden {
+                8 => self.in_registers::<S, 1, 4>(simd),
+                16 => self.in_registers::<S, 2, 8>(simd),
+                32 => self.in_registers::<S, 4, 16>(simd),
+                _ => false,
+            };
+            if done {
+                return;
+            }
+        }
         for k in (0..self.inputs.ncols()).step_by(batch) {
             let (previous, next) = self
                 .states
@@ -58,6 +69,55 @@ impl Pass for Steps<'_> {
             );
             gates(simd, self.forget_gate, previous.as_view(), next, saved);
         }
+    }
+}
+
+impl Steps<'_> {
+    /// The steps of one sequence of 8K units, P = 4K, state and gates in registers: false if the
+    /// columns do not lie one after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> bool {
+        let hidden = K * LANES;
+        let (Some(inputs), Some(states), Some(saved)) = (
+            entries(&self.inputs),
+            entries_mut(&mut self.states),
+            entries_mut(&mut self.saved),
+        ) else {
+            return false;
+        };
+        let (initial, states) = states.split_at_mut(2 * hidden);
+        let mut h: [S::V; K] = simd.load_all(&initial[..hidden]);
+        let mut c: [S::V; K] = simd.load_all(&initial[hidden..]);
+        let steps = inputs.chunks_exact(self.affine.input());
+        let written = (states.chunks_exact_mut(2 * hidden)).zip(saved.chunks_exact_mut(5 * hidden));
+        for (input, (next, saved)) in steps.zip(written) {
+            let a: [S::V; P] = self.affine.activations_in_registers(simd, input, h);
+            let mut o = h;
+            for k in 0..K {
+                let gates = [a[k], a[K + k], a[3 * K + k]];
+                let ([i_t, f_t, o_t], [g_t]) =
+                    (logistic_of(simd, gates), tanh_of(simd, [a[2 * K + k]]));
+                let f_t = if self.forget_gate {
+                    f_t
+                } else {
+                    simd.splat(1.0)
+                };
+                c[k] = simd.mul_add(f_t, c[k], i_t * g_t);
+                o[k] = o_t;
+                simd.store(saved, k * LANES, i_t);
+                simd.store(saved, hidden + k * LANES, f_t);
+                simd.store(saved, 2 * hidden + k * LANES, g_t);
+                simd.store(saved, 3 * hidden + k * LANES, o_t);
+            }
+            let tanh_c = tanh_of(simd, c);
+            for k in 0..K {
+                h[k] = o[k] * tanh_c[k];
+            }
+            simd.store_all(&mut saved[4 * hidden..], tanh_c);
+            simd.store_all(&mut next[..hidden], h);
+            simd.store_all(&mut next[hidden..], c);
+        }
+        true
     }
 }
 
@@ -215,8 +275,19 @@ impl Pass for PullBackSteps<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> usize {
+    fn run<S: Simd>(mut self, simd: S) -> usize {
         let hidden = self.affine.hidden();
+        if self.adjoints.columns == 1 {
+            let done = match hidden {
+                8 => self.in_registers::<S, 1, 4>(simd),
+                16 => self.in_registers::<S, 2, 8>(simd),
+                32 => self.in_registers::<S, 4, 16>(simd),
+                _ => None,
+            };
+            if let Some(done) = done {
+                return done;
+            }
+        }
         let AdjointsMut {
             mut carried,
             mut nodes,
@@ -251,6 +322,104 @@ impl Pass for PullBackSteps<'_> {
     }
 }
 
+impl PullBackSteps<'_> {
+    /// The steps of one sequence of 8K units, P = 4K, the adjoint and δ in registers: `None` if the
+    /// columns do not lie one after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> Option<usize> {
+        let hidden = K * LANES;
+        let (low, high) = self.squares;
+        let steps = self.along.steps();
+        let states = entries(&self.along.states)?;
+        let saved = entries(&self.along.saved)?;
+        let nodes = entries_mut(&mut self.adjoints.nodes)?;
+        let deltas = entries_mut(&mut self.adjoints.deltas)?;
+        let (carried, last) =
+            entries_mut(&mut self.adjoints.carried)?.split_at_mut(2 * hidden * steps);
+        let mut h_bar: [S::V; K] = simd.load_all(&last[..hidden]);
+        let mut c_bar: [S::V; K] = simd.load_all(&last[hidden..]);
+        for step in (0..steps).rev() {
+            let state = 2 * hidden * step..2 * hidden * (step + 1);
+            let node = &mut nodes[state.clone()];
+            let delta = &mut deltas[4 * hidden * step..][..4 * hidden];
+            let saved = &saved[5 * hidden * step..][..5 * hidden];
+            let c_previous = &states[state.clone()][hidden..];
+            let mut delta_t = [simd.splat(0.0); P];
+            simd.store_all(&mut node[..hidden], h_bar);
+            for k in 0..K {
+                let unit = Unit {
+                    i: simd.load(saved, k * LANES),
+                    f: simd.load(saved, hidden + k * LANES),
+                    g: simd.load(saved, 2 * hidden + k * LANES),
+                    o: simd.load(saved, 3 * hidden + k * LANES),
+                    tanh_c: simd.load(saved, 4 * hidden + k * LANES),
+                    c_previous: simd.load(c_previous, k * LANES),
+                };
+                let back = unit.back(simd, self.forget_gate, h_bar[k], c_bar[k]);
+                simd.store(&mut node[hidden..], k * LANES, back.c_node);
+                for (gate, delta) in back.deltas.into_iter().enumerate() {
+                    delta_t[gate * K + k] = delta;
+                }
+                c_bar[k] = back.c_previous;
+            }
+            simd.store_all(delta, delta_t);
+            h_bar = (self.affine).pull_back_recurrent_in_registers(simd, delta_t);
+            let previous = &mut carried[state];
+            simd.store_all(&mut previous[..hidden], h_bar);
+            simd.store_all(&mut previous[hidden..], c_bar);
+            if !kernels::lies_within_of(simd, [h_bar, c_bar], low, high) {
+                return Some(steps - step);
+            }
+        }
+        Some(steps)
+    }
+}
+
+/// What a step back needs of eight units.
+struct Unit<V> {
+    i: V,
+    f: V,
+    g: V,
+    o: V,
+    tanh_c: V,
+    c_previous: V,
+}
+
+/// What it gives.
+struct Back<V> {
+    c_node: V,
+    /// δ_i, δ_f, δ_g, δ_o.
+    deltas: [V; 4],
+    /// c̄_{t−1}.
+    c_previous: V,
+}
+
+impl<V: Vector> Unit<V> {
+    /// The formulas of [`PullBack`].
+    #[inline(always)]
+    fn back<S: Simd<V = V>>(self, simd: S, forget_gate: bool, h_bar: V, c_bar: V) -> Back<V> {
+        let one = simd.splat(1.0);
+        let Unit { i, f, g, o, .. } = self;
+        let tanh_c = self.tanh_c;
+        let c_node = c_bar + o * (one - tanh_c * tanh_c) * h_bar;
+        let delta_f = if forget_gate {
+            c_node * self.c_previous * (f * (one - f))
+        } else {
+            simd.splat(0.0)
+        };
+        Back {
+            c_node,
+            deltas: [
+                c_node * g * (i * (one - i)),
+                delta_f,
+                c_node * i * (one - g * g),
+                h_bar * tanh_c * (o * (one - o)),
+            ],
+            c_previous: f * c_node,
+        }
+    }
+}
+
 #[inline(always)]
 fn gates_back<S: Simd>(
     simd: S,
@@ -263,7 +432,6 @@ fn gates_back<S: Simd>(
 ) {
     let hidden = cell_previous.nrows();
     let batch = at.next.ncols();
-    let one = simd.splat(1.0);
     let adjoints = carried.column_iter().zip(node.column_iter_mut());
     let results = delta.column_iter_mut().zip(cell_previous.column_iter_mut());
     for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
@@ -280,24 +448,24 @@ fn gates_back<S: Simd>(
         let (delta_g, delta_o) = rest.split_at_mut(hidden);
         let cell_previous = cell_previous.as_mut_slice();
         for k in (0..hidden).step_by(LANES) {
-            let (i, f) = (simd.load(i, k), simd.load(f, k));
-            let (g, o) = (simd.load(g, k), simd.load(o, k));
-            let tanh_c = simd.load(tanh_c, k);
-            let h = simd.load(h_bar, k);
-            let through_h = o * (one - tanh_c * tanh_c) * h;
-            let c = simd.load(c_bar, k) + through_h;
-            simd.store(h_node, k, h);
-            simd.store(c_node, k, c);
-            simd.store(delta_i, k, c * g * (i * (one - i)));
-            let delta = if forget_gate {
-                c * simd.load(c_previous, k) * (f * (one - f))
-            } else {
-                simd.splat(0.0)
+            let unit = Unit {
+                i: simd.load(i, k),
+                f: simd.load(f, k),
+                g: simd.load(g, k),
+                o: simd.load(o, k),
+                tanh_c: simd.load(tanh_c, k),
+                c_previous: simd.load(c_previous, k),
             };
-            simd.store(delta_f, k, delta);
-            simd.store(delta_g, k, c * i * (one - g * g));
-            simd.store(delta_o, k, h * tanh_c * (o * (one - o)));
-            simd.store(cell_previous, k, f * c);
+            let h = simd.load(h_bar, k);
+            let back = unit.back(simd, forget_gate, h, simd.load(c_bar, k));
+            let [at_i, at_f, at_g, at_o] = back.deltas;
+            simd.store(h_node, k, h);
+            simd.store(c_node, k, back.c_node);
+            simd.store(delta_i, k, at_i);
+            simd.store(delta_f, k, at_f);
+            simd.store(delta_g, k, at_g);
+            simd.store(delta_o, k, at_o);
+            simd.store(cell_previous, k, back.c_previous);
         }
     }
 }
