@@ -129,7 +129,7 @@ struct Tanh;
 
 impl Epilogue for Tanh {
     #[inline(always)]
-    fn of<S: Simd>(self, simd: S, a: S::V) -> S::V {
+    fn of<S: Simd, const N: usize>(self, simd: S, a: [S::V; N]) -> [S::V; N] {
         kernels::tanh_of(simd, a)
     }
 }

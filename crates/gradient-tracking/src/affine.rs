@@ -172,6 +172,22 @@ impl AffineMap {
         self.activated_within(simd, input, output, activations, Identity);
     }
 
+    /// [`activations`](Self::activations) of one sequence whose `output` stays in registers. Shapes:
+    /// I, H = 8K, P = 8R.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[inline(always)]
+    pub fn activations_in_registers<S: Simd, const R: usize, const K: usize>(
+        &self,
+        simd: S,
+        input: &[f64],
+        output: [S::V; K],
+    ) -> [S::V; R] {
+        let both = &self.packed.both;
+        both.multiply_registers(simd, Some(self.bias()), input, output)
+    }
+
     /// `outputs` = f(W_hh·`output` + W_ih·`input` + b). Shapes: I×N, H×N, P×N.
     #[inline]
     pub fn activated(&self, input: View, output: View, outputs: ViewMut, f: impl Epilogue) {
@@ -236,6 +252,21 @@ impl AffineMap {
             output,
             Identity,
         );
+    }
+
+    /// [`pull_back_recurrent`](Self::pull_back_recurrent) of one sequence whose `delta` stays in
+    /// registers. Shapes: P = 8R, H = 8K.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    #[inline(always)]
+    pub fn pull_back_recurrent_in_registers<S: Simd, const R: usize, const K: usize>(
+        &self,
+        simd: S,
+        delta: [S::V; R],
+    ) -> [S::V; K] {
+        let transposed = &self.packed.recurrent_transposed;
+        transposed.multiply_registers(simd, None, &[], delta)
     }
 
     /// `input` = W_ihᵀ·`delta`. Shapes: P×N, I×N.

@@ -95,11 +95,10 @@ fn gates<S: Simd>(simd: S, previous: View, mut next: ViewMut, mut saved: ViewMut
         let (h, h_previous) = (next.as_mut_slice(), previous.as_slice());
         for k in (0..hidden).step_by(LANES) {
             // 2. The gates.
-            let r_t = logistic_of(simd, simd.load(r, k));
-            let z_t = logistic_of(simd, simd.load(z, k));
+            let [r_t, z_t] = logistic_of(simd, [simd.load(r, k), simd.load(z, k)]);
             // 3. The candidate hears what the reset gate lets through.
             let a_n = simd.mul_add(r_t, simd.load(a_hn, k), simd.load(n, k));
-            let n_t = tanh_of(simd, a_n);
+            let [n_t] = tanh_of(simd, [a_n]);
             // 4. Keep, or replace.
             let h_t = simd.mul_add(z_t, simd.load(h_previous, k), (one - z_t) * n_t);
             simd.store(r, k, r_t);

@@ -42,7 +42,7 @@ pub use products::{
 };
 pub use sums::{
     all_finite, column_squares, columns_lie_within, columns_lie_within_of, copy, grouped_squares,
-    sum_of_squares,
+    lies_within_of, sum_of_squares,
 };
 
 /// A matrix one may read: unit row stride, any column stride.

@@ -19,8 +19,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::simd::{self, LANES, Pass, Simd};
+use crate::simd::{self, LANES, Pass, Simd, Vector};
 use crate::{Buffer, View, ViewMut};
+
+mod registers;
 
 /// What a product is added to.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +42,8 @@ pub trait Epilogue: Copy {
     /// Whether f(v) = v.
     const IS_IDENTITY: bool = false;
 
-    /// f(v). Must be `#[inline(always)]`, as [`Pass`] says.
-    fn of<S: Simd>(self, simd: S, v: S::V) -> S::V;
+    /// f of N vectors side by side. Must be `#[inline(always)]`, as [`Pass`] says.
+    fn of<S: Simd, const N: usize>(self, simd: S, v: [S::V; N]) -> [S::V; N];
 }
 
 /// f(v) = v.
@@ -52,7 +54,7 @@ impl Epilogue for Identity {
     const IS_IDENTITY: bool = true;
 
     #[inline(always)]
-    fn of<S: Simd>(self, _: S, v: S::V) -> S::V {
+    fn of<S: Simd, const N: usize>(self, _: S, v: [S::V; N]) -> [S::V; N] {
         v
     }
 }
@@ -424,6 +426,16 @@ impl Columns {
         }
     }
 
+    #[inline(always)]
+    fn of_slice(column: &[f64]) -> Self {
+        Columns {
+            first: column.as_ptr(),
+            row_step: 1,
+            column_step: column.len(),
+            length: column.len(),
+        }
+    }
+
     #[inline]
     fn of_transpose(view: &View) -> Self {
         let (column_step, row_step) = view.strides();
@@ -529,17 +541,28 @@ impl<F: Epilogue> Product<F> {
         }
     }
 
-    /// Applies f to `vectors`·8 rows of a column that were written without it.
+    /// Applies f to N vectors that were written without it, from the `first` one on, of V vectors
+    /// in each column beginning at `row` and `column`.
     #[inline(always)]
-    unsafe fn apply<S: Simd>(&self, simd: S, row: usize, vectors: usize, column: usize) {
-        for v in 0..vectors {
-            let row = row + v * LANES;
+    unsafe fn apply<S: Simd, const V: usize, const N: usize>(
+        &self,
+        simd: S,
+        (row, column): (usize, usize),
+        first: usize,
+    ) {
+        let mut values = [simd.splat(0.0); N];
+        for (k, value) in values.iter_mut().enumerate() {
+            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
             // SAFETY: as above.
             unsafe {
                 let at = self.to.add(column * self.to_step + row);
-                let value = simd.load_from(at, self.rows - row);
-                self.finish(simd, row, column, self.f.of(simd, value));
+                *value = simd.load_from(at, self.rows - row);
             }
+        }
+        for (k, value) in self.f.of(simd, values).into_iter().enumerate() {
+            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
+            // SAFETY: as above.
+            unsafe { self.finish(simd, row, column, value) };
         }
     }
 }
@@ -588,8 +611,16 @@ unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize, F: E
         }
         // Once the registers of the sums are free.
         if !F::IS_IDENTITY {
-            for j in 0..N {
-                product.apply(simd, rows.row, V, column + j);
+            let from = (rows.row, column);
+            let mut k = 0;
+            while k < V * N {
+                if k + 4 <= V * N {
+                    product.apply::<S, V, 4>(simd, from, k);
+                    k += 4;
+                } else {
+                    product.apply::<S, V, 1>(simd, from, k);
+                    k += 1;
+                }
             }
         }
     }
@@ -653,20 +684,26 @@ unsafe fn single_column<
             }
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
-        let mut distance = SPLIT / 2;
-        while distance > 0 {
-            let (left, right) = sums.split_at_mut(distance);
-            for (left, right) in left.iter_mut().zip(right) {
-                for (left, right) in left.iter_mut().zip(right) {
-                    *left = *left + *right;
-                }
-            }
-            distance /= 2;
-        }
-        for (v, sum) in sums[0].iter().enumerate() {
-            product.finish(simd, rows.row + v * LANES, 0, product.f.of(simd, *sum));
+        for (v, value) in product.f.of(simd, add_up(sums)).into_iter().enumerate() {
+            product.finish(simd, rows.row + v * LANES, 0, value);
         }
     }
+}
+
+/// The sum of `SPLIT` partial sums, the halves first.
+#[inline(always)]
+fn add_up<T: Vector, const V: usize, const SPLIT: usize>(mut sums: [[T; V]; SPLIT]) -> [T; V] {
+    let mut distance = SPLIT / 2;
+    while distance > 0 {
+        let (left, right) = sums.split_at_mut(distance);
+        for (left, right) in left.iter_mut().zip(right) {
+            for (left, right) in left.iter_mut().zip(right) {
+                *left = *left + *right;
+            }
+        }
+        distance /= 2;
+    }
+    sums[0]
 }
 
 /// The inner loop of [`single_column`].
@@ -1054,8 +1091,11 @@ mod tests {
 
     impl Epilogue for SquareAndOne {
         #[inline(always)]
-        fn of<S: Simd>(self, simd: S, v: S::V) -> S::V {
-            simd.mul_add(v, v, simd.splat(1.0))
+        fn of<S: Simd, const N: usize>(self, simd: S, mut v: [S::V; N]) -> [S::V; N] {
+            for v in &mut v {
+                *v = simd.mul_add(*v, *v, simd.splat(1.0));
+            }
+            v
         }
     }
 

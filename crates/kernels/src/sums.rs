@@ -176,6 +176,25 @@ pub fn columns_lie_within_of<S: Simd>(simd: S, matrix: View, low: f64, high: f64
     within
 }
 
+/// [`columns_lie_within`] of a single column that stays in registers, M parts of N vectors.
+#[inline(always)]
+pub fn lies_within_of<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    column: [[S::V; N]; M],
+    low: f64,
+    high: f64,
+) -> bool {
+    let mut partial = [simd.splat(0.0); 4];
+    for (m, part) in column.into_iter().enumerate() {
+        for (n, v) in part.into_iter().enumerate() {
+            let sum = &mut partial[(m * N + n) % 4];
+            *sum = simd.mul_add(v, v, *sum);
+        }
+    }
+    let square = total(simd, partial);
+    low <= square && square < high
+}
+
 struct AllFinite<'a>(&'a [f64]);
 
 impl Pass for AllFinite<'_> {

@@ -5,8 +5,8 @@
 //! and the pre-activations in the order i, f, g, o.
 
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
-use kernels::simd::{LANES, Pass, Simd};
-use kernels::{logistic_of, tanh_of};
+use kernels::simd::{LANES, Pass, Simd, Vector};
+use kernels::{entries, entries_mut, logistic_of, tanh_of};
 
 /// Steps 2 to 6 of the crate's walk through the cell.
 ///
@@ -45,6 +45,17 @@ impl Pass for Steps<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let hidden = self.affine.hidden();
         let batch = self.states.ncols() - self.inputs.ncols();
+        if batch == 1 {
+            let done = match hidden {
+                8 => self.in_registers::<S, 1, 4>(simd),
+                16 => self.in_registers::<S, 2, 8>(simd),
+                32 => self.in_registers::<S, 4, 16>(simd),
+                _ => false,
+            };
+            if done {
+                return;
+            }
+        }
         for k in (0..self.inputs.ncols()).step_by(batch) {
             let (previous, next) = self
                 .states
@@ -61,6 +72,55 @@ impl Pass for Steps<'_> {
     }
 }
 
+impl Steps<'_> {
+    /// The steps of one sequence of 8K units, P = 4K, state and gates in registers: false if the
+    /// columns do not lie one after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> bool {
+        let hidden = K * LANES;
+        let (Some(inputs), Some(states), Some(saved)) = (
+            entries(&self.inputs),
+            entries_mut(&mut self.states),
+            entries_mut(&mut self.saved),
+        ) else {
+            return false;
+        };
+        let (initial, states) = states.split_at_mut(2 * hidden);
+        let mut h: [S::V; K] = simd.load_all(&initial[..hidden]);
+        let mut c: [S::V; K] = simd.load_all(&initial[hidden..]);
+        let steps = inputs.chunks_exact(self.affine.input());
+        let written = (states.chunks_exact_mut(2 * hidden)).zip(saved.chunks_exact_mut(5 * hidden));
+        for (input, (next, saved)) in steps.zip(written) {
+            let a: [S::V; P] = self.affine.activations_in_registers(simd, input, h);
+            let mut o = h;
+            for k in 0..K {
+                let gates = [a[k], a[K + k], a[3 * K + k]];
+                let ([i_t, f_t, o_t], [g_t]) =
+                    (logistic_of(simd, gates), tanh_of(simd, [a[2 * K + k]]));
+                let f_t = if self.forget_gate {
+                    f_t
+                } else {
+                    simd.splat(1.0)
+                };
+                c[k] = simd.mul_add(f_t, c[k], i_t * g_t);
+                o[k] = o_t;
+                simd.store(saved, k * LANES, i_t);
+                simd.store(saved, hidden + k * LANES, f_t);
+                simd.store(saved, 2 * hidden + k * LANES, g_t);
+                simd.store(saved, 3 * hidden + k * LANES, o_t);
+            }
+            let tanh_c = tanh_of(simd, c);
+            for k in 0..K {
+                h[k] = o[k] * tanh_c[k];
+            }
+            simd.store_all(&mut saved[4 * hidden..], tanh_c);
+            simd.store_all(&mut next[..hidden], h);
+            simd.store_all(&mut next[hidden..], c);
+        }
+        true
+    }
+}
+
 #[inline(always)]
 fn gates<S: Simd>(
     simd: S,
@@ -70,37 +130,102 @@ fn gates<S: Simd>(
     mut saved: ViewMut,
 ) {
     let hidden = next.nrows() / 2;
+    let whole = (
+        entries(&previous),
+        entries_mut(&mut next),
+        entries_mut(&mut saved),
+    );
+    if let (Some(previous), Some(next), Some(saved)) = whole {
+        // Columns together, as many as give the hyperbolic tangents of c_t four vectors to work on.
+        let columns = (4 * LANES / hidden).max(1);
+        let previous = previous.chunks(columns * 2 * hidden);
+        let next = next.chunks_mut(columns * 2 * hidden);
+        let saved = saved.chunks_mut(columns * 5 * hidden);
+        for ((previous, next), saved) in previous.zip(next).zip(saved) {
+            gates_of(simd, forget_gate, hidden, previous, next, saved);
+        }
+        return;
+    }
     let columns = saved.column_iter_mut().zip(next.column_iter_mut());
     for ((mut saved, mut next), previous) in columns.zip(previous.column_iter()) {
-        let (i, rest) = saved.as_mut_slice().split_at_mut(hidden);
+        let (next, saved) = (next.as_mut_slice(), saved.as_mut_slice());
+        gates_of(simd, forget_gate, hidden, previous.as_slice(), next, saved);
+    }
+}
+
+/// The gates of columns that lie one after the other.
+#[inline(always)]
+fn gates_of<S: Simd>(
+    simd: S,
+    forget_gate: bool,
+    hidden: usize,
+    previous: &[f64],
+    next: &mut [f64],
+    saved: &mut [f64],
+) {
+    let columns = saved.chunks_exact_mut(5 * hidden);
+    let states = next
+        .chunks_exact_mut(2 * hidden)
+        .zip(previous.chunks_exact(2 * hidden));
+    for (saved, (next, previous)) in columns.zip(states) {
+        let (i, rest) = saved.split_at_mut(hidden);
         let (f, rest) = rest.split_at_mut(hidden);
         let (g, rest) = rest.split_at_mut(hidden);
-        let (o, tanh_c) = rest.split_at_mut(hidden);
-        let (h, c) = next.as_mut_slice().split_at_mut(hidden);
-        let c_previous = &previous.as_slice()[hidden..];
+        let o = &mut rest[..hidden];
+        let (c, c_previous) = (&mut next[hidden..], &previous[hidden..]);
         for k in (0..hidden).step_by(LANES) {
             // 2. Gates in 0…1, candidate in −1…1.
-            let i_t = logistic_of(simd, simd.load(i, k));
-            let f_t = if forget_gate {
-                logistic_of(simd, simd.load(f, k))
-            } else {
-                simd.splat(1.0)
-            };
-            let g_t = tanh_of(simd, simd.load(g, k));
-            let o_t = logistic_of(simd, simd.load(o, k));
-            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
-            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
-            // 6. h_t = o ⊙ tanh c_t.
-            let tanh_c_t = tanh_of(simd, c_t);
+            let gates = [simd.load(i, k), simd.load(f, k), simd.load(o, k)];
+            let [i_t, f_t, o_t] = logistic_of(simd, gates);
+            let f_t = if forget_gate { f_t } else { simd.splat(1.0) };
+            let [g_t] = tanh_of(simd, [simd.load(g, k)]);
             simd.store(i, k, i_t);
             simd.store(f, k, f_t);
             simd.store(g, k, g_t);
             simd.store(o, k, o_t);
-            simd.store(tanh_c, k, tanh_c_t);
+            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
+            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
             simd.store(c, k, c_t);
-            simd.store(h, k, o_t * tanh_c_t);
         }
     }
+    let vectors = saved.len() / (5 * hidden) * hidden.div_ceil(LANES);
+    let mut first = 0;
+    while first < vectors {
+        first += match vectors - first {
+            4.. => outputs::<S, 4>(simd, hidden, first, next, saved),
+            2.. => outputs::<S, 2>(simd, hidden, first, next, saved),
+            _ => outputs::<S, 1>(simd, hidden, first, next, saved),
+        };
+    }
+}
+
+/// 6. h_t = o ⊙ tanh c_t, of N vectors from the `first` one on, counted through all columns.
+#[inline(always)]
+fn outputs<S: Simd, const N: usize>(
+    simd: S,
+    hidden: usize,
+    first: usize,
+    next: &mut [f64],
+    saved: &mut [f64],
+) -> usize {
+    let place = |k: usize| {
+        let of_column = hidden.div_ceil(LANES);
+        ((first + k) / of_column, (first + k) % of_column * LANES)
+    };
+    let mut c = [simd.splat(0.0); N];
+    for (k, c) in c.iter_mut().enumerate() {
+        let (column, row) = place(k);
+        *c = simd.load(&next[(2 * column + 1) * hidden..][..hidden], row);
+    }
+    let tanh_c = tanh_of(simd, c);
+    for (k, tanh_c) in tanh_c.into_iter().enumerate() {
+        let (column, row) = place(k);
+        let (o, rest) = saved[(5 * column + 3) * hidden..].split_at_mut(hidden);
+        simd.store(&mut rest[..hidden], row, tanh_c);
+        let h = &mut next[2 * column * hidden..][..hidden];
+        simd.store(h, row, simd.load(o, row) * tanh_c);
+    }
+    N
 }
 
 /// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
@@ -150,8 +275,19 @@ impl Pass for PullBackSteps<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> usize {
+    fn run<S: Simd>(mut self, simd: S) -> usize {
         let hidden = self.affine.hidden();
+        if self.adjoints.columns == 1 {
+            let done = match hidden {
+                8 => self.in_registers::<S, 1, 4>(simd),
+                16 => self.in_registers::<S, 2, 8>(simd),
+                32 => self.in_registers::<S, 4, 16>(simd),
+                _ => None,
+            };
+            if let Some(done) = done {
+                return done;
+            }
+        }
         let AdjointsMut {
             mut carried,
             mut nodes,
@@ -186,6 +322,104 @@ impl Pass for PullBackSteps<'_> {
     }
 }
 
+impl PullBackSteps<'_> {
+    /// The steps of one sequence of 8K units, P = 4K, the adjoint and δ in registers: `None` if the
+    /// columns do not lie one after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> Option<usize> {
+        let hidden = K * LANES;
+        let (low, high) = self.squares;
+        let steps = self.along.steps();
+        let states = entries(&self.along.states)?;
+        let saved = entries(&self.along.saved)?;
+        let nodes = entries_mut(&mut self.adjoints.nodes)?;
+        let deltas = entries_mut(&mut self.adjoints.deltas)?;
+        let (carried, last) =
+            entries_mut(&mut self.adjoints.carried)?.split_at_mut(2 * hidden * steps);
+        let mut h_bar: [S::V; K] = simd.load_all(&last[..hidden]);
+        let mut c_bar: [S::V; K] = simd.load_all(&last[hidden..]);
+        for step in (0..steps).rev() {
+            let state = 2 * hidden * step..2 * hidden * (step + 1);
+            let node = &mut nodes[state.clone()];
+            let delta = &mut deltas[4 * hidden * step..][..4 * hidden];
+            let saved = &saved[5 * hidden * step..][..5 * hidden];
+            let c_previous = &states[state.clone()][hidden..];
+            let mut delta_t = [simd.splat(0.0); P];
+            simd.store_all(&mut node[..hidden], h_bar);
+            for k in 0..K {
+                let unit = Unit {
+                    i: simd.load(saved, k * LANES),
+                    f: simd.load(saved, hidden + k * LANES),
+                    g: simd.load(saved, 2 * hidden + k * LANES),
+                    o: simd.load(saved, 3 * hidden + k * LANES),
+                    tanh_c: simd.load(saved, 4 * hidden + k * LANES),
+                    c_previous: simd.load(c_previous, k * LANES),
+                };
+                let back = unit.back(simd, self.forget_gate, h_bar[k], c_bar[k]);
+                simd.store(&mut node[hidden..], k * LANES, back.c_node);
+                for (gate, delta) in back.deltas.into_iter().enumerate() {
+                    delta_t[gate * K + k] = delta;
+                }
+                c_bar[k] = back.c_previous;
+            }
+            simd.store_all(delta, delta_t);
+            h_bar = (self.affine).pull_back_recurrent_in_registers(simd, delta_t);
+            let previous = &mut carried[state];
+            simd.store_all(&mut previous[..hidden], h_bar);
+            simd.store_all(&mut previous[hidden..], c_bar);
+            if !kernels::lies_within_of(simd, [h_bar, c_bar], low, high) {
+                return Some(steps - step);
+            }
+        }
+        Some(steps)
+    }
+}
+
+/// What a step back needs of eight units.
+struct Unit<V> {
+    i: V,
+    f: V,
+    g: V,
+    o: V,
+    tanh_c: V,
+    c_previous: V,
+}
+
+/// What it gives.
+struct Back<V> {
+    c_node: V,
+    /// δ_i, δ_f, δ_g, δ_o.
+    deltas: [V; 4],
+    /// c̄_{t−1}.
+    c_previous: V,
+}
+
+impl<V: Vector> Unit<V> {
+    /// The formulas of [`PullBack`].
+    #[inline(always)]
+    fn back<S: Simd<V = V>>(self, simd: S, forget_gate: bool, h_bar: V, c_bar: V) -> Back<V> {
+        let one = simd.splat(1.0);
+        let Unit { i, f, g, o, .. } = self;
+        let tanh_c = self.tanh_c;
+        let c_node = c_bar + o * (one - tanh_c * tanh_c) * h_bar;
+        let delta_f = if forget_gate {
+            c_node * self.c_previous * (f * (one - f))
+        } else {
+            simd.splat(0.0)
+        };
+        Back {
+            c_node,
+            deltas: [
+                c_node * g * (i * (one - i)),
+                delta_f,
+                c_node * i * (one - g * g),
+                h_bar * tanh_c * (o * (one - o)),
+            ],
+            c_previous: f * c_node,
+        }
+    }
+}
+
 #[inline(always)]
 fn gates_back<S: Simd>(
     simd: S,
@@ -198,7 +432,6 @@ fn gates_back<S: Simd>(
 ) {
     let hidden = cell_previous.nrows();
     let batch = at.next.ncols();
-    let one = simd.splat(1.0);
     let adjoints = carried.column_iter().zip(node.column_iter_mut());
     let results = delta.column_iter_mut().zip(cell_previous.column_iter_mut());
     for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
@@ -215,24 +448,24 @@ fn gates_back<S: Simd>(
         let (delta_g, delta_o) = rest.split_at_mut(hidden);
         let cell_previous = cell_previous.as_mut_slice();
         for k in (0..hidden).step_by(LANES) {
-            let (i, f) = (simd.load(i, k), simd.load(f, k));
-            let (g, o) = (simd.load(g, k), simd.load(o, k));
-            let tanh_c = simd.load(tanh_c, k);
-            let h = simd.load(h_bar, k);
-            let through_h = o * (one - tanh_c * tanh_c) * h;
-            let c = simd.load(c_bar, k) + through_h;
-            simd.store(h_node, k, h);
-            simd.store(c_node, k, c);
-            simd.store(delta_i, k, c * g * (i * (one - i)));
-            let delta = if forget_gate {
-                c * simd.load(c_previous, k) * (f * (one - f))
-            } else {
-                simd.splat(0.0)
+            let unit = Unit {
+                i: simd.load(i, k),
+                f: simd.load(f, k),
+                g: simd.load(g, k),
+                o: simd.load(o, k),
+                tanh_c: simd.load(tanh_c, k),
+                c_previous: simd.load(c_previous, k),
             };
-            simd.store(delta_f, k, delta);
-            simd.store(delta_g, k, c * i * (one - g * g));
-            simd.store(delta_o, k, h * tanh_c * (o * (one - o)));
-            simd.store(cell_previous, k, f * c);
+            let h = simd.load(h_bar, k);
+            let back = unit.back(simd, forget_gate, h, simd.load(c_bar, k));
+            let [at_i, at_f, at_g, at_o] = back.deltas;
+            simd.store(h_node, k, h);
+            simd.store(c_node, k, back.c_node);
+            simd.store(delta_i, k, at_i);
+            simd.store(delta_f, k, at_f);
+            simd.store(delta_g, k, at_g);
+            simd.store(delta_o, k, at_o);
+            simd.store(cell_previous, k, back.c_previous);
         }
     }
 }

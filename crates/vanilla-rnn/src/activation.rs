@@ -56,11 +56,16 @@ impl Activation {
 
 impl Epilogue for Activation {
     #[inline(always)]
-    fn of<S: Simd>(self, simd: S, a: S::V) -> S::V {
+    fn of<S: Simd, const N: usize>(self, simd: S, mut a: [S::V; N]) -> [S::V; N] {
         match self {
             Activation::Tanh => kernels::tanh_of(simd, a),
             // Keeps NaN, which would hide an overflow as 0.
-            Activation::Relu => simd.max(a, simd.splat(0.0)),
+            Activation::Relu => {
+                for a in &mut a {
+                    *a = simd.max(*a, simd.splat(0.0));
+                }
+                a
+            }
             Activation::Logistic => kernels::logistic_of(simd, a),
             Activation::Identity => a,
         }

@@ -3,7 +3,7 @@
 
 use gradient_tracking::{AdjointsMut, AffineMap, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd};
-use kernels::{entries, entries_mut};
+use kernels::{Epilogue, entries, entries_mut};
 
 use crate::Activation;
 
@@ -23,6 +23,17 @@ impl Pass for Steps<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let batch = self.states.ncols() - self.inputs.ncols();
+        if batch == 1 {
+            let done = match self.affine.hidden() {
+                8 => self.in_registers::<S, 1>(simd),
+                16 => self.in_registers::<S, 2>(simd),
+                32 => self.in_registers::<S, 4>(simd),
+                _ => false,
+            };
+            if done {
+                return;
+            }
+        }
         for k in (0..self.inputs.ncols()).step_by(batch) {
             let (previous, next) = self
                 .states
@@ -35,6 +46,27 @@ impl Pass for Steps<'_> {
                 self.activation,
             );
         }
+    }
+}
+
+impl Steps<'_> {
+    /// The steps of one sequence of 8K units, h_t in registers: false if the columns do not lie one
+    /// after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize>(&mut self, simd: S) -> bool {
+        let (Some(inputs), Some(states)) = (entries(&self.inputs), entries_mut(&mut self.states))
+        else {
+            return false;
+        };
+        let (initial, states) = states.split_at_mut(K * LANES);
+        let mut h: [S::V; K] = simd.load_all(initial);
+        let inputs = inputs.chunks_exact(self.affine.input());
+        for (input, next) in inputs.zip(states.chunks_exact_mut(K * LANES)) {
+            let a: [S::V; K] = self.affine.activations_in_registers(simd, input, h);
+            h = self.activation.of(simd, a);
+            simd.store_all(next, h);
+        }
+        true
     }
 }
 
@@ -79,7 +111,18 @@ impl Pass for PullBackSteps<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> usize {
+    fn run<S: Simd>(mut self, simd: S) -> usize {
+        if self.adjoints.columns == 1 {
+            let done = match self.affine.hidden() {
+                8 => self.in_registers::<S, 1>(simd),
+                16 => self.in_registers::<S, 2>(simd),
+                32 => self.in_registers::<S, 4>(simd),
+                _ => None,
+            };
+            if let Some(done) = done {
+                return done;
+            }
+        }
         let AdjointsMut {
             mut carried,
             mut nodes,
@@ -107,6 +150,39 @@ impl Pass for PullBackSteps<'_> {
             }
         }
         steps
+    }
+}
+
+impl PullBackSteps<'_> {
+    /// The steps of one sequence of 8K units, the adjoint in registers: `None` if the columns do
+    /// not lie one after the other, and nothing is done.
+    #[inline(always)]
+    fn in_registers<S: Simd, const K: usize>(&mut self, simd: S) -> Option<usize> {
+        let hidden = K * LANES;
+        let (low, high) = self.squares;
+        let steps = self.along.steps();
+        let states = entries(&self.along.states)?;
+        let nodes = entries_mut(&mut self.adjoints.nodes)?;
+        let deltas = entries_mut(&mut self.adjoints.deltas)?;
+        let (carried, last) = entries_mut(&mut self.adjoints.carried)?.split_at_mut(steps * hidden);
+        let mut adjoint: [S::V; K] = simd.load_all(last);
+        let written = (nodes.chunks_exact_mut(hidden)).zip(deltas.chunks_exact_mut(hidden));
+        let along = states[hidden..].chunks_exact(hidden).zip(written);
+        let along = along.zip(carried.chunks_exact_mut(hidden));
+        for (done, ((h, (node, delta)), previous)) in (1..).zip(along.rev()) {
+            let mut slopes: [S::V; K] = simd.load_all(h);
+            for (slope, adjoint) in slopes.iter_mut().zip(adjoint) {
+                *slope = self.activation.slope_times(simd, *slope, adjoint);
+            }
+            simd.store_all(node, adjoint);
+            simd.store_all(delta, slopes);
+            adjoint = self.affine.pull_back_recurrent_in_registers(simd, slopes);
+            simd.store_all(previous, adjoint);
+            if !kernels::lies_within_of(simd, [adjoint], low, high) {
+                return Some(done);
+            }
+        }
+        Some(steps)
     }
 }
 

@@ -55,3 +55,18 @@ fn relu_conforms_away_from_its_corner() {
         .unwrap();
     }
 }
+
+/// One sequence of a network of these sizes stays in registers.
+#[test]
+fn networks_of_whole_vectors_conform() {
+    for hidden in [8, 16, 32] {
+        let mut rng = ChaCha8Rng::seed_from_u64(hidden as u64);
+        let mut cell = cell(Activation::Tanh, hidden, 3, &mut rng);
+        let options = Options {
+            steps: 4,
+            batch: 2,
+            ..Options::default()
+        };
+        check(&mut cell, &options, &mut || rng.random_range(-1.0..1.0)).unwrap();
+    }
+}

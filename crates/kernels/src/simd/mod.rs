@@ -93,6 +93,30 @@ pub trait Simd: Copy {
         unsafe { self.store_to(values.as_mut_ptr(), values.len(), vector) }
     }
 
+    /// N vectors from the front of a slice, as [`load`](Self::load).
+    ///
+    /// # Panics
+    /// If a vector begins past the end.
+    #[inline(always)]
+    fn load_all<const N: usize>(self, values: &[f64]) -> [Self::V; N] {
+        let mut vectors = [self.splat(0.0); N];
+        for (k, vector) in vectors.iter_mut().enumerate() {
+            *vector = self.load(values, k * LANES);
+        }
+        vectors
+    }
+
+    /// Writes N vectors to the front of a slice, as [`store`](Self::store).
+    ///
+    /// # Panics
+    /// If a vector begins past the end.
+    #[inline(always)]
+    fn store_all<const N: usize>(self, values: &mut [f64], vectors: [Self::V; N]) {
+        for (k, vector) in vectors.into_iter().enumerate() {
+            self.store(values, k * LANES, vector);
+        }
+    }
+
     /// a·b + c. Rounded once where the machine can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// |a|.
@@ -109,6 +133,11 @@ pub trait Simd: Copy {
     fn exponent_and_mantissa(self, x: Self::V) -> (Self::V, Self::V);
     /// `yes` in the lanes where a > b, else `no`.
     fn where_greater(self, a: Self::V, b: Self::V, yes: Self::V, no: Self::V) -> Self::V;
+    /// The number in lane `lane` in all lanes. Best where `lane` is known when it is compiled.
+    ///
+    /// # Panics
+    /// If there is no such lane.
+    fn lane(self, a: Self::V, lane: usize) -> Self::V;
     /// The sum of the lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).
     fn sum(self, a: Self::V) -> f64;
 }

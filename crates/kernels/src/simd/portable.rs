@@ -126,6 +126,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn lane(self, a: Eight, lane: usize) -> Eight {
+        Eight([a.0[lane]; LANES])
+    }
+
+    #[inline(always)]
     fn sum(self, a: Eight) -> f64 {
         let a = a.0;
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))

@@ -198,6 +198,13 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn lane(self, a: One, lane: usize) -> One {
+        assert!(lane < LANES, "lane {lane} of {LANES}");
+        // SAFETY: see the module.
+        One(unsafe { _mm512_permutexvar_pd(_mm512_set1_epi64(lane as i64), a.0) })
+    }
+
+    #[inline(always)]
     fn sum(self, a: One) -> f64 {
         // SAFETY: see the module.
         unsafe {
@@ -380,6 +387,22 @@ impl Simd for Avx2 {
                 _mm256_blendv_pd(no.1, yes.1, high),
             )
         }
+    }
+
+    #[inline(always)]
+    fn lane(self, a: Two, lane: usize) -> Two {
+        assert!(lane < LANES, "lane {lane} of {LANES}");
+        let half = if lane < 4 { a.0 } else { a.1 };
+        // SAFETY: see the module.
+        let four = unsafe {
+            match lane % 4 {
+                0 => _mm256_permute4x64_pd::<0x00>(half),
+                1 => _mm256_permute4x64_pd::<0x55>(half),
+                2 => _mm256_permute4x64_pd::<0xaa>(half),
+                _ => _mm256_permute4x64_pd::<0xff>(half),
+            }
+        };
+        Two(four, four)
     }
 
     #[inline(always)]
