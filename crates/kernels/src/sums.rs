@@ -1,6 +1,6 @@
 //! Sums over the entries of a matrix.
 
-use crate::simd::{LANES, Pass, Simd, run};
+use crate::simd::{LANES, Pass, Simd, Vector, run};
 use crate::{View, ViewMut, entries, entries_mut};
 
 /// Σ v² over all entries. Overflows to infinity, and loses squares below 10⁻³⁰⁸.
@@ -62,29 +62,37 @@ pub fn copy(from: View, mut to: ViewMut) {
 /// Σ v² of a slice.
 #[inline(always)]
 fn squares<S: Simd>(simd: S, values: &[f64]) -> f64 {
+    simd.sum(squares_by_lane(simd, values))
+}
+
+/// Σ v² of a slice, lane by lane.
+#[inline(always)]
+fn squares_by_lane<S: Simd>(simd: S, values: &[f64]) -> S::V {
     let mut partial = [simd.splat(0.0); 4];
     add_squares(simd, values, &mut partial);
-    total(simd, partial)
+    total(partial)
 }
 
 /// Adds v² to four sums that do not wait for each other.
 #[inline(always)]
 fn add_squares<S: Simd>(simd: S, values: &[f64], partial: &mut [S::V; 4]) {
-    let mut k = 0;
-    while k < values.len() {
-        for sum in partial.iter_mut() {
-            if k < values.len() {
-                let v = simd.load(values, k);
-                *sum = simd.mul_add(v, v, *sum);
-            }
-            k += LANES;
+    let mut blocks = values.chunks_exact(4 * LANES);
+    for block in &mut blocks {
+        for (k, sum) in partial.iter_mut().enumerate() {
+            let v = simd.load(&block[k * LANES..(k + 1) * LANES], 0);
+            *sum = simd.mul_add(v, v, *sum);
         }
+    }
+    let rest = blocks.remainder().chunks(LANES);
+    for (sum, values) in partial.iter_mut().zip(rest) {
+        let v = simd.load(values, 0);
+        *sum = simd.mul_add(v, v, *sum);
     }
 }
 
 #[inline(always)]
-fn total<S: Simd>(simd: S, partial: [S::V; 4]) -> f64 {
-    simd.sum((partial[0] + partial[2]) + (partial[1] + partial[3]))
+fn total<V: Vector>(partial: [V; 4]) -> V {
+    (partial[0] + partial[2]) + (partial[1] + partial[3])
 }
 
 struct SumOfSquares<'a>(View<'a>);
@@ -145,7 +153,7 @@ impl Pass for GroupedSquares<'_> {
                 let [a, b, c, d] = partial;
                 partial = [c, d, a, b];
             }
-            *sum = total(simd, partial);
+            *sum = simd.sum(total(partial));
         }
     }
 }
@@ -168,9 +176,29 @@ impl Pass for ColumnsLieWithin<'_> {
 /// [`columns_lie_within`] as part of a pass.
 #[inline(always)]
 pub fn columns_lie_within_of<S: Simd>(simd: S, matrix: View, low: f64, high: f64) -> bool {
+    let (rows, columns) = matrix.shape();
+    let mut done = 0;
     let mut within = true;
-    for column in matrix.column_iter() {
-        let square = squares(simd, column.as_slice());
+    if let Some(all) = entries(&matrix) {
+        // Eight columns at once.
+        let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
+        let (below, high) = (simd.splat(low.next_down()), simd.splat(high));
+        let mut all_within = one;
+        for block in all.chunks_exact(LANES * rows) {
+            let mut by_lane = [zero; LANES];
+            for (column, by_lane) in block.chunks_exact(rows).zip(&mut by_lane) {
+                *by_lane = squares_by_lane(simd, column);
+            }
+            let squares = simd.sums(by_lane);
+            // A NaN is not greater than anything.
+            let not_low = simd.where_greater(squares, below, all_within, zero);
+            all_within = simd.where_greater(high, squares, not_low, zero);
+            done += LANES;
+        }
+        within = simd.sum(all_within) == LANES as f64;
+    }
+    for j in done..columns {
+        let square = squares(simd, matrix.column(j).as_slice());
         within &= low <= square && square < high;
     }
     within
@@ -191,7 +219,7 @@ pub fn lies_within_of<S: Simd, const M: usize, const N: usize>(
             *sum = simd.mul_add(v, v, *sum);
         }
     }
-    let square = total(simd, partial);
+    let square = simd.sum(total(partial));
     low <= square && square < high
 }
 
@@ -256,6 +284,23 @@ mod tests {
 
     #[test]
     fn one_column_outside_is_enough() {
+        for columns in [1, 3, 8, 13, 16] {
+            let mut matrix = integers(5, columns);
+            assert!(columns_lie_within(matrix.as_view(), 1.0, 1e3));
+            for j in 0..columns {
+                for outside in [1e20, 1e-20, f64::NAN, f64::INFINITY] {
+                    let column = matrix.column(j).into_owned();
+                    matrix.column_mut(j).fill(outside);
+                    assert!(!columns_lie_within(matrix.as_view(), 1.0, 1e3), "{outside}");
+                    matrix.set_column(j, &column);
+                }
+            }
+            // The limits themselves: the lower one belongs to the range, the upper one does not.
+            matrix.fill(0.0);
+            matrix.row_mut(0).fill(2.0);
+            assert!(columns_lie_within(matrix.as_view(), 4.0, 1e3));
+            assert!(!columns_lie_within(matrix.as_view(), 1.0, 4.0));
+        }
         let mut matrix = integers(5, 3);
         assert!(columns_lie_within(matrix.as_view(), 1.0, 1e3));
         for outside in [1e20, f64::NAN, f64::INFINITY] {

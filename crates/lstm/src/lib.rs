@@ -186,7 +186,7 @@ impl RecurrentCell for Lstm {
             carried,
             node,
             delta: delta.as_view_mut(),
-            cell_previous: previous.rows_mut(hidden, hidden),
+            previous: previous.as_view_mut(),
         });
         self.affine
             .pull_back_recurrent(delta.as_view(), previous.rows_mut(0, hidden));

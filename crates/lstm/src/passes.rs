@@ -4,6 +4,8 @@
 //! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
 //! and the pre-activations in the order i, f, g, o.
 
+use std::ops::Range;
+
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd, Vector};
 use kernels::{entries, entries_mut, logistic_of, tanh_of};
@@ -168,24 +170,16 @@ fn gates_of<S: Simd>(
         .chunks_exact_mut(2 * hidden)
         .zip(previous.chunks_exact(2 * hidden));
     for (saved, (next, previous)) in columns.zip(states) {
-        let (i, rest) = saved.split_at_mut(hidden);
-        let (f, rest) = rest.split_at_mut(hidden);
-        let (g, rest) = rest.split_at_mut(hidden);
-        let o = &mut rest[..hidden];
+        let mut gates = Quarters::of(saved, hidden);
         let (c, c_previous) = (&mut next[hidden..], &previous[hidden..]);
-        for k in (0..hidden).step_by(LANES) {
-            // 2. Gates in 0…1, candidate in −1…1.
-            let gates = [simd.load(i, k), simd.load(f, k), simd.load(o, k)];
-            let [i_t, f_t, o_t] = logistic_of(simd, gates);
-            let f_t = if forget_gate { f_t } else { simd.splat(1.0) };
-            let [g_t] = tanh_of(simd, [simd.load(g, k)]);
-            simd.store(i, k, i_t);
-            simd.store(f, k, f_t);
-            simd.store(g, k, g_t);
-            simd.store(o, k, o_t);
-            // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
-            let c_t = simd.mul_add(f_t, simd.load(c_previous, k), i_t * g_t);
-            simd.store(c, k, c_t);
+        let mut k = 0;
+        // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
+        while k + LANES <= hidden {
+            gates.open(simd, forget_gate, c_previous, c, k..k + LANES);
+            k += LANES;
+        }
+        if k < hidden {
+            gates.open(simd, forget_gate, c_previous, c, k..hidden);
         }
     }
     let vectors = saved.len() / (5 * hidden) * hidden.div_ceil(LANES);
@@ -234,14 +228,15 @@ fn outputs<S: Simd, const N: usize>(
 /// * δ_g = c̄_node ⊙ i ⊙ (1 − g²),  δ_o = h̄ ⊙ tanh c ⊙ o(1 − o),
 /// * c̄_{t−1} = f ⊙ c̄_node; the product h̄_{t−1} = W_hhᵀ·δ is left to the caller.
 ///
-/// Shapes, N = m·B: `carried` and `node` 2H×N, `delta` 4H×N, `cell_previous` H×N.
+/// Shapes, N = m·B: `carried`, `node` and `previous` 2H×N, of which only c̄_{t−1} is written;
+/// `delta` 4H×N.
 pub struct PullBack<'a> {
     pub forget_gate: bool,
     pub at: &'a Point<'a>,
     pub carried: View<'a>,
     pub node: ViewMut<'a>,
     pub delta: ViewMut<'a>,
-    pub cell_previous: ViewMut<'a>,
+    pub previous: ViewMut<'a>,
 }
 
 impl Pass for PullBack<'_> {
@@ -256,7 +251,7 @@ impl Pass for PullBack<'_> {
             self.carried,
             self.node,
             self.delta,
-            self.cell_previous,
+            self.previous,
         );
     }
 }
@@ -307,7 +302,7 @@ impl Pass for PullBackSteps<'_> {
                 carried.as_view(),
                 nodes.columns_range_mut(k * n..(k + 1) * n),
                 delta.as_view_mut(),
-                previous.rows_mut(hidden, hidden),
+                previous.as_view_mut(),
             );
             self.affine.pull_back_recurrent_within(
                 simd,
@@ -428,45 +423,168 @@ fn gates_back<S: Simd>(
     carried: View,
     mut node: ViewMut,
     mut delta: ViewMut,
-    mut cell_previous: ViewMut,
+    mut previous: ViewMut,
 ) {
-    let hidden = cell_previous.nrows();
+    let hidden = carried.nrows() / 2;
     let batch = at.next.ncols();
-    let adjoints = carried.column_iter().zip(node.column_iter_mut());
-    let results = delta.column_iter_mut().zip(cell_previous.column_iter_mut());
-    for (j, ((carried, mut node), (mut delta, mut cell_previous))) in
-        adjoints.zip(results).enumerate()
+    let tape = entries(&at.saved).zip(entries(&at.previous));
+    let adjoints = entries(&carried).zip(entries_mut(&mut node));
+    let results = entries_mut(&mut delta).zip(entries_mut(&mut previous));
+    if let (Some((saved, before)), Some((carried, node)), Some((delta, previous))) =
+        (tape, adjoints, results)
     {
-        let saved = at.saved.column(j % batch);
-        let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
-        let state_before = at.previous.column(j % batch);
-        let c_previous = &state_before.as_slice()[hidden..];
-        let (h_bar, c_bar) = carried.as_slice().split_at(hidden);
-        let (h_node, c_node) = node.as_mut_slice().split_at_mut(hidden);
-        let (delta_i, rest) = delta.as_mut_slice().split_at_mut(hidden);
-        let (delta_f, rest) = rest.split_at_mut(hidden);
-        let (delta_g, delta_o) = rest.split_at_mut(hidden);
-        let cell_previous = cell_previous.as_mut_slice();
-        for k in (0..hidden).step_by(LANES) {
-            let unit = Unit {
-                i: simd.load(i, k),
-                f: simd.load(f, k),
-                g: simd.load(g, k),
-                o: simd.load(o, k),
-                tanh_c: simd.load(tanh_c, k),
-                c_previous: simd.load(c_previous, k),
-            };
-            let h = simd.load(h_bar, k);
-            let back = unit.back(simd, forget_gate, h, simd.load(c_bar, k));
-            let [at_i, at_f, at_g, at_o] = back.deltas;
-            simd.store(h_node, k, h);
-            simd.store(c_node, k, back.c_node);
-            simd.store(delta_i, k, at_i);
-            simd.store(delta_f, k, at_f);
-            simd.store(delta_g, k, at_g);
-            simd.store(delta_o, k, at_o);
-            simd.store(cell_previous, k, back.c_previous);
+        // Once for every time the trajectory serves: see `RecurrentCell`.
+        let adjoints = (carried.chunks_exact(2 * hidden * batch))
+            .zip(node.chunks_exact_mut(2 * hidden * batch));
+        let results = (delta.chunks_exact_mut(4 * hidden * batch))
+            .zip(previous.chunks_exact_mut(2 * hidden * batch));
+        for ((carried, node), (delta, previous)) in adjoints.zip(results) {
+            let tape = (saved.chunks_exact(5 * hidden)).zip(before.chunks_exact(2 * hidden));
+            let adjoints =
+                (carried.chunks_exact(2 * hidden)).zip(node.chunks_exact_mut(2 * hidden));
+            let results =
+                (delta.chunks_exact_mut(4 * hidden)).zip(previous.chunks_exact_mut(2 * hidden));
+            for ((tape, adjoints), results) in tape.zip(adjoints).zip(results) {
+                gates_back_of(simd, forget_gate, tape, adjoints, results);
+            }
         }
+        return;
+    }
+    for j in 0..carried.ncols() {
+        let (saved, before) = (at.saved.column(j % batch), at.previous.column(j % batch));
+        let carried = carried.column(j);
+        let (mut node, mut delta) = (node.column_mut(j), delta.column_mut(j));
+        gates_back_of(
+            simd,
+            forget_gate,
+            (saved.as_slice(), before.as_slice()),
+            (carried.as_slice(), node.as_mut_slice()),
+            (delta.as_mut_slice(), previous.column_mut(j).as_mut_slice()),
+        );
+    }
+}
+
+/// One column: saved and previous state, carried and node adjoint, δ and the adjoint before.
+#[inline(always)]
+fn gates_back_of<S: Simd>(
+    simd: S,
+    forget_gate: bool,
+    (saved, before): (&[f64], &[f64]),
+    (carried, node): (&[f64], &mut [f64]),
+    (delta, previous): (&mut [f64], &mut [f64]),
+) {
+    let hidden = carried.len() / 2;
+    let Saved { i, f, g, o, tanh_c } = Saved::of(saved, hidden);
+    let (h_bar, c_bar) = carried.split_at(hidden);
+    let mut column = ColumnBack {
+        i,
+        f,
+        g,
+        o,
+        tanh_c,
+        c_before: &before[hidden..],
+        h_bar,
+        c_bar,
+        node: node.split_at_mut(hidden),
+        delta: Quarters::of(delta, hidden),
+        c_previous: &mut previous[hidden..],
+    };
+    let mut k = 0;
+    // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
+    while k + LANES <= hidden {
+        column.units(simd, forget_gate, k..k + LANES);
+        k += LANES;
+    }
+    if k < hidden {
+        column.units(simd, forget_gate, k..hidden);
+    }
+}
+
+/// One column of a step back, all parts of H numbers.
+struct ColumnBack<'a> {
+    i: &'a [f64],
+    f: &'a [f64],
+    g: &'a [f64],
+    o: &'a [f64],
+    tanh_c: &'a [f64],
+    c_before: &'a [f64],
+    h_bar: &'a [f64],
+    c_bar: &'a [f64],
+    /// Of h and c.
+    node: (&'a mut [f64], &'a mut [f64]),
+    delta: Quarters<'a>,
+    c_previous: &'a mut [f64],
+}
+
+impl ColumnBack<'_> {
+    /// Up to eight units.
+    #[inline(always)]
+    fn units<S: Simd>(&mut self, simd: S, forget_gate: bool, rows: Range<usize>) {
+        let unit = Unit {
+            i: simd.load(&self.i[rows.clone()], 0),
+            f: simd.load(&self.f[rows.clone()], 0),
+            g: simd.load(&self.g[rows.clone()], 0),
+            o: simd.load(&self.o[rows.clone()], 0),
+            tanh_c: simd.load(&self.tanh_c[rows.clone()], 0),
+            c_previous: simd.load(&self.c_before[rows.clone()], 0),
+        };
+        let h_bar = simd.load(&self.h_bar[rows.clone()], 0);
+        let c_bar = simd.load(&self.c_bar[rows.clone()], 0);
+        let back = unit.back(simd, forget_gate, h_bar, c_bar);
+        let [i, f, g, o] = back.deltas;
+        simd.store(&mut self.node.0[rows.clone()], 0, h_bar);
+        simd.store(&mut self.node.1[rows.clone()], 0, back.c_node);
+        simd.store(&mut self.delta.i[rows.clone()], 0, i);
+        simd.store(&mut self.delta.f[rows.clone()], 0, f);
+        simd.store(&mut self.delta.g[rows.clone()], 0, g);
+        simd.store(&mut self.delta.o[rows.clone()], 0, o);
+        simd.store(&mut self.c_previous[rows], 0, back.c_previous);
+    }
+}
+
+/// The parts of a column of 4H.
+struct Quarters<'a> {
+    i: &'a mut [f64],
+    f: &'a mut [f64],
+    g: &'a mut [f64],
+    o: &'a mut [f64],
+}
+
+impl<'a> Quarters<'a> {
+    #[inline(always)]
+    fn of(column: &'a mut [f64], hidden: usize) -> Self {
+        let (i, rest) = column.split_at_mut(hidden);
+        let (f, rest) = rest.split_at_mut(hidden);
+        let (g, rest) = rest.split_at_mut(hidden);
+        let (o, _) = rest.split_at_mut(hidden);
+        Quarters { i, f, g, o }
+    }
+
+    /// Steps 2 to 5 for up to eight units: pre-activations become gates.
+    #[inline(always)]
+    fn open<S: Simd>(
+        &mut self,
+        simd: S,
+        forget_gate: bool,
+        c_previous: &[f64],
+        c: &mut [f64],
+        rows: Range<usize>,
+    ) {
+        let (i, f) = (&mut self.i[rows.clone()], &mut self.f[rows.clone()]);
+        let (g, o) = (&mut self.g[rows.clone()], &mut self.o[rows.clone()]);
+        // 2. Gates in 0…1, candidate in −1…1.
+        let gates = [simd.load(i, 0), simd.load(f, 0), simd.load(o, 0)];
+        let [i_t, f_t, o_t] = logistic_of(simd, gates);
+        let f_t = if forget_gate { f_t } else { simd.splat(1.0) };
+        let [g_t] = tanh_of(simd, [simd.load(g, 0)]);
+        simd.store(i, 0, i_t);
+        simd.store(f, 0, f_t);
+        simd.store(g, 0, g_t);
+        simd.store(o, 0, o_t);
+        // 3.–5. Erase, then add: c_t = f ⊙ c_{t−1} + i ⊙ g.
+        let c_previous = simd.load(&c_previous[rows.clone()], 0);
+        let c_t = simd.mul_add(f_t, c_previous, i_t * g_t);
+        simd.store(&mut c[rows], 0, c_t);
     }
 }
 
@@ -543,7 +661,8 @@ impl<'a> Saved<'a> {
         let (i, rest) = column.split_at(hidden);
         let (f, rest) = rest.split_at(hidden);
         let (g, rest) = rest.split_at(hidden);
-        let (o, tanh_c) = rest.split_at(hidden);
+        let (o, rest) = rest.split_at(hidden);
+        let tanh_c = &rest[..hidden];
         Saved { i, f, g, o, tanh_c }
     }
 }

@@ -1,6 +1,8 @@
 //! What a vanilla RNN does unit by unit on the way back and along a tangent: everything but the matrix
 //! products, each pass over all units and sequences once, eight units at a time.
 
+use std::ops::Range;
+
 use gradient_tracking::{AdjointsMut, AffineMap, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd};
 use kernels::{Epilogue, entries, entries_mut};
@@ -226,11 +228,33 @@ fn slopes_of<S: Simd>(
     node: &mut [f64],
     delta: &mut [f64],
 ) {
-    for k in (0..h.len()).step_by(LANES) {
-        let (h, carried) = (simd.load(h, k), simd.load(carried, k));
-        simd.store(node, k, carried);
-        simd.store(delta, k, activation.slope_times(simd, h, carried));
+    let mut k = 0;
+    // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
+    while k + LANES <= h.len() {
+        units(simd, activation, h, carried, node, delta, k..k + LANES);
+        k += LANES;
     }
+    if k < h.len() {
+        units(simd, activation, h, carried, node, delta, k..h.len());
+    }
+}
+
+/// Up to eight units.
+#[inline(always)]
+fn units<S: Simd>(
+    simd: S,
+    activation: Activation,
+    h: &[f64],
+    carried: &[f64],
+    node: &mut [f64],
+    delta: &mut [f64],
+    rows: Range<usize>,
+) {
+    let h = simd.load(&h[rows.clone()], 0);
+    let carried = simd.load(&carried[rows.clone()], 0);
+    simd.store(&mut node[rows.clone()], 0, carried);
+    let slope = activation.slope_times(simd, h, carried);
+    simd.store(&mut delta[rows], 0, slope);
 }
 
 /// ḣ_t = φ'(a_t) ⊙ ȧ_t, with ȧ_t = W_hh·ḣ_{t−1}, which the caller brings.

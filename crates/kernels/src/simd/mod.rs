@@ -140,6 +140,8 @@ pub trait Simd: Copy {
     fn lane(self, a: Self::V, lane: usize) -> Self::V;
     /// The sum of the lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).
     fn sum(self, a: Self::V) -> f64;
+    /// The sums of eight vectors, each in its lane and as [`sum`](Self::sum) takes it.
+    fn sums(self, vectors: [Self::V; LANES]) -> Self::V;
 }
 
 /// Work to be compiled for every instruction set.
@@ -215,5 +217,42 @@ pub fn run_at<P: Pass>(level: Level, pass: P) -> P::Output {
     {
         let _ = level;
         pass.run(portable::Portable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sums of the columns of an 8×8 matrix, together and one by one; and each lane alone.
+    struct Sums<'a>(&'a [f64; LANES * LANES]);
+
+    impl Pass for Sums<'_> {
+        type Output = [[f64; LANES]; 3];
+
+        #[inline(always)]
+        fn run<S: Simd>(self, simd: S) -> Self::Output {
+            let columns: [S::V; LANES] = simd.load_all(self.0);
+            let mut results = [[0.0; LANES]; 3];
+            simd.store(&mut results[0], 0, simd.sums(columns));
+            for k in 0..LANES {
+                results[1][k] = simd.sum(columns[k]);
+                results[2][k] = simd.sum(simd.lane(columns[0], k));
+            }
+            results
+        }
+    }
+
+    #[test]
+    fn sums_of_many_vectors_are_those_of_each_and_lanes_are_told_apart() {
+        // Numbers whose sums round, so that another order gives other bits.
+        let values = std::array::from_fn(|k| 1.0 / (k as f64 + 3.0));
+        for level in [Level::Portable, Level::Avx2, Level::Avx512] {
+            let [together, alone, lanes] = run_at(level, Sums(&values));
+            assert_eq!(together, alone, "{level:?}");
+            for (lane, sum) in lanes.into_iter().enumerate() {
+                assert_eq!(sum, 8.0 * values[lane], "lane {lane}, {level:?}");
+            }
+        }
     }
 }

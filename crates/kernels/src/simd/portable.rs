@@ -135,4 +135,9 @@ impl Simd for Portable {
         let a = a.0;
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }
+
+    #[inline(always)]
+    fn sums(self, vectors: [Eight; LANES]) -> Eight {
+        Eight(vectors.map(|v| self.sum(v)))
+    }
 }

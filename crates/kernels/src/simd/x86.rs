@@ -215,6 +215,35 @@ impl Simd for Avx512 {
             sum_of_four(_mm256_add_pd(low, high))
         }
     }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d, e, f, g, h]: [One; LANES]) -> One {
+        // Pairs of lanes 04 15 26 37 of two vectors.
+        #[inline(always)]
+        fn halves(a: One, b: One) -> One {
+            // SAFETY: see the module.
+            unsafe {
+                let low = _mm512_shuffle_f64x2::<0x44>(a.0, b.0);
+                One(_mm512_add_pd(low, _mm512_shuffle_f64x2::<0xee>(a.0, b.0)))
+            }
+        }
+        // Lanes 0426 1537 of four vectors.
+        #[inline(always)]
+        fn quarters(a: One, b: One, c: One, d: One) -> One {
+            let (ab, cd) = (halves(a, b).0, halves(c, d).0);
+            // SAFETY: see the module.
+            unsafe {
+                let low = _mm512_shuffle_f64x2::<0x88>(ab, cd);
+                One(_mm512_add_pd(low, _mm512_shuffle_f64x2::<0xdd>(ab, cd)))
+            }
+        }
+        let (even, odd) = (quarters(a, c, e, g).0, quarters(b, d, f, h).0);
+        // SAFETY: see the module.
+        One(unsafe {
+            let low = _mm512_unpacklo_pd(even, odd);
+            _mm512_add_pd(low, _mm512_unpackhi_pd(even, odd))
+        })
+    }
 }
 
 /// (0+2) + (1+3).
@@ -409,5 +438,29 @@ impl Simd for Avx2 {
     fn sum(self, a: Two) -> f64 {
         // SAFETY: see the module.
         unsafe { sum_of_four(_mm256_add_pd(a.0, a.1)) }
+    }
+
+    #[inline(always)]
+    fn sums(self, [a, b, c, d, e, f, g, h]: [Two; LANES]) -> Two {
+        // Lanes 0426 1537 of two vectors.
+        #[inline(always)]
+        fn quarters(a: Two, b: Two) -> __m256d {
+            // SAFETY: see the module.
+            unsafe {
+                let (a, b) = (_mm256_add_pd(a.0, a.1), _mm256_add_pd(b.0, b.1));
+                let low = _mm256_permute2f128_pd::<0x20>(a, b);
+                _mm256_add_pd(low, _mm256_permute2f128_pd::<0x31>(a, b))
+            }
+        }
+        #[inline(always)]
+        fn four(a: Two, b: Two, c: Two, d: Two) -> __m256d {
+            let (even, odd) = (quarters(a, c), quarters(b, d));
+            // SAFETY: see the module.
+            unsafe {
+                let low = _mm256_unpacklo_pd(even, odd);
+                _mm256_add_pd(low, _mm256_unpackhi_pd(even, odd))
+            }
+        }
+        Two(four(a, b, c, d), four(e, f, g, h))
     }
 }
