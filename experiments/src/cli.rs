@@ -56,8 +56,8 @@ Files, in the results folder:
   records/         the raw curves of every run, as safetensors
   manifest.json    version, machine, times
   laws.csv, gates.csv, series.csv, parameters.csv, gradients.csv, singular-values.csv,
-  lyapunov.csv, lyapunov-convergence.csv, loss-state.csv, unit-gradients.csv, unit-quantiles.csv,
-  sequences.csv where [record] asks for them
+  lyapunov.csv, lyapunov-convergence.csv, lyapunov-summary.csv, loss-state.csv, unit-gradients.csv,
+  unit-quantiles.csv, sequences.csv where [record] asks for them
 
 Exit codes:
   0    done
@@ -377,6 +377,8 @@ pub enum Nonlinearity {
 pub enum TraceRecorded {
     /// Singular values of ∂s_T/∂s_t by lag, s the state of all layers, along the first sequence.
     SingularValues,
+    /// Lyapunov exponents of the state of all layers, along the first sequence.
+    Lyapunov,
     /// Which state each loss hears: a loss of its own at every step, a random unit gradient on the
     /// top layer's h (that of a run with seed 0).
     LossState,

@@ -20,6 +20,7 @@ pub mod config;
 pub mod figures;
 pub mod grids;
 pub mod input_file;
+mod nearest;
 pub mod network;
 pub mod npy;
 pub mod plan;

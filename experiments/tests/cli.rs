@@ -223,7 +223,7 @@ fn a_run_leaves_the_documented_files() {
         fits.header,
         "cell,vanilla-rnn.recurrent_weights.gain,lstm.forget_bias,quantity,rate,rate_low,\
          rate_high,half_life,r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,\
-         predicted_rate,difference_in_se"
+         predicted_rate,difference_in_se,predicted_by"
     );
 
     let files = lab.files("results/tiny");
@@ -374,6 +374,7 @@ fn every_table_that_is_asked_for_is_written_and_no_other() {
             "laws.csv",
             "loss-state.csv",
             "lyapunov-convergence.csv",
+            "lyapunov-summary.csv",
             "lyapunov.csv",
             "parameters.csv",
             "runs.csv",
@@ -1229,7 +1230,11 @@ fn plot_refuses_tables_it_cannot_read_and_draws_nothing() {
         "out/curves.csv",
         edited(&curves, "quantity,lag", "quantity,log"),
     );
-    refused(&lab, &["plot", "out"]).says(&["curves.csv, line 1", "expected the columns"]);
+    refused(&lab, &["plot", "out"]).says(&[
+        "curves.csv, line 1",
+        "expected the columns",
+        "writes its tables anew",
+    ]);
     std::fs::remove_file(lab.path("out/curves.csv")).unwrap();
     refused(&lab, &["plot", "out"]).says(&["in out: ", "curves.csv", "vangrad run"]);
 }

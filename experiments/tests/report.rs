@@ -276,6 +276,74 @@ fn without_a_comment_the_figures_say_what_is_seen() {
     );
 }
 
+/// A linear network whose state overflows at gain 1000.
+const OVERFLOWING: &str = r#"
+name = "overflowing"
+replicates = 2
+sequence.steps = 150
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 4
+activation = "identity"
+recurrent_weights = { init = "orthogonal" }
+[sweep]
+"vanilla-rnn.recurrent_weights.gain" = [1e3, 1.0]
+"#;
+
+#[test]
+fn a_report_opens_with_what_failed_and_the_remedy() {
+    let lab = Lab::with(OVERFLOWING);
+    lab.run(&[]).exits_with(1);
+    let [html, markdown] = reported(&lab);
+    for text in [&html, &markdown] {
+        let lead = &text[..text.find("At lag").unwrap()];
+        assert!(lead.contains("2 of 4 runs failed; no number here has any part of them."));
+        assert!(lead.contains("the state overflowed (NaN or infinite) at step "));
+        assert!(lead.contains("A smaller gain"));
+    }
+
+    let gain = "vanilla-rnn.recurrent_weights.gain=1e3";
+    lab.run(&["--fresh", "--set", gain]).exits_with(1);
+    let [html, markdown] = reported(&lab);
+    let lead = "All 2 runs failed, so there are no numbers and nothing to draw.";
+    assert!(
+        html.contains(&format!("<p class=\"lead\">{lead} <code>vanilla-rnn-")),
+        "{html}"
+    );
+    assert!(!html.contains("<p class=\"lead\">Nothing to draw"));
+    assert!(markdown.starts_with("# overflowing\n") && markdown.contains(lead));
+
+    lab.run(&["--fresh", "--set", "vanilla-rnn.recurrent_weights.gain=1.0"])
+        .exits_with(0);
+    let [html, _] = reported(&lab);
+    assert!(!html.contains("runs failed"));
+}
+
+#[test]
+fn a_gradient_that_is_constant_to_rounding_is_called_so() {
+    let lab = Lab::with(OVERFLOWING);
+    let gain = "vanilla-rnn.recurrent_weights.gain=1.0";
+    let ended = lab.run(&["--set", gain]).exits_with(0);
+    ended.says(&["stable; constant to rounding", "  0.00000  ", "  ∞  "]);
+    let fits = text(&lab, "out/fits.csv");
+    // What rounding has left is in the table.
+    let mut lines = fits.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let (header, row) = (lines.next().unwrap(), lines.next().unwrap());
+    let at = |name: &str| row[header.iter().position(|column| *column == name).unwrap()];
+    let rate: f64 = at("rate").parse().unwrap();
+    assert!(rate != 0.0 && rate.abs() < 1e-15, "{rate}");
+    assert_eq!((at("r_squared"), at("verdict")), ("", "stable"));
+
+    let [html, markdown] = reported(&lab);
+    for text in [html, markdown] {
+        assert!(text.contains("stable, constant to rounding"));
+        let tiny = ["10⁻¹⁵", "10⁻¹⁶", "10⁻¹⁷", "10⁻¹⁸", "10¹⁵", "10¹⁶", "10¹⁷"];
+        for number in tiny {
+            assert!(!text.contains(number), "{number}");
+        }
+    }
+}
+
 #[test]
 fn a_column_that_is_new_is_shown_by_its_name() {
     let lab = Lab::with(TINY);

@@ -341,6 +341,7 @@ fn verify_finds_one_flipped_bit_in_a_table() {
         ("laws.csv", |text| text.len() - 2, 0),
         ("loss-state.csv", |text| text.len() - 2, 0),
         ("lyapunov-convergence.csv", |text| text.len() - 2, 0),
+        ("lyapunov-summary.csv", |text| text.len() - 2, 0),
         ("lyapunov.csv", |text| text.len() - 2, 0),
         ("parameters.csv", |text| text.len() - 2, 0),
         ("series.csv", |text| text.len() - 2, 0),

@@ -536,7 +536,10 @@ fn a_state_that_overflows_is_said_and_nothing_is_left() {
 
 // A closer look.
 
-const RECORD: [&str; 2] = ["--record", "singular-values,loss-state,unit-gradient"];
+const RECORD: [&str; 2] = [
+    "--record",
+    "singular-values,lyapunov,loss-state,unit-gradient",
+];
 
 /// A relu network without inputs, started where its units are active: h_t = Wᵗ h_0. `batch` sequences
 /// of 12 steps.
@@ -602,6 +605,46 @@ fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
     assert!(!lab.path("out/loss-state.csv").exists());
 }
 
+/// All directions of a scaled identity grow alike, at ln w per step, from the first step on.
+#[test]
+fn exponents_of_a_scaled_identity_are_the_logarithm_of_its_scale() {
+    for (scale, dimension, said) in [(1.5_f64, 3.0, "λ₁ = 0.40547"), (0.5, 0.0, "λ₁ = -0.69315")]
+    {
+        let lab = linear_lab(DMatrix::identity(3, 3) * scale, 2);
+        let words = format!("Kaplan–Yorke dimension {dimension:.2}");
+        trace(&lab, &[&RELU[..], &["--record", "lyapunov"]].concat())
+            .exits_with(0)
+            .says(&[said, &words]);
+        type Found = (String, usize, f64, f64, f64, Option<f64>, usize);
+        let columns = "cell,index,median,q25,q75,standard_error,n";
+        let exponents: Vec<Found> = rows(&lab, "out/lyapunov.csv", columns);
+        assert_eq!(exponents.len(), 3);
+        for (cell, _, value, ..) in exponents {
+            assert_eq!(cell, "network");
+            // 12 digits are printed.
+            assert_close(value, scale.ln(), 1e-11);
+        }
+        let entropy = 3.0 * scale.ln().max(0.0);
+        let found = &summary(&lab, "out")["lyapunov"];
+        for (name, expected) in [
+            ("largest", scale.ln()),
+            ("entropy_bound", entropy),
+            ("kaplan_yorke_dimension", dimension),
+        ] {
+            // Means of a dozen logarithms of nearly exact numbers.
+            assert_close(found[name].as_f64().unwrap(), expected, 1e-13);
+        }
+        type Measure = (String, String, f64, f64, f64, usize);
+        let columns = "cell,measure,median,q25,q75,n";
+        let measures: Vec<Measure> = rows(&lab, "out/lyapunov-summary.csv", columns);
+        let found = |k: usize| (measures[k].1.as_str(), measures[k].2);
+        assert_eq!(found(0), ("kaplan-yorke-dimension", dimension));
+        assert_eq!(found(1).0, "entropy-bound");
+        assert_close(found(1).1, entropy, 1e-11);
+        assert!(!lab.path("out/singular-values.csv").exists());
+    }
+}
+
 /// More sequences than run together: the unit adjoints of every loss halve with every step.
 #[test]
 fn every_loss_hears_a_state_by_its_distance_in_a_scaled_identity() {
@@ -665,7 +708,7 @@ fn a_closer_look_at_an_exported_network_is_that_of_its_run() {
         seed = 0
         replicates = 1
         sequence = { steps = 90, batch = 3, input = { size = 4 } }
-        record.quantities = ["singular-values", "loss-state", "unit-gradient"]
+        record.quantities = ["singular-values", "lyapunov", "loss-state", "unit-gradient"]
         [[cell]]
         kind = "lstm"
         hidden = 4
@@ -695,6 +738,9 @@ fn a_closer_look_at_an_exported_network_is_that_of_its_run() {
         .exits_with(0);
     for name in [
         "singular-values.csv",
+        "lyapunov.csv",
+        "lyapunov-convergence.csv",
+        "lyapunov-summary.csv",
         "loss-state.csv",
         "unit-gradients.csv",
         "unit-quantiles.csv",
@@ -706,7 +752,13 @@ fn a_closer_look_at_an_exported_network_is_that_of_its_run() {
         });
         assert_eq!(found.len(), expected.len(), "{name}");
         assert_eq!(found[0], expected[0]);
-        assert!(found.len() > 90);
+        // One line for each of 16 exponents, five of them for each of 90 steps, and two measures.
+        let lines = match name {
+            "lyapunov.csv" => 1 + 16,
+            "lyapunov-summary.csv" => 1 + 2,
+            _ => 90,
+        };
+        assert!(found.len() >= lines, "{name}");
         for (found, expected) in found.iter().zip(&expected).skip(1) {
             // Beside the name of the cell.
             let fields = found.split(',').zip(expected.split(',')).skip(1);
@@ -731,10 +783,14 @@ fn a_closer_look_is_drawn_and_redrawn_and_goes_when_it_is_no_longer_asked_for() 
     let more = [
         "figures/loss-state-cell-state.svg",
         "figures/loss-state.svg",
+        "figures/lyapunov.svg",
         "figures/singular-values.svg",
         "figures/unit-gradient-cell-state.svg",
         "figures/unit-gradient.svg",
         "loss-state.csv",
+        "lyapunov-convergence.csv",
+        "lyapunov-summary.csv",
+        "lyapunov.csv",
         "singular-values.csv",
         "unit-gradients.csv",
         "unit-quantiles.csv",
@@ -792,7 +848,10 @@ fn what_cannot_be_looked_at_closer_is_refused() {
     );
     refused(
         &with(&one, "x.safetensors", "gates"),
-        &["gates", "singular-values, loss-state, unit-gradient"],
+        &[
+            "gates",
+            "singular-values, lyapunov, loss-state, unit-gradient",
+        ],
     );
     refused(
         &[

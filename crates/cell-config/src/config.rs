@@ -124,8 +124,19 @@ pub fn require(
     Err(InvalidConfig {
         key: key.to_owned(),
         expected: expected.to_owned(),
-        found: found.to_string(),
+        found: readable(found.to_string()),
     })
+}
+
+/// A number with more digits than f64 has, such as 1e300, is written with its exponent.
+fn readable(found: String) -> String {
+    const DIGITS: usize = 17;
+    match found.parse::<f64>() {
+        Ok(number) if number.is_finite() && found.len() > DIGITS + "-0.".len() => {
+            format!("{number:e}")
+        }
+        _ => found,
+    }
 }
 
 /// Refuses infinities and NaN.
@@ -144,6 +155,14 @@ mod tests {
             error.to_string(),
             "`bias`: expected a finite number, found -inf"
         );
+        for (value, found) in [
+            (-1e300, "-1e300"),
+            (-1.5e-9, "-0.0000000015"),
+            (1e9, "1000000000"),
+        ] {
+            let error = require(false, "bias", "no number", value).unwrap_err();
+            assert_eq!(error.found, found);
+        }
         assert_eq!(require_finite("bias", -3.0), Ok(()));
     }
 }

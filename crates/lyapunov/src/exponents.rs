@@ -406,28 +406,44 @@ impl Spectrum {
         self.exponents.iter().sum()
     }
 
-    /// The Kaplan–Yorke dimension of the attractor, D = j + Σ_{i≤j} λ_i / |λ_{j+1}|, where j is the
-    /// largest number of exponents whose sum is not negative (Kaplan & Yorke 1979; Frederickson, Kaplan,
-    /// Yorke & Yorke 1983): 0 if λ_1 < 0, S if the sum of all is not negative. Nothing if the sums of
-    /// the k < S that there are never fall below zero, which leaves it open.
+    /// [`kaplan_yorke_dimension`] of these exponents.
     pub fn kaplan_yorke_dimension(&self) -> Option<f64> {
-        let mut sum = 0.0;
-        for (j, exponent) in self.exponents.iter().enumerate() {
-            if exponent.is_nan() {
-                return None;
-            }
-            if sum + exponent < 0.0 {
-                return Some(j as f64 + sum / exponent.abs());
-            }
-            sum += exponent;
-        }
-        (self.exponents.len() == self.size).then_some(self.size as f64)
+        kaplan_yorke_dimension(&self.exponents, self.size)
     }
 
-    /// Σ_{λ_i > 0} λ_i, in nats per step: a bound from above for the entropy that the network makes
-    /// (Ruelle 1978), and equal to it under Pesin's conditions. Of k < S exponents a part, if the last
-    /// one is positive.
+    /// [`entropy_bound`] of these exponents.
     pub fn entropy_bound(&self) -> f64 {
-        self.exponents.iter().filter(|e| **e > 0.0).sum()
+        entropy_bound(&self.exponents)
     }
+}
+
+/// The Kaplan–Yorke dimension of the attractor, D = j + Σ_{i≤j} λ_i / |λ_{j+1}|, where j is the
+/// largest number of exponents whose sum is not negative (Kaplan & Yorke 1979; Frederickson, Kaplan,
+/// Yorke & Yorke 1983): 0 if λ_1 < 0, S if the sum of all is not negative. Nothing if the sums of
+/// the k < S that there are never fall below zero, which leaves it open, or if one is NaN before that.
+///
+/// `exponents` in falling order, S = `size`.
+pub fn kaplan_yorke_dimension(exponents: &[f64], size: usize) -> Option<f64> {
+    let mut sum = 0.0;
+    for (j, exponent) in exponents.iter().enumerate() {
+        if exponent.is_nan() {
+            return None;
+        }
+        if sum + exponent < 0.0 {
+            return Some(j as f64 + sum / exponent.abs());
+        }
+        sum += exponent;
+    }
+    (exponents.len() == size).then_some(size as f64)
+}
+
+/// Σ_{λ_i > 0} λ_i, in nats per step: a bound from above for the entropy that the network makes
+/// (Ruelle 1978), and equal to it under Pesin's conditions. Of k < S exponents a part, if the last
+/// one is positive.
+pub fn entropy_bound(exponents: &[f64]) -> f64 {
+    // From 0, not from the −0 that an empty sum is.
+    exponents
+        .iter()
+        .filter(|e| **e > 0.0)
+        .fold(0.0, |sum, e| sum + e)
 }

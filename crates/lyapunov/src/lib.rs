@@ -68,6 +68,8 @@ mod householder;
 mod orthonormal;
 mod probe;
 
-pub use exponents::{Exponents, IllConditioned, Lost, Spectrum};
+pub use exponents::{
+    Exponents, IllConditioned, Lost, Spectrum, entropy_bound, kaplan_yorke_dimension,
+};
 pub use orthonormal::Orthonormaliser;
 pub use probe::{Interval, Lyapunov, Options, spectrum};

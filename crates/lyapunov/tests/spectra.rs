@@ -430,6 +430,7 @@ fn dimension_and_entropy_are_those_of_their_formulas() {
     assert!((lorenz.kaplan_yorke_dimension().unwrap() - 2.062_145).abs() < 1e-6);
     assert_eq!(lorenz.entropy_bound(), 0.9056);
     assert_eq!(of(&[-0.1, -0.2], 2).kaplan_yorke_dimension(), Some(0.0));
+    assert!(of(&[-0.1, -0.2], 2).entropy_bound().is_sign_positive());
     assert_eq!(of(&[0.3, -0.2], 2).kaplan_yorke_dimension(), Some(2.0));
     assert_eq!(of(&[0.3, -0.2], 5).kaplan_yorke_dimension(), None);
     assert_eq!(

@@ -1,6 +1,7 @@
 //! The tables of a closer look: singular values, loss × state, units.
 
-use decay_analysis::{Summary, quantile};
+use decay_analysis::{ROUNDING, Summary, quantile};
+use lyapunov::{entropy_bound, kaplan_yorke_dimension};
 
 use super::{Analysis, Replicates, arrays};
 use crate::grids;
@@ -8,9 +9,16 @@ use crate::record::{
     Array, LOSS_STATE, LYAPUNOV, LYAPUNOV_BY_STEP, RunRecord, SEQUENCE, SINGULAR_VALUES, UNIT,
 };
 use crate::tables::{
-    LossStateRow, LyapunovMeanRow, LyapunovRow, SequenceRow, SingularValueRow, Table,
-    UnitGradientRow, UnitQuantileRow,
+    LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, SequenceRow, SingularValueRow,
+    Table, UnitGradientRow, UnitQuantileRow,
 };
+
+/// A spectrum in which what differs from 0 by rounding is 0: an orthogonal network has the dimension S, not
+/// what the signs of 10⁻¹⁷ make of it.
+pub fn rounded(exponents: &[f64]) -> Vec<f64> {
+    let round = |value: &f64| if value.abs() < ROUNDING { 0.0 } else { *value };
+    exponents.iter().map(round).collect()
+}
 
 impl<'a> Replicates<'a> {
     pub(super) fn look_closer(&self, analysis: &mut Analysis) {
@@ -63,6 +71,7 @@ impl<'a> Replicates<'a> {
                 n: exponent.n,
             });
         }
+        self.lyapunov_summaries(&arrays, &mut analysis.lyapunov_summaries);
         // λ_1, λ_S and three between them.
         let mut shown = [0, size / 4, size / 2, 3 * size / 4, size.saturating_sub(1)].to_vec();
         shown.dedup();
@@ -83,6 +92,35 @@ impl<'a> Replicates<'a> {
                 });
             }
         }
+    }
+
+    /// Of each replicate by its own spectrum, [`rounded`].
+    fn lyapunov_summaries(&self, spectra: &[&Array], table: &mut Table<LyapunovSummaryRow>) {
+        let spectra: Vec<Vec<f64>> = spectra
+            .iter()
+            .map(|array| {
+                let exponents: Vec<f64> = array.values.iter().copied().step_by(2).collect();
+                rounded(&exponents)
+            })
+            .collect();
+        let mut add = |measure: &str, of: &dyn Fn(&[f64]) -> Option<f64>| {
+            let mut values: Vec<f64> = spectra.iter().filter_map(|spectrum| of(spectrum)).collect();
+            let summary = Summary::new(&mut values);
+            table.rows.extend(summary.map(|summary| LyapunovSummaryRow {
+                key: self.key.clone(),
+                measure: measure.to_owned(),
+                median: summary.median,
+                q25: summary.q25,
+                q75: summary.q75,
+                n: summary.n,
+            }));
+        };
+        add(LyapunovSummaryRow::DIMENSION, &|spectrum| {
+            kaplan_yorke_dimension(spectrum, spectrum.len())
+        });
+        add(LyapunovSummaryRow::ENTROPY, &|spectrum| {
+            Some(entropy_bound(spectrum))
+        });
     }
 
     /// Every loss starts from a unit adjoint for each sequence: ‖∂L_τ/∂h_τ‖ = √B.

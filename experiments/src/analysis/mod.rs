@@ -15,6 +15,7 @@ use cell_config::Relation;
 use decay_analysis::{DecayFit, Summary, Window, in_standard_errors, mean, thinned_lags};
 use sha2::{Digest, Sha256};
 
+pub(crate) use closer::rounded;
 pub use gradients::write_gradients;
 
 use crate::config::Config;
@@ -22,8 +23,8 @@ use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
     CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
-    ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow, Table, UnitGradientRow,
-    UnitQuantileRow,
+    LyapunovSummaryRow, ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow, Table,
+    UnitGradientRow, UnitQuantileRow,
 };
 
 /// What the records of one grid point say.
@@ -48,6 +49,8 @@ pub struct Analysis {
     pub lyapunov: Table<LyapunovRow>,
     /// Their means as of some steps.
     pub lyapunov_means: Table<LyapunovMeanRow>,
+    /// What the whole spectra say.
+    pub lyapunov_summaries: Table<LyapunovSummaryRow>,
     /// Which loss hears which state.
     pub loss_state: Table<LossStateRow>,
     /// Gradients by unit of replicate 0.
@@ -62,7 +65,7 @@ pub struct Analysis {
 }
 
 /// How many tables there are besides that of the runs.
-pub const TABLES: usize = 13;
+pub const TABLES: usize = 14;
 
 impl Analysis {
     /// Nothing yet.
@@ -81,6 +84,7 @@ impl Analysis {
             singular_values: Table::new(factors.clone()),
             lyapunov: Table::new(factors.clone()),
             lyapunov_means: Table::new(factors.clone()),
+            lyapunov_summaries: Table::new(factors.clone()),
             loss_state: Table::new(factors.clone()),
             unit_gradients: Table::new(factors.clone()),
             unit_quantiles: Table::new(factors.clone()),
@@ -104,6 +108,7 @@ impl Analysis {
             (SingularValueRow::FILE, self.singular_values.header()),
             (LyapunovRow::FILE, self.lyapunov.header()),
             (LyapunovMeanRow::FILE, self.lyapunov_means.header()),
+            (LyapunovSummaryRow::FILE, self.lyapunov_summaries.header()),
             (LossStateRow::FILE, self.loss_state.header()),
             (UnitGradientRow::FILE, self.unit_gradients.header()),
             (UnitQuantileRow::FILE, self.unit_quantiles.header()),
@@ -123,6 +128,7 @@ impl Analysis {
             self.singular_values.lines(),
             self.lyapunov.lines(),
             self.lyapunov_means.lines(),
+            self.lyapunov_summaries.lines(),
             self.loss_state.lines(),
             self.unit_gradients.lines(),
             self.unit_quantiles.lines(),
@@ -194,8 +200,9 @@ fn factor_names(config: &Config) -> Vec<String> {
 }
 
 /// What theory says of the rate of a quantity at one grid point.
-#[derive(Clone, Copy)]
-struct Prediction {
+struct Prediction<'a> {
+    /// The law's name.
+    law: &'a str,
     /// The mean over replicates, in nats per step.
     rate: f64,
     /// Measured minus predicted, in standard errors of its mean over replicates.
@@ -253,8 +260,12 @@ impl<'a> Replicates<'a> {
                 f32_zero_lag: fit.f32_zero_lag,
                 verdict: fit.verdict.to_string(),
                 n: fit.n,
-                predicted_rate: prediction.map(|prediction| prediction.rate),
-                difference_in_se: prediction.and_then(|prediction| prediction.difference_in_se),
+                predicted_rate: prediction.as_ref().map(|prediction| prediction.rate),
+                difference_in_se: prediction
+                    .as_ref()
+                    .and_then(|prediction| prediction.difference_in_se),
+                predicted_by: prediction
+                    .map_or_else(String::new, |prediction| prediction.law.to_owned()),
             };
             if fit.one_line_is_wrong {
                 analysis.two_regimes.push(row.clone());
@@ -306,7 +317,7 @@ impl<'a> Replicates<'a> {
         quantity: &str,
         records: &[&RunRecord],
         slopes: &[Option<f64>],
-    ) -> Option<Prediction> {
+    ) -> Option<Prediction<'a>> {
         let laws = arrays::laws(self.first()?);
         let law = laws
             .iter()
@@ -320,6 +331,7 @@ impl<'a> Replicates<'a> {
             .unzip();
         let all: Vec<f64> = rates.into_iter().flatten().collect();
         Some(Prediction {
+            law: law.name,
             // Of those replicates that the measured rate is the mean of, if there are any.
             rate: mean(&predicted).or_else(|| mean(&all))?,
             difference_in_se: in_standard_errors(&differences),

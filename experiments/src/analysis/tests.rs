@@ -47,6 +47,8 @@ fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) 
         all.singular_values.rows.extend(one.singular_values.rows);
         all.lyapunov.rows.extend(one.lyapunov.rows);
         all.lyapunov_means.rows.extend(one.lyapunov_means.rows);
+        let summaries = one.lyapunov_summaries.rows;
+        all.lyapunov_summaries.rows.extend(summaries);
         all.loss_state.rows.extend(one.loss_state.rows);
         all.unit_gradients.rows.extend(one.unit_gradients.rows);
         all.unit_quantiles.rows.extend(one.unit_quantiles.rows);
@@ -304,6 +306,7 @@ fn a_fit_is_compared_with_the_first_law_that_gives_a_rate() {
     let fit = &analysis.fits.rows[0];
     assert_eq!(fit.quantity, "h");
     assert!((fit.predicted_rate.unwrap() - 0.5).abs() < 1e-12);
+    assert_eq!(fit.predicted_by, "c");
     let expected = 0.2 / (0.1 / 3f64.sqrt());
     assert!((fit.difference_in_se.unwrap() - expected).abs() < 1e-9);
     // The law is none of c.
@@ -312,9 +315,10 @@ fn a_fit_is_compared_with_the_first_law_that_gives_a_rate() {
         (
             other.quantity.as_str(),
             other.predicted_rate,
-            other.difference_in_se
+            other.difference_in_se,
+            other.predicted_by.as_str()
         ),
-        ("c", None, None)
+        ("c", None, None, "")
     );
 }
 
@@ -479,12 +483,39 @@ fn exponents_are_by_index_and_their_errors_those_of_the_runs() {
         (rows[1].median, rows[1].standard_error),
         (f64::NEG_INFINITY, None)
     );
+    // Replicate by replicate: one dimension of the first, none of the others.
+    let summaries: Vec<_> = analysis
+        .lyapunov_summaries
+        .rows
+        .iter()
+        .map(|row| (row.measure.as_str(), row.median, row.q75, row.n))
+        .collect();
+    assert_eq!(
+        summaries,
+        [
+            ("kaplan-yorke-dimension", 0.0, 0.5, 3),
+            ("entropy-bound", 0.0, 0.05, 3)
+        ]
+    );
     let means = &analysis.lyapunov_means.rows;
     assert_eq!(means.len(), 2 * times.len());
     assert_eq!((means[2].t, means[2].index), (times[1], 1));
     assert_eq!(means[2].median, times[1] as f64 - 1.0);
     // They are no curve of norms.
     assert!(analysis.curves.rows.is_empty());
+}
+
+#[test]
+fn exponents_that_are_nothing_but_rounding_are_zero_in_what_a_spectrum_says() {
+    let plan = plan(1, "0.5");
+    let analysis = analyse(&plan, &mut |run| {
+        let exponents = array(&[2, 2], vec![-1e-17, 1e-17, -2e-17, 1e-17]);
+        (run.spec.label == "lstm").then(|| record(vec![reference(), ("lyapunov", exponents)]))
+    });
+    // The volume is kept: all dimensions are left.
+    let summaries = &analysis.lyapunov_summaries.rows;
+    assert_eq!((summaries[0].median, summaries[1].median), (2.0, 0.0));
+    assert_eq!(analysis.lyapunov.rows[0].median, -1e-17);
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn check() -> Result<Evidence, String> {
         ],
         seeds: SEEDS as usize,
         plot: Some(Plot {
-            title: "Below η = 1 every gradient stays under its power; above 1 it can vanish all the same".to_owned(),
+            title: "η < 1 bounds every gradient; above 1 it can vanish all the same".to_owned(),
             subtitle: "Five random networks of each kind, N = 16, driven by noise; those of η = γ·σ_max(W) = 1.5 by inputs \
                        that saturate. Dashed: the bound for η = 0.95.".to_owned(),
             x: PlotAxis::linear("lag k = T − t (steps)"),

@@ -4,7 +4,7 @@ use gradient_tracking::CellShape;
 
 use crate::cli::Experiment;
 use crate::commands::{CommandError, Status, jobs_or_cores, prepare, print, read_config};
-use crate::config::in_units;
+use crate::config::{in_digits, in_units, readable};
 use crate::plan::available_memory;
 
 pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
@@ -30,7 +30,7 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         line(format!("  {}: {}", cell.label, count(points, "grid point")));
     }
     for axis in &config.sweep {
-        let values: Vec<String> = axis.values.iter().map(ToString::to_string).collect();
+        let values: Vec<String> = axis.values.iter().map(readable).collect();
         line(format!("  {} = [{}]", axis.key, values.join(", ")));
     }
     line(format!(
@@ -38,8 +38,11 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         config.sequence.steps, config.sequence.batch
     ));
     line(format!(
-        "  work: about {:.3} GFLOP",
-        plan.flops() as f64 / 1e9
+        "  work: about {} GFLOP",
+        match plan.flops() as f64 / 1e9 {
+            work if work < 1e6 => format!("{work:.3}"),
+            work => format!("{work:.1e}"),
+        }
     ));
     let jobs = jobs_or_cores(None).min(runs);
     line(format!(
@@ -55,10 +58,11 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         let bytes = 8 * batch as u128 * ((held + 1) * state + held * saved);
         line(format!(
             "  tape of the largest run (`{}`, hidden = {}): 8·B·((n+1)·S + n·R) = \
-             8·{batch}·(({held}+1)·{state} + {held}·{saved}) = {bytes} bytes ({}) for n steps held \
+             8·{batch}·(({held}+1)·{state} + {held}·{saved}) = {} bytes ({}) for n steps held \
              at once, S rows of state and R of gates",
             spec.label,
             spec.cell.hidden(),
+            in_digits(bytes),
             in_units(bytes)
         ));
     }

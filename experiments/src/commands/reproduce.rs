@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::claims::{self, Claim, Found};
+use crate::claims::{self, Check, Claim, Found};
 use crate::cli::{Format, ReproduceArguments};
 use crate::commands::plot::draw_claim_into;
 use crate::commands::run::stop_on_ctrl_c;
 use crate::commands::{CommandError, Status, aligned, jobs_or_cores, print};
+use crate::nearest::nearest;
 use crate::store::{self, Clock, LockedFolder, StoreError};
 use crate::sweep;
 use crate::tables::{CheckRow, ClaimRow, Row, Table};
@@ -32,12 +33,18 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<Status, CommandError>
 
     let passed = verdicts.iter().filter(|row| row.status == "pass").count();
     let mut text = String::new();
-    for row in verdicts.iter().filter(|row| row.status != "pass") {
+    for (row, (_, found)) in verdicts.iter().zip(&found) {
+        if row.status == "pass" {
+            continue;
+        }
         text.push_str(&format!("{}  {}", row.status, row.id));
         if !row.reason.is_empty() {
             text.push_str(&format!(": {}", row.reason));
         }
         text.push('\n');
+        for check in failing(found) {
+            text.push_str(&format!("      {}\n", in_one_line(check)));
+        }
     }
     text.push_str(&format!("{passed} of {} claims hold\n", verdicts.len()));
     text.push_str(&format!(
@@ -58,15 +65,11 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<Status, CommandError>
 fn chosen(ids: &[String]) -> Result<Vec<&'static Claim>, CommandError> {
     for id in ids {
         if claims::find(id).is_none() {
-            let nearest = claims::ALL
-                .iter()
-                .map(|claim| (strsim::jaro_winkler(id, claim.id), claim.id))
-                .max_by(|a, b| a.0.total_cmp(&b.0))
-                .map_or(String::new(), |(_, nearest)| {
-                    format!("the nearest is `{nearest}`, and ")
-                });
+            let known: Vec<&str> = claims::ALL.iter().map(|claim| claim.id).collect();
+            let nearest = nearest(id, &known)
+                .map_or_else(String::new, |nearest| format!("did you mean `{nearest}`? "));
             return Err(CommandError::Usage(format!(
-                "there is no claim `{id}`: {nearest}`vangrad reproduce --list` shows all of them"
+                "there is no claim `{id}`\nhelp: {nearest}`vangrad reproduce --list` shows all of them"
             )));
         }
     }
@@ -118,14 +121,45 @@ fn check<'a>(chosen: &[&'a Claim], jobs: usize, stop: &AtomicBool) -> Vec<(&'a C
 
 /// One claim is done: a line on standard error, so that standard output holds the result alone.
 fn say(claim: &Claim, found: &Found, seconds: f64) {
-    let row = claims::claim_row(claim, found);
-    let measured = row.measured.map_or(String::new(), |value| {
-        format!("{} (expected {})", shortened(value), row.expected)
-    });
+    let status = claims::claim_row(claim, found).status;
     eprintln!(
-        "{:5} {:28} {seconds:6.1} s  {measured}",
-        row.status, claim.id
+        "{status:5} {:28} {seconds:6.1} s  {}",
+        claim.id,
+        in_brief(found)
     );
+}
+
+/// How many checks there are, and one of them: the first that fails, or else the first.
+fn in_brief(found: &Found) -> String {
+    let evidence = match found {
+        Ok(evidence) => evidence,
+        Err(reason) => return reason.clone(),
+    };
+    let checks = &evidence.checks;
+    match (failing(found).first(), checks.as_slice()) {
+        (None, []) => "no check".to_owned(),
+        (_, [only]) => in_one_line(only),
+        (None, [first, ..]) => {
+            format!("all {} checks; first {}", checks.len(), in_one_line(first))
+        }
+        (Some(check), _) => {
+            let fail = match failing(found).len() {
+                1 => "1 fails".to_owned(),
+                n => format!("{n} fail, first"),
+            };
+            format!("of {} checks {fail}: {}", checks.len(), in_one_line(check))
+        }
+    }
+}
+
+fn failing(found: &Found) -> Vec<&Check> {
+    let checks = found.as_ref().map_or(&[][..], |found| &found.checks);
+    checks.iter().filter(|check| !check.passes()).collect()
+}
+
+fn in_one_line(check: &Check) -> String {
+    let (measured, expected) = (shortened(check.measured), check.expected);
+    format!("{}: {measured} (expected {expected})", check.what)
 }
 
 fn shortened(value: f64) -> String {
@@ -215,4 +249,32 @@ fn write<R: Row>(folder: &LockedFolder, rows: Vec<R>) -> Result<(), StoreError> 
         rows,
     };
     folder.write(R::FILE, table.to_csv().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::Evidence;
+
+    #[test]
+    fn a_claim_in_brief_counts_its_checks_and_shows_the_one_that_fails() {
+        let good = || Check::at_most("error", 0.25, 1.0);
+        let bad = |what: &str| Check::at_least(what, 0.25, 1.0);
+        let brief = |checks: Vec<Check>| in_brief(&Ok(Evidence::of(checks, 0)));
+        assert_eq!(brief(vec![good()]), "error: 0.250000 (expected ≤ 1)");
+        assert_eq!(
+            brief(vec![good(), good()]),
+            "all 2 checks; first error: 0.250000 (expected ≤ 1)"
+        );
+        assert_eq!(
+            brief(vec![good(), bad("gain"), good()]),
+            "of 3 checks 1 fails: gain: 0.250000 (expected ≥ 1)"
+        );
+        assert_eq!(
+            brief(vec![good(), bad("gain"), bad("slope")]),
+            "of 3 checks 2 fail, first: gain: 0.250000 (expected ≥ 1)"
+        );
+        assert_eq!(brief(vec![]), "no check");
+        assert_eq!(in_brief(&Err("it panicked".to_owned())), "it panicked");
+    }
 }

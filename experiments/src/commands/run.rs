@@ -19,8 +19,8 @@ use crate::store::{
 };
 use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
 use crate::tables::{
-    CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, RunRow, SequenceRow,
-    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+    CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row, RunRow,
+    SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
@@ -81,6 +81,7 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     folder.write_manifest(&manifest)?;
 
     let mut text = summary::of_fits(&fits);
+    text.push_str(&summary::of_spectra(&fits));
     text.push_str(&format!(
         "{}: {} runs computed, {} reused, {} failed, {:.1} s\n",
         plan.config.name,
@@ -150,6 +151,10 @@ pub struct Fits {
     pub table: Table<FitRow>,
     /// Those that one line describes badly.
     pub two_regimes: Vec<FitRow>,
+    /// The largest Lyapunov exponent of each grid point.
+    pub largest_exponents: Vec<LyapunovRow>,
+    /// What the whole spectra say.
+    pub spectra: Vec<LyapunovSummaryRow>,
 }
 
 /// What is kept of a grid point.
@@ -158,6 +163,8 @@ struct Concluded {
     lines: [String; TABLES],
     fits: Vec<FitRow>,
     two_regimes: Vec<FitRow>,
+    largest_exponents: Vec<LyapunovRow>,
+    spectra: Vec<LyapunovSummaryRow>,
 }
 
 /// Computes the runs that `folder` does not hold, and writes every table.
@@ -176,6 +183,9 @@ pub fn compute(
             lines: analysis.take_lines(),
             fits: analysis.fits.rows,
             two_regimes: analysis.two_regimes,
+            // A point's first row is that of λ_1.
+            largest_exponents: analysis.lyapunov.rows.into_iter().take(1).collect(),
+            spectra: analysis.lyapunov_summaries.rows,
         }
     };
     let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, conclude);
@@ -198,10 +208,14 @@ pub fn compute(
     let mut fits = Fits {
         table: Analysis::new(&plan.config).fits,
         two_regimes: Vec::new(),
+        largest_exponents: Vec::new(),
+        spectra: Vec::new(),
     };
     for point in points {
         fits.table.rows.extend(point.fits);
         fits.two_regimes.extend(point.two_regimes);
+        fits.largest_exponents.extend(point.largest_exponents);
+        fits.spectra.extend(point.spectra);
     }
     Ok(Computed {
         outcome,
@@ -235,7 +249,9 @@ fn write_tables(
             // Their figures are drawn by default: a sweep whose runs all failed has them, with
             // nothing in it.
             SingularValueRow::FILE => recorded(Recorded::SingularValues),
-            LyapunovRow::FILE | LyapunovMeanRow::FILE => recorded(Recorded::Lyapunov),
+            LyapunovRow::FILE | LyapunovMeanRow::FILE | LyapunovSummaryRow::FILE => {
+                recorded(Recorded::Lyapunov)
+            }
             LossStateRow::FILE => recorded(Recorded::LossState),
             SequenceRow::FILE => recorded(Recorded::SequenceGradient),
             UnitGradientRow::FILE | UnitQuantileRow::FILE => recorded(Recorded::UnitGradient),

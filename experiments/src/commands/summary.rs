@@ -2,7 +2,8 @@
 
 use crate::commands::run::Fits;
 use crate::network::split_layer;
-use crate::tables::FitRow;
+use crate::tables::{CONSTANT, FitRow, Key, LyapunovSummaryRow, Row};
+use decay_analysis::ROUNDING;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
 const MOST_ROWS: usize = 60;
@@ -24,11 +25,7 @@ pub fn of_fits(fits: &Fits) -> String {
         .to_vec(),
     ];
     for row in rows.iter().take(MOST_ROWS) {
-        let factors = fits.table.factors.iter().zip(&row.key.factors);
-        let factors: Vec<String> = factors
-            .filter(|(_, value)| !value.is_empty())
-            .map(|(name, value)| format!("{}={value}", short(name)))
-            .collect();
+        let row = &row.shown();
         let number = |value: Option<f64>| value.map_or("—".to_owned(), |v| format!("{v:.5}"));
         let interval = match (row.rate_low, row.rate_high) {
             (Some(low), Some(high)) => format!("{low:.5} … {high:.5}"),
@@ -44,6 +41,7 @@ pub fn of_fits(fits: &Fits) -> String {
             .iter()
             .any(|other| other.key == row.key && other.quantity == row.quantity);
         let verdict = match (two_regimes, row.early_rate, row.late_rate) {
+            _ if row.is_constant() => format!("{}; {CONSTANT}", row.verdict),
             (true, Some(early), Some(late)) => {
                 format!(
                     "{}; not one line: early {early:.4}, late {late:.4}",
@@ -53,9 +51,7 @@ pub fn of_fits(fits: &Fits) -> String {
             _ => row.verdict.clone(),
         };
         lines.push(vec![
-            format!("{} {}", row.key.cell, factors.join(" "))
-                .trim_end()
-                .to_owned(),
+            point(&fits.table.factors, &row.key),
             row.quantity.clone(),
             number(row.rate),
             interval,
@@ -63,14 +59,64 @@ pub fn of_fits(fits: &Fits) -> String {
             verdict,
         ]);
     }
-    let mut text = aligned(&lines);
-    if rows.len() > MOST_ROWS {
-        text.push_str(&format!(
-            "… and {} more in fits.csv\n",
-            rows.len() - MOST_ROWS
-        ));
+    aligned(&lines) + &more(rows.len(), FitRow::FILE)
+}
+
+/// What whole Lyapunov spectra say, one line per grid point; nothing if none was recorded.
+pub fn of_spectra(fits: &Fits) -> String {
+    if fits.largest_exponents.is_empty() {
+        return String::new();
     }
-    text
+    let mut lines = vec![
+        [
+            "cell",
+            "λ₁ (nats/step)",
+            "Kaplan–Yorke dimension",
+            "entropy bound (nats/step)",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+    ];
+    for row in fits.largest_exponents.iter().take(MOST_ROWS) {
+        let of = |measure: &str, decimals: usize| {
+            let mut spectra = fits.spectra.iter();
+            let found = spectra.find(|other| other.key == row.key && other.measure == measure);
+            found.map_or("—".to_owned(), |found| {
+                format!("{:.decimals$}", found.median)
+            })
+        };
+        let largest = match row.median {
+            value if value.abs() < ROUNDING => 0.0,
+            value => value,
+        };
+        lines.push(vec![
+            point(&fits.table.factors, &row.key),
+            format!("{largest:.5}"),
+            of(LyapunovSummaryRow::DIMENSION, 2),
+            of(LyapunovSummaryRow::ENTROPY, 5),
+        ]);
+    }
+    aligned(&lines) + &more(fits.largest_exponents.len(), LyapunovSummaryRow::FILE)
+}
+
+/// Says where those lines are that are too many to print.
+fn more(rows: usize, file: &str) -> String {
+    match rows.saturating_sub(MOST_ROWS) {
+        0 => String::new(),
+        more => format!("… and {more} more in {file}\n"),
+    }
+}
+
+/// A grid point: its cell, and the factors that apply to it.
+fn point(names: &[String], key: &Key) -> String {
+    let factors = names.iter().zip(&key.factors);
+    let factors: Vec<String> = factors
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{}={value}", short(name)))
+        .collect();
+    format!("{} {}", key.cell, factors.join(" "))
+        .trim_end()
+        .to_owned()
 }
 
 /// The last part of a sweep key: `gain` for `vanilla-rnn.recurrent_weights.gain`.

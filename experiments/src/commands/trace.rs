@@ -100,6 +100,7 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     let mut found: Vec<Found> = found.collect();
     if let (Some(record), [found]) = (&closer, found.as_mut_slice()) {
         found.singular_values = closer::extremes(record, request.sequences.steps);
+        found.lyapunov = closer::spectrum(record);
     }
     folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
 
@@ -325,6 +326,7 @@ fn request(
 fn recorded(asked: &[TraceRecorded]) -> Vec<Recorded> {
     let all = [
         (TraceRecorded::SingularValues, Recorded::SingularValues),
+        (TraceRecorded::Lyapunov, Recorded::Lyapunov),
         (TraceRecorded::LossState, Recorded::LossState),
         (TraceRecorded::UnitGradient, Recorded::UnitGradient),
     ];

@@ -166,7 +166,11 @@ impl Reader {
             let layers = match keys.take("layers") {
                 None => 1,
                 Some(layers) => {
-                    let number: usize = self.read(&layers.node, &join(label, "layers"), &[])?;
+                    // Not as any size, so that whatever else stands there gets the same message.
+                    let number = match layers.node.value {
+                        Value::Integer(number) => usize::try_from(number).unwrap_or(0),
+                        _ => 0,
+                    };
                     let expected = format!("a whole number from 1 to {MAX_LAYERS}");
                     let holds = (1..=MAX_LAYERS).contains(&number);
                     self.require(holds, &draft.keys, label, "layers", expected)?;

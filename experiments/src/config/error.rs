@@ -71,7 +71,8 @@ pub enum ConfigError {
     },
     /// The grid is too large to be meant.
     #[error(
-        "the grid has {found} {what}, more than the {limit} this program handles\nhelp: shorten an axis of [sweep]{}, or split the experiment",
+        "the grid has {} {what}, more than the {limit} this program handles\nhelp: shorten an axis of [sweep]{}, or split the experiment",
+        in_digits(*.found),
         if *.what == "runs" { " or lower `replicates`" } else { "" }
     )]
     TooLarge {
@@ -116,16 +117,6 @@ pub enum ConfigError {
     },
 }
 
-/// The name most like `found`, if one is alike enough to have been meant.
-pub(super) fn nearest<S: AsRef<str>>(found: &str, known: &[S]) -> Option<String> {
-    known
-        .iter()
-        .map(|name| (strsim::jaro_winkler(found, name.as_ref()), name.as_ref()))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name.to_owned())
-}
-
 fn suggestion(nearest: &Option<String>, known: &[String], what: &str) -> String {
     let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let known = format!("{what}: {}", known.join(", "));
@@ -147,6 +138,14 @@ fn less_memory(bytes: u128, available: u64) -> String {
     match u128::from(available) / bytes.max(1) {
         0 => smaller.to_owned(),
         fitting => format!("run at most {fitting} at once (`--jobs {fitting}`), {smaller}"),
+    }
+}
+
+/// A whole number, with an exponent where it has more digits than anybody counts.
+pub(crate) fn in_digits(number: u128) -> String {
+    match number {
+        0..1_000_000_000_000_000 => number.to_string(),
+        _ => format!("{:.2e}", number as f64),
     }
 }
 
@@ -179,5 +178,11 @@ mod tests {
         assert_eq!(in_units(1536), "1.5 KiB");
         assert_eq!(in_units(10 << 30), "10.0 GiB");
         assert_eq!(in_units(u128::MAX), "3.0e20 EiB");
+    }
+
+    #[test]
+    fn numbers_too_long_to_count_their_digits_have_an_exponent() {
+        assert_eq!(in_digits(359_424_000_000_000), "359424000000000");
+        assert_eq!(in_digits(u128::MAX), "3.40e38");
     }
 }

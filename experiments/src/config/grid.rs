@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::cells::CellDraft;
-use super::error::nearest;
 use super::load::TOP_KEYS;
 use super::reader::Reader;
 use super::top::Top;
 use super::tree::{Entry, Node, Value};
 use super::{Axis, ConfigError, Loss, Recorded, Sequence, schema};
+use crate::nearest::nearest;
 use crate::network::{Network, STACK, layer_number};
 use crate::registry::Cell;
 

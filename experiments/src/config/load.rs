@@ -2,13 +2,18 @@
 
 use std::ops::Range;
 
+use cell_config::{LawContext, Streams};
+use gradient_tracking::RecurrentCell;
+use gradient_tracking::probes::PathSplit;
+
 use super::cells::CellDraft;
 use super::figures::Known;
 use super::grid::{self, AxisDraft, Point, SETTABLE, Target};
 use super::reader::{Reader, is_name};
 use super::source::Source;
 use super::tree::{Node, TreeError, Value};
-use super::{CellEntry, Config, ConfigError};
+use super::{CellEntry, Config, ConfigError, Record, Recorded};
+use crate::registry::Built;
 
 /// A checked configuration and the grid it spans.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +22,7 @@ pub struct Loaded {
     pub config: Config,
     /// Every combination of axis values, each checked on its cell.
     pub grid: Vec<Point>,
-    /// What `--set` made of the figures, for the user to know.
+    /// What `--set` made of the figures, and what is recorded in vain, for the user to know.
     pub notes: Vec<String>,
 }
 
@@ -117,7 +122,7 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
                 cell: reader.cell(draft, top.sequence.input.size())?,
             })
         })
-        .collect::<Result<_, ConfigError>>()?;
+        .collect::<Result<Vec<CellEntry>, ConfigError>>()?;
     let grid = grid::expand(&reader, &root, &cells, &axes, &top)?;
     let mut notes = Vec::new();
     let layers = grid.iter().map(|point| point.cell.layers().len());
@@ -128,6 +133,7 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
         set_keys: &set_keys,
     };
     let figures = reader.figures(figures, &known, &mut notes)?;
+    notes.extend(recorded_in_vain(&top.record, &entries));
     Ok(Loaded {
         config: Config {
             about: about(text),
@@ -146,6 +152,40 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
         grid,
         notes,
     })
+}
+
+/// Says of what is recorded that no cell has it. Where one has it and another has not, as in a comparison of
+/// cells, there is nothing to say.
+fn recorded_in_vain(record: &Record, cells: &[CellEntry]) -> Vec<String> {
+    // Which parts a cell has does not depend on its size.
+    let streams = Streams {
+        seed: 0,
+        replicate: 0,
+    };
+    let built = cells.iter().filter_map(|entry| {
+        let network = entry.cell.with_one_unit();
+        let streams = streams.weights(&entry.label);
+        network.build(1, &streams, LawContext::default()).ok()
+    });
+    let built: Vec<Built> = built.flatten().collect();
+    let lacks = |has: &dyn Fn(&dyn RecurrentCell) -> bool| {
+        !built.is_empty() && !built.iter().any(|built| has(built.cell.as_ref()))
+    };
+    let is_recorded = |quantity| record.quantities.contains(&quantity);
+    let mut notes = Vec::new();
+    if is_recorded(Recorded::PathSplit) && lacks(&|cell| PathSplit::new(cell, 1, 1).is_some()) {
+        notes.push(
+            "`path-split` in record.quantities records nothing here: it splits the gradient of an LSTM's cell \
+             state, and no cell has one"
+                .to_owned(),
+        );
+    }
+    if is_recorded(Recorded::Gates) && lacks(&|cell| !cell.gate_names().is_empty()) {
+        notes.push(
+            "`gates` in record.quantities records nothing here: no cell has gates".to_owned(),
+        );
+    }
+    notes
 }
 
 /// The comment at the head of a file, without `#` and what follows on it at once, as in `#:schema`.

@@ -32,10 +32,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use error::ConfigError;
-pub(crate) use error::in_units;
+pub(crate) use error::{in_digits, in_units};
 pub use grid::Point;
 pub use load::Loaded;
 pub use source::Location;
+pub(crate) use write::readable;
 pub use write::{difference, figure_names};
 
 use crate::network::Network;

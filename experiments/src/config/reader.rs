@@ -5,10 +5,10 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use super::de::{DeError, Problem};
-use super::error::nearest;
 use super::source::Source;
 use super::tree::{Node, TreeError};
 use super::{ConfigError, schema};
+use crate::nearest::nearest;
 
 /// Reads nodes, and says where they stand when they are wrong.
 pub(super) struct Reader {

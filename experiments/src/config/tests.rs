@@ -412,6 +412,30 @@ fn figures_give_way_to_an_axis_that_set_fixes() {
 }
 
 #[test]
+fn what_no_cell_has_is_recorded_in_vain_and_said_to_be() {
+    let notes = |kinds: &[&str], quantities: &str| {
+        let cells: String = kinds
+            .iter()
+            .map(|kind| format!("[[cell]]\nkind = \"{kind}\"\nhidden = 4\n"))
+            .collect();
+        let text = format!("name = \"a\"\nsequence.steps = 9\n{cells}");
+        let set = format!("record.quantities=[{quantities}]");
+        load_with(&text, &[&set]).unwrap().notes
+    };
+    let both = "\"path-split\", \"gates\"";
+    let said = notes(&["vanilla-rnn"], both);
+    assert_eq!(said.len(), 2);
+    assert!(said[0].contains("`path-split` in record.quantities records nothing here"));
+    assert!(said[1].contains("no cell has gates"));
+    // A GRU has gates, and no cell state.
+    let said = notes(&["vanilla-rnn", "gru"], both);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("no cell has one"));
+    assert_eq!(notes(&["vanilla-rnn", "lstm"], both), [""; 0]);
+    assert_eq!(notes(&["vanilla-rnn"], "\"adjoint\""), [""; 0]);
+}
+
+#[test]
 fn a_filter_may_name_a_value_that_is_a_table() {
     let sweep = "\"lstm.forget_bias\" = [1, { chrono = 200 }]\n\n[[figure]]\nkind = \"decay\"\n";
     for value in ["{ chrono = 200.0 }", "\"chrono=200\""] {
@@ -836,6 +860,18 @@ test.toml:16:1: `lstm.hidden`: expected a key that no other axis sets, found the
 help: keep one of the two, or address each cell by its label
 "#,
     );
+}
+
+#[test]
+fn numbers_of_hundreds_of_digits_are_not_printed_in_full() {
+    let text = with_sweep("\"lstm.forget_bias\" = [0.0]");
+    for set in [
+        "vanilla-rnn.recurrent_weights.gain=-1e300",
+        "lstm.forget_bias={ chrono = -1e300 }",
+    ] {
+        let error = load_with(&text, &[set]).unwrap_err().to_string();
+        assert!(error.contains("found -1e300\n"), "{error}");
+    }
 }
 
 /// Equal whatever the type and sign of a number and the order of keys; big numbers are told apart that
@@ -1585,9 +1621,20 @@ fn mistakes_in_layers_are_named_with_their_layer() {
         (&["mixed.layers=2"], "unknown key `mixed.layers`"),
         (
             &["lstm.layers=0"],
-            "`lstm.layers`: expected a whole number from 1 to 1000",
+            "`lstm.layers`: expected a whole number from 1 to 1000, found `0`",
         ),
-        (&["lstm.layers=two"], "`lstm.layers`"),
+        (
+            &["lstm.layers=-1"],
+            "`lstm.layers`: expected a whole number from 1 to 1000, found `-1`",
+        ),
+        (
+            &["lstm.layers=2.5"],
+            "`lstm.layers`: expected a whole number from 1 to 1000, found `2.5`",
+        ),
+        (
+            &["lstm.layers=two"],
+            "`lstm.layers`: expected a whole number from 1 to 1000, found `two`",
+        ),
         (
             &["mixed.1.recurrent_weights.gain=-1", "mixed.1.hidden=2"],
             "`mixed.1.recurrent_weights.gain`",

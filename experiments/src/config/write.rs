@@ -85,6 +85,14 @@ fn line(text: &mut String, key: &str, value: &impl Serialize) {
     text.push_str(&format!("{key} = {}\n", inline(value)));
 }
 
+/// A value of an axis, as it is written in a configuration, but for numbers of hundreds of digits: `1e300`.
+pub(crate) fn readable(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => format!("{number:?}"),
+        _ => value.to_string(),
+    }
+}
+
 /// A value on one line.
 fn inline(value: &impl Serialize) -> String {
     let mut text = String::new();

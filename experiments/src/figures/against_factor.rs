@@ -93,6 +93,9 @@ struct Line<'a> {
 /// Draws the figure.
 pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError> {
     let mut table = request.table(|row: &FitRow| &row.key)?;
+    for fit in &mut table.rows {
+        *fit = fit.shown();
+    }
     request.keep_quantity(&mut table, |row| (&mut row.key, &mut row.quantity));
     let mut laws = request.table_if_stored(|row: &LawRow| &row.key)?;
     if let Some(laws) = &mut laws {

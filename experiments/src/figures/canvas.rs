@@ -86,11 +86,79 @@ pub fn draw_svg(width: f64, height: f64, paint: impl FnOnce(&mut Canvas<'_>)) ->
     paint(&mut canvas);
     canvas.backend.present().expect(IN_MEMORY);
     drop(canvas);
-    svg.replacen(
+    with_scripts(&svg.replacen(
         &format!("width=\"{}\" height=\"{}\"", size.0, size.1),
         &format!("width=\"{width}\" height=\"{height}\""),
         1,
-    )
+    ))
+}
+
+/// Sets subscripts (`σ_w`, `W_hh`) and superscripts (`0.95^k`) of all texts as such. Unicode has too few letters
+/// for them, and the backend knows but one size in a text.
+fn with_scripts(svg: &str) -> String {
+    let mut found = String::with_capacity(svg.len());
+    let mut tag = "";
+    for line in svg.split_inclusive('\n') {
+        let size = tag.strip_prefix("<text ").and_then(|attributes| {
+            let (_, rest) = attributes.split_once("font-size=\"")?;
+            rest.split_once('"')?.0.parse::<f64>().ok()
+        });
+        match size {
+            Some(size) => found.push_str(&set_scripts(line, size)),
+            None => found.push_str(line),
+        }
+        tag = line;
+    }
+    found
+}
+
+/// Parts of a text of this size that are lower or higher, and smaller, than the rest, which comes back to its
+/// height after them.
+///
+/// A subscript is one to three letters or digits after `_` after a single letter, so that names such as
+/// `forget_bias` and `h_carried` are none; a superscript is as short, after `^`.
+fn set_scripts(text: &str, size: f64) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || ('α'..='ω').contains(&c);
+    let chars: Vec<char> = text.chars().collect();
+    let mut set = String::with_capacity(text.len());
+    let mut from = 0;
+    while from < chars.len() {
+        let mark = chars[from];
+        let length = chars[from + 1..]
+            .iter()
+            .take_while(|c| is_part(**c))
+            .count();
+        let after = chars.get(from + 1 + length);
+        let is_short = (1..=3).contains(&length) && after.is_none_or(|c| !"_^".contains(*c));
+        let before = |back: usize| from.checked_sub(back).map(|index| chars[index]);
+        let is_letter = |c: char| c.is_alphabetic();
+        let is_symbol = before(1).is_some_and(is_letter)
+            && before(2).is_none_or(|c| !(is_part(c) || c == '_' || c == '-'));
+        let shift = match mark {
+            '_' if is_short && is_symbol => 0.22,
+            '^' if is_short => -0.34,
+            _ => {
+                set.push(mark);
+                from += 1;
+                continue;
+            }
+        };
+        let script: String = chars[from + 1..=from + length].iter().collect();
+        let (shift, small) = ((shift * size).round(), (0.72 * size).round());
+        let rest: String = chars[from + 1 + length..].iter().collect();
+        set.push_str(&format!(
+            "<tspan dy=\"{shift}\" font-size=\"{small}\">{script}</tspan>"
+        ));
+        let rest = set_scripts(rest.trim_end_matches('\n'), size);
+        if !rest.is_empty() {
+            set.push_str(&format!("<tspan dy=\"{}\">{rest}</tspan>", -shift));
+        }
+        if text.ends_with('\n') {
+            set.push('\n');
+        }
+        break;
+    }
+    set
 }
 
 const IN_MEMORY: &str = "drawing to memory cannot fail";
@@ -319,6 +387,67 @@ mod tests {
         let bend = [(0.0, 0.0), (1.0, 1.0), (2.0, 2.05), (3.0, 3.0), (4.0, 0.0)];
         assert_eq!(simplify(&bend), [(0.0, 0.0), (3.0, 3.0), (4.0, 0.0)]);
         assert!(simplify(&[]).is_empty());
+    }
+
+    #[test]
+    fn scripts_are_set_and_names_stay_as_they_are() {
+        let sub = |text: &str| format!("<tspan dy=\"22\" font-size=\"72\">{text}</tspan>");
+        let back = |text: &str| format!("<tspan dy=\"-22\">{text}</tspan>");
+        for (text, expected) in [
+            ("gain σ_w", format!("gain σ{}", sub("w"))),
+            (
+                "σ_b = 0.05\n",
+                format!("σ{}{}\n", sub("b"), back(" = 0.05")),
+            ),
+            (
+                "W_ij ~ N(0, σ_w²/N)",
+                format!(
+                    "W{}{}",
+                    sub("ij"),
+                    back(&format!(" ~ N(0, σ{}{}", sub("w"), back("²/N)")))
+                ),
+            ),
+            (
+                "‖∂E/∂(W_hh, b)‖",
+                format!("‖∂E/∂(W{}{}", sub("hh"), back(", b)‖")),
+            ),
+            (
+                "0.95^k",
+                "0.95<tspan dy=\"-34\" font-size=\"72\">k</tspan>".to_owned(),
+            ),
+        ] {
+            assert_eq!(set_scripts(text, 100.0), expected);
+        }
+        for name in [
+            "h_carried",
+            "forget_bias",
+            "step_100",
+            "a_b_c",
+            "my-x_1",
+            "weight_hh",
+            "_w",
+            "x_",
+            "2_w",
+            "a ^ b",
+        ] {
+            assert_eq!(set_scripts(name, 100.0), name);
+        }
+    }
+
+    #[test]
+    fn only_texts_have_scripts() {
+        let font = Font {
+            size: 10.0,
+            bold: false,
+            colour: Rgb::INK,
+        };
+        let svg = draw_svg(60.0, 40.0, |canvas| {
+            canvas.text((10.0, 10.0), Anchor::Start, "h_T < 1", font);
+        });
+        let expected =
+            "\nh<tspan dy=\"22\" font-size=\"72\">T</tspan><tspan dy=\"-22\"> &lt; 1</tspan>\n";
+        assert!(svg.contains(expected), "{svg}");
+        assert_eq!(svg.matches("tspan").count(), 4);
     }
 
     #[test]

@@ -368,10 +368,14 @@ impl Panel {
     /// Labels right of the panel, moved apart, with a thin line to what they label. Where not all
     /// fit, they are thinned evenly.
     pub fn end_labels(&self, canvas: &mut Canvas<'_>, labels: &[EndLabel]) {
+        // At least; where there is room, labels of lines that end together stand as apart as lines of a text.
         const GAP: f64 = 13.0;
+        const WIDE_GAP: f64 = 17.0;
         let frame = &self.frame;
-        let mut sorted: Vec<&EndLabel> =
-            labels.iter().filter(|label| label.at.is_finite()).collect();
+        let mut sorted: Vec<&EndLabel> = labels
+            .iter()
+            .filter(|label| label.at.is_finite() && !label.text.is_empty())
+            .collect();
         sorted.sort_by(|a, b| b.at.total_cmp(&a.at));
         let room = ((frame.bottom - frame.top) / GAP) as usize + 1;
         let kept: Vec<&EndLabel> = placement::choose(sorted.len(), room)
@@ -382,7 +386,9 @@ impl Panel {
             .iter()
             .map(|label| self.y.at(label.at.clamp(self.y.low, self.y.high)))
             .collect();
-        let placed = placement::spread(&wanted, GAP, frame.top, frame.bottom);
+        let gaps = kept.len().saturating_sub(1).max(1) as f64;
+        let gap = ((frame.bottom - frame.top) / gaps).clamp(GAP, WIDE_GAP);
+        let placed = placement::spread(&wanted, gap, frame.top, frame.bottom);
         for ((label, from), to) in kept.into_iter().zip(wanted).zip(placed) {
             let leader = [
                 (frame.right + 2.0, from),
@@ -527,7 +533,7 @@ pub fn runs<T: PartialEq + Copy>(values: &[T]) -> Vec<(usize, usize, T)> {
 }
 
 /// The range of finite values with a margin of `part` of its length (of one half around a single
-/// value); (0, 1) if there are none.
+/// value, or around values that nothing but rounding tells apart); (0, 1) if there are none.
 pub fn padded_range(values: impl IntoIterator<Item = f64>, part: f64) -> (f64, f64) {
     let (low, high) = values
         .into_iter()
@@ -538,7 +544,8 @@ pub fn padded_range(values: impl IntoIterator<Item = f64>, part: f64) -> (f64, f
     if low > high {
         return (0.0, 1.0);
     }
-    let margin = if low < high { part * (high - low) } else { 0.5 };
+    let is_single = high - low <= 1e-9 * low.abs().max(high.abs());
+    let margin = if is_single { 0.5 } else { part * (high - low) };
     (low - margin, high + margin)
 }
 
@@ -590,6 +597,9 @@ mod tests {
         );
         assert_eq!(padded_range([f64::NEG_INFINITY], 0.5), (0.0, 1.0));
         assert_eq!(padded_range([3.0, 3.0], 0.1), (2.5, 3.5));
+        let (low, high) = padded_range([3.0, 3.0 + 1e-12], 0.1);
+        assert!(low == 2.5 && (3.5..3.6).contains(&high));
+        assert_eq!(padded_range([0.0, 1e-12], 0.0), (0.0, 1e-12));
     }
 
     #[test]

@@ -542,7 +542,8 @@ impl Decay<'_> {
             .iter()
             .filter_map(|column| Some((column.style.label.as_str(), column.reach()?)))
             .collect();
-        let shrinks = reaches.iter().all(|(_, (_, _, high))| *high < 0.0);
+        // Less than what is written as 10⁰.
+        let shrinks = reaches.iter().all(|(_, (_, _, high))| *high < -0.05);
         let verb = if shrinks { "has shrunk to" } else { "is" };
         let lag = reaches.iter().map(|(_, (lag, ..))| *lag).max().unwrap_or(0);
         let parts: Vec<String> = reaches

@@ -6,6 +6,7 @@ use super::data::Request;
 use super::labels;
 use super::ticks::{self, Tick};
 use crate::tables::FitRow;
+use decay_analysis::ROUNDING;
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     against_factor::draw(
@@ -22,11 +23,12 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     )
 }
 
-/// log₁₀ of the half-life of a rate in nats per step.
+/// log₁₀ of the half-life of a rate in nats per step; infinite for one that differs from 0 by rounding,
+/// such as ln ρ of an orthogonal matrix.
 fn half_life(rate: f64) -> Option<f64> {
     if rate.is_nan() {
         None
-    } else if rate < 0.0 {
+    } else if rate < -ROUNDING {
         Some((std::f64::consts::LN_2 / -rate).log10())
     } else {
         Some(f64::INFINITY)
@@ -111,6 +113,7 @@ mod tests {
         let rate = -std::f64::consts::LN_2 / 10.0;
         assert!((half_life(rate).unwrap() - 1.0).abs() < 1e-15);
         assert_eq!(half_life(0.0), Some(f64::INFINITY));
+        assert_eq!(half_life(-1e-16), Some(f64::INFINITY));
         assert_eq!(half_life(f64::NAN), None);
     }
 

@@ -1,6 +1,8 @@
 //! `lyapunov`: the exponents of each cell against their place in the spectrum, and how the largest one
 //! converges.
 
+use decay_analysis::ROUNDING;
+
 use super::FigureError;
 use super::canvas::{Anchor, Dash, Stroke, draw_svg};
 use super::chart::{
@@ -246,11 +248,14 @@ fn title(columns: &[Column<'_>]) -> String {
             let number = |value: f64| {
                 if value == f64::NEG_INFINITY {
                     "−∞".to_owned()
+                } else if value.abs() < ROUNDING {
+                    // Whatever its sign, it is rounding that has left it.
+                    "0".to_owned()
                 } else {
                     format!("{value:+.3}").replace('-', "−")
                 }
             };
-            Some(if low == high {
+            Some(if high - low < ROUNDING || low == high {
                 format!("{} ({cell})", number(low))
             } else {
                 format!("{} to {} ({cell})", number(low), number(high))

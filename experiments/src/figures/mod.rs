@@ -74,7 +74,10 @@ pub enum FigureError {
         file: &'static str,
     },
     /// A file is not what it should be.
-    #[error(transparent)]
+    #[error(
+        "{0}\nhelp: the command that made the folder, be it of an earlier version, writes its tables anew; \
+         `vangrad run` uses the runs that are stored"
+    )]
     Table(#[from] TableError),
     /// A file that the figures of a trace are drawn from is not there.
     #[error(

@@ -128,7 +128,7 @@ fn maps<'a>(
                 let Some((column, row)) = place(key) else {
                     continue;
                 };
-                if let Some(rate) = rows.first().and_then(|fit| fit.rate) {
+                if let Some(rate) = rows.first().and_then(|fit| fit.shown().rate) {
                     measured[column][row] = rate;
                 }
                 // The first law of a grid point is its prediction.

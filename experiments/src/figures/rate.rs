@@ -40,8 +40,17 @@ fn describe(panel: &Seen<'_>) -> Option<String> {
     if let (true, Some(Some((before, after)))) = (panel.is_numeric, changes.next())
         && changes.all(|change| change == Some((before, after)))
     {
+        let mut heights = panel
+            .lines
+            .iter()
+            .flat_map(|line| line.points.iter().map(|(_, height)| *height));
+        let from = if heights.any(|height| height == 0.0) {
+            "not from"
+        } else {
+            "positive from"
+        };
         return Some(format!(
-            "{}: the rate is negative up to {} {before}, positive from {after} on",
+            "{}: the rate is negative up to {} {before}, {from} {after} on",
             panel.cell, panel.factor,
         ));
     }
@@ -93,6 +102,11 @@ mod tests {
         assert_eq!(
             seen(&[("", change)], true),
             "lstm: the rate is negative up to gain 1, positive from 2 on"
+        );
+        let constant = &[("0.5", -0.7), ("1", 0.0), ("2", 0.3)];
+        assert_eq!(
+            seen(&[("", constant)], true),
+            "lstm: the rate is negative up to gain 0.5, not from 1 on"
         );
         assert_eq!(
             seen(&[("", &[("a", -0.7), ("b", -0.1), ("c", -0.3)])], false),

@@ -205,6 +205,7 @@ fn fit(key: Key, rate: f64) -> FitRow {
         n: 10,
         predicted_rate: None,
         difference_in_se: None,
+        predicted_by: String::new(),
     }
 }
 
@@ -548,7 +549,8 @@ fn an_error_surface_says_how_steep_its_steepest_place_is() {
     let figure = with_x(FigureKind::ErrorSurface, GAIN);
     let svg = drawn(&figure, &files);
     assert!(words(&svg).contains("is 3.5 decades steeper than the median"));
-    assert!(svg.contains("error E") && svg.contains("‖∂E/∂(W_hh, b)‖"));
+    assert!(svg.contains("error E") && svg.contains(">hh</tspan>"));
+    assert!(svg.contains("‖∂E/∂(W<tspan "));
     // That is theory of a single logistic unit, which these cells are not.
     assert!(!words(&svg).contains("two attractors"));
 

@@ -22,7 +22,7 @@ use crate::tables::{CurveRow, Key, Row, Table, TraceRow};
 use crate::trace::request::{Network, Request};
 
 /// The names of all figures a trace may have.
-pub const TRACE_FIGURES: [&str; 7] = [
+pub const TRACE_FIGURES: [&str; 8] = [
     GRADIENTS,
     CHECKPOINTS,
     CLOSER[0].2,
@@ -30,18 +30,20 @@ pub const TRACE_FIGURES: [&str; 7] = [
     CLOSER[2].2,
     CLOSER[3].2,
     CLOSER[4].2,
+    CLOSER[5].2,
 ];
 const GRADIENTS: &str = "gradients";
 const CHECKPOINTS: &str = "checkpoints";
 
 /// Figures of what is recorded beside norms, with their names and quantities.
-const CLOSER: [(Recorded, FigureKind, &str, Option<&str>); 5] = [
+const CLOSER: [(Recorded, FigureKind, &str, Option<&str>); 6] = [
     (
         Recorded::SingularValues,
         FigureKind::SingularValues,
         "singular-values",
         None,
     ),
+    (Recorded::Lyapunov, FigureKind::Lyapunov, "lyapunov", None),
     (
         Recorded::LossState,
         FigureKind::LossState,

@@ -1,5 +1,7 @@
 //! Numbers as a report prints them.
 
+use decay_analysis::ROUNDING;
+
 use crate::figures::labels::superscript;
 
 /// What stands where a value is not defined or does not apply.
@@ -50,12 +52,23 @@ pub fn field(text: &str, digits: usize) -> String {
     }
 }
 
-/// `low … high`, or nothing if either is missing.
+/// As [`field`], for a rate in nats per step: one that differs from 0 by rounding is 0.
+pub fn rate_field(text: &str, digits: usize) -> String {
+    match text.parse::<f64>() {
+        Ok(value) if value.abs() < ROUNDING => "0".to_owned(),
+        _ => field(text, digits),
+    }
+}
+
+/// `low … high` of rates as [`rate_field`] writes them, or nothing if either is missing.
 pub fn interval(low: &str, high: &str, digits: usize) -> String {
     if low.is_empty() || high.is_empty() {
         return NONE.to_owned();
     }
-    format!("{} … {}", field(low, digits), field(high, digits))
+    match (rate_field(low, digits), rate_field(high, digits)) {
+        (low, high) if low == "0" && high == "0" => low,
+        (low, high) => format!("{low} … {high}"),
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +100,11 @@ mod tests {
         assert_eq!(field("98", 2), "98");
         assert_eq!(field("inf", 4), "∞");
         assert_eq!(interval("-1.0942", "-1.0397", 3), "−1.09 … −1.04");
+        assert_eq!(rate_field("-4.76367675782e-18", 4), "0");
+        assert_eq!(rate_field("-4.76367675782e-11", 2), "−4.8 × 10⁻¹¹");
+        assert_eq!(rate_field("", 4), NONE);
+        assert_eq!(interval("-1e-16", "2.5", 3), "0 … 2.50");
+        assert_eq!(interval("-1e-16", "1e-17", 3), "0");
         assert_eq!(interval("", "-1.0397", 3), NONE);
         assert_eq!(logarithm(-93.017, 2), "−93.02");
         assert_eq!(logarithm(f64::NEG_INFINITY, 2), "−∞");

@@ -1,17 +1,17 @@
 //! The report of an experiment.
 
 use super::content::{Block, Column, Report, Section, Table, Text};
-use super::numbers::{NONE, field, interval, logarithm, significant};
+use super::numbers::{NONE, field, interval, logarithm, rate_field, significant};
 use super::parts::{PointColumns, VANGRAD, distinct, quantities, shown_lags};
 use super::{Folder, ReportError, words};
-use crate::config::{Config, Input, LossKind};
+use crate::config::{Config, Input, LossKind, readable};
 use crate::figures::labels;
 use crate::store::Manifest;
-use crate::tables::NamedTable;
+use crate::tables::{CONSTANT, LyapunovSummaryRow, NamedTable};
 
 const RUN: &str = "vangrad run";
 /// Every table of an experiment.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "fits.csv",
     "curves.csv",
     "laws.csv",
@@ -23,6 +23,7 @@ const TABLES: [&str; 15] = [
     "sequences.csv",
     "lyapunov.csv",
     "lyapunov-convergence.csv",
+    "lyapunov-summary.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
@@ -41,7 +42,7 @@ pub fn of_run(
     manifest: Option<&Manifest>,
     folder: &Folder,
 ) -> Result<Report, ReportError> {
-    let fits = folder.required("fits.csv", RUN)?;
+    let fits = shown_fits(folder.required("fits.csv", RUN)?)?;
     let curves = folder.required("curves.csv", RUN)?;
     let runs = folder.required("runs.csv", RUN)?;
     let gates = folder.table("gates.csv")?;
@@ -51,7 +52,9 @@ pub fn of_run(
         let caption = Text::new(&words::figure(spec));
         figures.push(folder.figure(&spec.name, caption, words::tables(spec.kind))?);
     }
-    let (title, lead) = heading(config, &figures);
+    let failed = Failed::of(&runs)?;
+    let (title, mut lead) = heading(config, &figures, &failed);
+    lead.splice(0..0, failed.in_words());
     let mut sections = vec![Section {
         id: "figures",
         heading: "Figures".to_owned(),
@@ -92,8 +95,79 @@ pub fn of_run(
     })
 }
 
-/// What the comment at the head of the config says; without one, what the figures say.
-fn heading(config: &Config, figures: &[Block]) -> (String, Vec<Text>) {
+/// The runs that failed.
+struct Failed<'a> {
+    /// How many runs there are, and how many of them failed.
+    runs: usize,
+    failed: usize,
+    /// Why, each reason once, in their order, with the first run that it ended.
+    reasons: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Failed<'a> {
+    fn of(runs: &'a NamedTable) -> Result<Self, ReportError> {
+        let (id, status) = (runs.column("run_id")?, runs.column("status")?);
+        let mut found = Failed {
+            runs: runs.rows.len(),
+            failed: 0,
+            reasons: Vec::new(),
+        };
+        for row in &runs.rows {
+            if let Some(reason) = row[status].strip_prefix("failed: ") {
+                found.failed += 1;
+                if found.reasons.iter().all(|(_, known)| *known != reason) {
+                    found.reasons.push((&row[id], reason));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_all(&self) -> bool {
+        self.failed > 0 && self.failed == self.runs
+    }
+
+    /// What failed and what to do about it, before anything else; nothing if nothing failed.
+    fn in_words(&self) -> Vec<Text> {
+        const MOST: usize = 3;
+        if self.failed == 0 {
+            return Vec::new();
+        }
+        let count = match (self.is_all(), self.runs) {
+            (true, 1) => {
+                "The only run failed, so there are no numbers and nothing to draw.".to_owned()
+            }
+            (true, runs) => {
+                format!("All {runs} runs failed, so there are no numbers and nothing to draw.")
+            }
+            (false, runs) => format!(
+                "{} of {runs} runs failed; no number here has any part of {}.",
+                self.failed,
+                if self.failed == 1 { "it" } else { "them" }
+            ),
+        };
+        let mut words = Text::literal(&count);
+        for (id, reason) in self.reasons.iter().take(MOST) {
+            words = words.and(&format!(" `{id}`: "));
+            words.0.extend(Text::literal(&format!("{reason}.")).0);
+        }
+        words = words.and(" All of them are in ").file("runs.csv").and(".");
+        let has_overflown = |(_, reason): &(&str, &str)| reason.contains("overflowed");
+        let remedy = if self.reasons.iter().any(has_overflown) {
+            "What to do: numbers that overflow have left the range of f64, which holds 10³⁰⁸. A smaller gain of the \
+             weights, fewer steps (`--set sequence.steps=…`) or an activation that saturates keeps them within; \
+             `vangrad run` with `--fresh`, or `--out` and another folder, computes the changed experiment."
+        } else {
+            "What to do: change the config as the reason says, and `vangrad run` it again with `--fresh`, or `--out` \
+             and another folder."
+        };
+        vec![words, Text::new(remedy)]
+    }
+}
+
+/// What the comment at the head of the config says; without one, what the figures say, if there is anything
+/// in them.
+fn heading(config: &Config, figures: &[Block], failed: &Failed<'_>) -> (String, Vec<Text>) {
     let mut paragraphs = config
         .about
         .split("\n\n")
@@ -104,7 +178,9 @@ fn heading(config: &Config, figures: &[Block]) -> (String, Vec<Text>) {
         return (title, paragraphs.map(|text| Text::new(&text)).collect());
     }
     let seen = figures.iter().filter_map(|block| match block {
-        Block::Figure(figure) => Some(Text::literal(&format!("{}.", figure.title))),
+        Block::Figure(figure) if !failed.is_all() => {
+            Some(Text::literal(&format!("{}.", figure.title)))
+        }
         _ => None,
     });
     (config.name.clone(), seen.collect())
@@ -152,7 +228,7 @@ fn left(curves: &NamedTable) -> Result<Block, ReportError> {
 }
 
 /// Columns of `fits.csv` that are shown together, or under another name; the others follow under their own.
-const FIT_COLUMNS: [(&str, &str); 9] = [
+const FIT_COLUMNS: [(&str, &str); 10] = [
     ("half_life", "half-life (steps)"),
     ("verdict", "verdict"),
     ("early_rate", "early rate"),
@@ -160,9 +236,36 @@ const FIT_COLUMNS: [(&str, &str); 9] = [
     ("r_squared", "R²"),
     ("f32_zero_lag", "f32 prints 0 from lag"),
     ("predicted_rate", "predicted rate"),
+    ("predicted_by", "predicted by"),
     ("difference_in_se", "difference (standard errors)"),
     ("n", "n"),
 ];
+
+/// The fits with what [`FitRow::shown`](crate::tables::FitRow::shown) makes of gradients that are constant
+/// to rounding.
+fn shown_fits(mut fits: NamedTable) -> Result<NamedTable, ReportError> {
+    let rates = ["rate", "rate_low", "rate_high", "early_rate", "late_rate"]
+        .map(|name| fits.column(name))
+        .into_iter()
+        .collect::<Result<Vec<usize>, _>>()?;
+    let [half_life, r_squared] = ["half_life", "r_squared"].map(|name| fits.column(name));
+    let (half_life, r_squared) = (half_life?, r_squared?);
+    for row in &mut fits.rows {
+        if is_constant(row, rates[0], r_squared) {
+            for &rate in &rates {
+                if !row[rate].is_empty() {
+                    row[rate] = "0".to_owned();
+                }
+            }
+            row[half_life] = "inf".to_owned();
+        }
+    }
+    Ok(fits)
+}
+
+fn is_constant(row: &[String], rate: usize, r_squared: usize) -> bool {
+    !row[rate].is_empty() && row[r_squared].is_empty()
+}
 
 fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
     let points = PointColumns::before("quantity", fits)?;
@@ -197,16 +300,27 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
     columns.push(Column::words("quantity"));
     columns.push(Column::numbers("rate (nats per step)"));
     columns.push(Column::numbers("95 % interval"));
-    columns.extend(others().map(|&(index, heading)| match index == verdict {
-        true => Column::words(heading),
-        false => Column::numbers(heading),
+    let (law, r_squared) = (fits.column("predicted_by").ok(), fits.column("r_squared")?);
+    let predicted = fits.column("predicted_rate").ok();
+    columns.extend(others().map(|&(index, heading)| {
+        match index == verdict || Some(index) == law {
+            true => Column::words(heading),
+            false => Column::numbers(heading),
+        }
     }));
     let rows = fits.rows.iter().map(|row| {
         let mut shown = points.shown(row);
         shown.push(row[quantity].clone());
         shown.push(field(&row[rate], 4));
         shown.push(interval(&row[low], &row[high], 4));
-        shown.extend(others().map(|&(index, _)| field(&row[index], 4)));
+        shown.extend(others().map(|&(index, _)| match index {
+            _ if Some(index) == law => field(&labels::law_name(&row[index]), 4),
+            _ if Some(index) == predicted => rate_field(&row[index], 4),
+            _ if index == verdict && is_constant(row, rate, r_squared) => {
+                format!("{}, {CONSTANT}", row[index])
+            }
+            _ => field(&row[index], 4),
+        }));
         shown
     });
     let full = Table {
@@ -217,7 +331,8 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         source: Text::default().file("fits.csv").and(
             ": columns `rate`, `rate_low`, `rate_high` and those of the headings. Mean over n replicates; the \
              interval is a bootstrap over them. Where early rate (lags 1…10) and late rate (the last half of the \
-             window) differ much, one line does not tell it all.",
+             window) differ much, one line does not tell it all. The predicted rate is the mean over replicates \
+             of the law named beside it; λ₁ is no theory, but measured in the same runs.",
         ),
     };
 
@@ -318,7 +433,7 @@ fn laws_section(laws: &NamedTable, fits: &NamedTable) -> Result<Section, ReportE
                 "upper-bound" => "upper bound".to_owned(),
                 relation => relation.to_owned(),
             },
-            field(&row[rate], 4),
+            rate_field(&row[rate], 4),
             interval(&row[low], &row[high], 4),
             measured(row),
             row[n].clone(),
@@ -443,7 +558,8 @@ fn closer(folder: &Folder) -> Result<Option<Section>, ReportError> {
         }));
     }
     if let Some(exponents) = folder.table("lyapunov.csv")? {
-        blocks.push(lyapunov(&exponents)?);
+        let summaries = folder.table("lyapunov-summary.csv")?;
+        blocks.push(lyapunov(&exponents, summaries.as_ref())?);
     }
     if let Some(values) = folder.table("singular-values.csv")? {
         blocks.push(extremes(&values)?);
@@ -458,43 +574,76 @@ fn closer(folder: &Folder) -> Result<Option<Section>, ReportError> {
     }))
 }
 
-/// The largest exponents.
-fn lyapunov(exponents: &NamedTable) -> Result<Block, ReportError> {
+/// The largest exponents, and what the whole spectra say, if that is stored.
+pub(super) fn lyapunov(
+    exponents: &NamedTable,
+    summaries: Option<&NamedTable>,
+) -> Result<Block, ReportError> {
     let points = PointColumns::before("index", exponents)?;
     let [index, median, low, high, error, n] =
         ["index", "median", "q25", "q75", "standard_error", "n"].map(|name| exponents.column(name));
     let (index, median, low, high) = (index?, median?, low?, high?);
     let (error, n) = (error?, n?);
-    let largest = exponents.rows.iter().filter(|row| row[index] == "1");
-    let rows = largest.map(|row| {
+    let of_spectrum = |row: &[String], measure: &str| match summaries {
+        Some(summaries) => summary_of(summaries, &points.key(row), measure),
+        None => Ok(NONE.to_owned()),
+    };
+    let mut rows = Vec::new();
+    for row in exponents.rows.iter().filter(|row| row[index] == "1") {
         let mut shown = points.shown(row);
         shown.extend([
-            field(&row[median], 4),
+            rate_field(&row[median], 4),
             interval(&row[low], &row[high], 4),
-            field(&row[error], 2),
-            row[n].clone(),
+            rate_field(&row[error], 2),
         ]);
-        shown
-    });
-    let rows = rows.collect();
+        if summaries.is_some() {
+            shown.push(of_spectrum(row, LyapunovSummaryRow::DIMENSION)?);
+            shown.push(of_spectrum(row, LyapunovSummaryRow::ENTROPY)?);
+        }
+        shown.push(row[n].clone());
+        rows.push(shown);
+    }
     let mut columns = points.columns.clone();
     let row_headers = columns.len();
-    let numbers = [
-        "λ₁ (nats per step)",
-        "quartiles",
-        "standard error in time",
-        "n",
-    ];
+    let numbers = ["λ₁ (nats per step)", "quartiles", "standard error in time"];
     columns.extend(numbers.map(Column::numbers));
+    let mut source = Text::default().file("lyapunov.csv").and(
+        ": columns `median`, `q25`, `q75`, `standard_error` where `index` is 1; the others of the spectrum follow \
+         there.",
+    );
+    if summaries.is_some() {
+        let numbers = ["Kaplan–Yorke dimension", "entropy bound (nats per step)"];
+        columns.extend(numbers.map(Column::numbers));
+        source = source
+            .and(" Dimension and bound are medians of ")
+            .file("lyapunov-summary.csv")
+            .and(
+                ": how many dimensions the states settle in, D = j + Σ_{i≤j} λᵢ/|λⱼ₊₁|, and the sum of the positive \
+                 exponents, above which the entropy cannot lie.",
+            );
+    }
+    columns.push(Column::numbers("n"));
     Ok(Block::Table(Table {
-        caption: "The largest Lyapunov exponent of the whole state: median over n replicates".to_owned(),
+        caption: "The largest Lyapunov exponent of the whole state: median over n replicates"
+            .to_owned(),
         columns,
         rows,
         row_headers,
-        source: Text::default().file("lyapunov.csv").and(
-            ": columns `median`, `q25`, `q75`, `standard_error` where `index` is 1; the others of the spectrum follow there.",
-        ),
+        source,
     }))
+}
+
+/// The median of a measure at a grid point.
+fn summary_of(
+    summaries: &NamedTable,
+    point: &[String],
+    measure: &str,
+) -> Result<String, ReportError> {
+    let points = PointColumns::before("measure", summaries)?;
+    let (name, median) = (summaries.column("measure")?, summaries.column("median")?);
+    let is_it = |row: &&Vec<String>| row[name] == measure && points.key(row) == point;
+    let found = summaries.rows.iter().find(is_it);
+    Ok(found.map_or(NONE.to_owned(), |row| field(&row[median], 4)))
 }
 
 /// The largest and the smallest singular value at the largest lag.
@@ -655,7 +804,7 @@ fn setup(config: &Config, text: &str, runs: &NamedTable) -> Result<Section, Repo
     };
     terms.push(term("Loss", Text::new(&format!("{placed}{truncation}"))));
     for axis in &config.sweep {
-        let values: Vec<String> = axis.values.iter().map(toml::Value::to_string).collect();
+        let values: Vec<String> = axis.values.iter().map(readable).collect();
         terms.push(term(
             &format!("Axis `{}`", axis.key),
             Text::literal(&values.join(", ")),

@@ -74,7 +74,7 @@ fn element(node: Node, name: &str, further: &str, page: &mut String) -> Result<(
         match child.node_type() {
             NodeType::Element => element(child, name, "", page)?,
             // Between elements there is nothing but line breaks, and a text's own ends mean nothing.
-            NodeType::Text => page.push_str(&escape(child.text().unwrap_or("").trim())),
+            NodeType::Text => page.push_str(&escape(child.text().unwrap_or("").trim_matches('\n'))),
             _ => {}
         }
     }
@@ -108,14 +108,14 @@ mod tests {
     fn ids_become_the_drawings_own() {
         let file = "<?xml version=\"1.0\"?>\n".to_owned()
             + &svg(
-                "<clipPath id='a'/><g clip-path=\"url(#a)\" id=\"b\"><text>\n a &lt; b\n</text></g>",
+                "<clipPath id='a'/><g clip-path=\"url(#a)\" id=\"b\"><text>\na &lt;<tspan> b</tspan>\n</text></g>",
             )
             + "\n";
         assert_eq!(
             inline(&file, "decay", "a \"quoted\" title").unwrap(),
             "<svg role=\"img\" aria-label=\"a &quot;quoted&quot; title\" width=\"1\">\
              <clipPath id=\"decay-a\"></clipPath><g clip-path=\"url(#decay-a)\" id=\"decay-b\">\
-             <text>a &lt; b</text></g></svg>"
+             <text>a &lt;<tspan> b</tspan></text></g></svg>"
         );
     }
 

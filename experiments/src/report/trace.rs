@@ -5,20 +5,24 @@ use serde_json::Value;
 use super::content::{Block, Column, Report, Section, Table, Text};
 use super::numbers::{NONE, logarithm, significant};
 use super::parts::{VANGRAD, distinct, quantities, shown_lags};
-use super::run::{extremes, units_at_the_end};
+use super::run::{extremes, lyapunov, units_at_the_end};
 use super::{Folder, ReportError};
 use crate::config::Recorded;
 use crate::figures::{TRACE_FIGURES, labels};
+use crate::tables::CONSTANT;
 use crate::trace::request::{Network, Request};
 
 const TRACE: &str = "vangrad trace";
 const REQUEST: &str = "trace.json";
 const SUMMARY: &str = "summary.json";
 const GRADIENTS: &str = "gradients.csv";
-const TABLES: [&str; 6] = [
+const TABLES: [&str; 9] = [
     SUMMARY,
     GRADIENTS,
     "singular-values.csv",
+    "lyapunov.csv",
+    "lyapunov-convergence.csv",
+    "lyapunov-summary.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
@@ -80,6 +84,10 @@ pub fn of_trace(folder: &Folder) -> Result<Report, ReportError> {
     let mut closer = Vec::new();
     if let Some(values) = folder.table("singular-values.csv")? {
         closer.push(extremes(&values)?);
+    }
+    if let Some(exponents) = folder.table("lyapunov.csv")? {
+        let summaries = folder.table("lyapunov-summary.csv")?;
+        closer.push(lyapunov(&exponents, summaries.as_ref())?);
     }
     if let Some(units) = folder.table("unit-quantiles.csv")? {
         closer.push(units_at_the_end(&units)?);
@@ -153,6 +161,10 @@ fn caption(name: &str) -> &'static str {
             "How to read it: the lag to the right; upwards the singular values of ∂s_T/∂s_{T−k}, in powers of ten: how \
              far the network stretches or squeezes what it carries back."
         }
+        "lyapunov" => {
+            "How to read it: above, the exponents in falling order, in nats per step: how fast perturbations of the \
+             state grow or die in the long run, in each direction. Below, how the largest one converges over time."
+        }
         name if name.starts_with("loss-state") => {
             "How to read it: the step of the state to the right, that of the loss upwards; the colour is how much of \
              the gradient arrives, in powers of ten."
@@ -167,6 +179,7 @@ fn caption(name: &str) -> &'static str {
 fn data(name: &str) -> &'static [&'static str] {
     match name {
         name if name.starts_with("singular") => &["singular-values.csv", GRADIENTS],
+        "lyapunov" => &["lyapunov.csv", "lyapunov-convergence.csv"],
         name if name.starts_with("loss-state") => &["loss-state.csv"],
         name if name.starts_with("unit") => &["unit-gradients.csv", "unit-quantiles.csv"],
         _ => &[GRADIENTS],
@@ -209,26 +222,27 @@ fn rates(found: &[&Value]) -> Section {
         for (quantity, of) in layer["quantities"].as_object().into_iter().flatten() {
             let mut row = start.clone();
             row.push(quantity.clone());
-            row.push(number(&of["rate"]));
-            // JSON has no infinity: null beside a rate is a gradient that does not decay.
-            let endless = of["half_life"].is_null() && !of["rate"].is_null();
-            row.push(if endless {
-                "∞".to_owned()
-            } else {
-                number(&of["half_life"])
+            // JSON has no infinity: null beside a rate is a gradient that does not decay. Without an R² it
+            // is constant to rounding, as in [`FitRow::is_constant`](crate::tables::FitRow::is_constant).
+            let has_rate = !of["rate"].is_null();
+            let is_constant = has_rate && of["r_squared"].is_null();
+            let rate = |key: &str| match is_constant && !of[key].is_null() {
+                true => "0".to_owned(),
+                false => number(&of[key]),
+            };
+            row.push(rate("rate"));
+            row.push(match is_constant || has_rate && of["half_life"].is_null() {
+                true => "∞".to_owned(),
+                false => number(&of["half_life"]),
             });
-            row.push(word(&of["verdict"]));
-            row.extend(
-                [
-                    "effective_memory",
-                    "early_rate",
-                    "late_rate",
-                    "r_squared",
-                    "f32_zero_lag",
-                    "exact_zeros",
-                ]
-                .map(|key| number(&of[key])),
-            );
+            let verdict = word(&of["verdict"]);
+            row.push(match is_constant {
+                true => format!("{verdict}, {CONSTANT}"),
+                false => verdict,
+            });
+            row.push(number(&of["effective_memory"]));
+            row.extend(["early_rate", "late_rate"].map(rate));
+            row.extend(["r_squared", "f32_zero_lag", "exact_zeros"].map(|key| number(&of[key])));
             rows.push(row);
         }
     }
@@ -442,6 +456,7 @@ fn shell(word: &str) -> String {
 fn name(recorded: &Recorded) -> &'static str {
     match recorded {
         Recorded::SingularValues => "singular-values",
+        Recorded::Lyapunov => "lyapunov",
         Recorded::LossState => "loss-state",
         _ => "unit-gradient",
     }

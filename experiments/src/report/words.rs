@@ -75,7 +75,8 @@ pub const TERMS: [(&str, &str); 4] = [
         "rate",
         "the least-squares slope of ln r_k over the lags of the fit, in nats per step: negative where the \
          gradient vanishes. The half-life is ln 2 / −rate, in steps, and infinite where the rate is not \
-         negative",
+         negative. A gradient is constant to rounding where ln r_k varies by less than 10⁻⁹; its rate is shown \
+         as 0, and so is a law’s below 10⁻¹²",
     ),
     (
         "verdict",
@@ -166,6 +167,7 @@ pub fn file(name: &str) -> &'static str {
         "gradients.csv" => "every norm",
         "singular-values.csv" => "singular values of ∂s_T/∂s_{T−k}",
         "lyapunov.csv" => "Lyapunov exponents of the whole state",
+        "lyapunov-summary.csv" => "their Kaplan–Yorke dimension and entropy bound",
         "lyapunov-convergence.csv" => "how they converge over time",
         "loss-state.csv" => "which loss hears which state",
         "unit-gradients.csv" => "gradients unit by unit",

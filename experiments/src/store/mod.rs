@@ -31,7 +31,8 @@ use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 use crate::report;
 use crate::tables::{
-    ClaimRow, LossStateRow, Row, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
+    ClaimRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row,
+    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
 };
 
 /// The resolved config. A folder with one is a results folder.
@@ -64,7 +65,7 @@ const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
 /// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 18] = [
+const TOP_LEVEL_OUTPUTS: [&str; 19] = [
     MANIFEST,
     RUNS,
     "curves.csv",
@@ -77,6 +78,7 @@ const TOP_LEVEL_OUTPUTS: [&str; 18] = [
     "singular-values.csv",
     "lyapunov.csv",
     "lyapunov-convergence.csv",
+    "lyapunov-summary.csv",
     "loss-state.csv",
     "unit-gradients.csv",
     "unit-quantiles.csv",
@@ -252,6 +254,9 @@ impl ResultsFolder {
                 GRADIENTS,
                 RUNS,
                 SingularValueRow::FILE,
+                LyapunovRow::FILE,
+                LyapunovMeanRow::FILE,
+                LyapunovSummaryRow::FILE,
                 LossStateRow::FILE,
                 UnitGradientRow::FILE,
                 UnitQuantileRow::FILE,

@@ -467,7 +467,7 @@ mod tests {
             error::<SeriesRow>(&format!("{header}lstm,h,0,1,\n")),
             "series.csv, line 3, column `value`: expected a number, found ``"
         );
-        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0,,\n";
+        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0,,,\n";
         assert_eq!(
             error::<FitRow>(&fits),
             "fits.csv, line 2, column `rate`: expected a number, found `x`"
@@ -496,11 +496,11 @@ mod tests {
 
     /// A row in a table of two factors.
     fn fit() -> impl Strategy<Value = FitRow> {
-        let texts = prop::array::uniform5(any::<String>());
+        let texts = prop::array::uniform6(any::<String>());
         let numbers = prop::array::uniform7(prop::option::of(number()));
         let counts = (any::<Option<usize>>(), any::<usize>());
         (texts, numbers, counts).prop_map(|(texts, numbers, (f32_zero_lag, n))| {
-            let [cell, first, second, quantity, verdict] = texts;
+            let [cell, first, second, quantity, verdict, predicted_by] = texts;
             let [
                 rate,
                 rate_low,
@@ -528,6 +528,7 @@ mod tests {
                 n,
                 predicted_rate: rate_low,
                 difference_in_se: early_rate,
+                predicted_by,
             }
         })
     }

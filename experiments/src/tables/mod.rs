@@ -16,7 +16,7 @@ pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError
 pub use named::NamedTable;
 pub use number::format_number;
 pub use rows::{
-    CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow, LossStateRow,
-    LyapunovMeanRow, LyapunovRow, ParameterRow, RunRow, SequenceRow, SeriesRow, SingularValueRow,
-    TraceRow, UnitGradientRow, UnitQuantileRow,
+    CONSTANT, CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow,
+    LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, ParameterRow, RunRow,
+    SequenceRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
 };

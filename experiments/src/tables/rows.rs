@@ -80,7 +80,37 @@ pub struct FitRow {
     /// Measured minus predicted rate in standard errors over replicates; none for fewer than two, or
     /// where they do not differ.
     pub difference_in_se: Option<f64>,
+    /// The law that `predicted_rate` comes from, as `laws.csv` names it, such as `ln rho(W)`; empty where
+    /// there is none.
+    pub predicted_by: String,
 }
+
+impl FitRow {
+    /// Whether the gradient is constant to rounding: it has a rate, but no replicate varies by
+    /// [`FLAT`](decay_analysis::FLAT) or more over the window, so that there is no R².
+    pub fn is_constant(&self) -> bool {
+        self.rate.is_some() && self.r_squared.is_none()
+    }
+
+    /// The row as it is to be shown: of a gradient that is constant to rounding the rates are 0 and
+    /// the half-life is infinite, whatever rounding has left of them (10⁻¹⁷ a step, say, and
+    /// 10¹⁷ steps).
+    pub fn shown(&self) -> FitRow {
+        let mut row = self.clone();
+        if self.is_constant() {
+            let rates = [&mut row.rate, &mut row.rate_low, &mut row.rate_high];
+            let parts = [&mut row.early_rate, &mut row.late_rate];
+            for rate in rates.into_iter().chain(parts).flatten() {
+                *rate = 0.0;
+            }
+            row.half_life = Some(f64::INFINITY);
+        }
+        row
+    }
+}
+
+/// What to say of a gradient that [is constant](FitRow::is_constant), beside its verdict.
+pub const CONSTANT: &str = "constant to rounding";
 
 /// A row of `laws.csv`: what theory says of one grid point and quantity.
 #[derive(Clone, Debug, PartialEq)]
@@ -225,6 +255,30 @@ pub struct LyapunovMeanRow {
     pub q75: f64,
     /// Number of replicates.
     pub n: usize,
+}
+
+/// A row of `lyapunov-summary.csv`: what a whole spectrum says, over replicates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LyapunovSummaryRow {
+    /// The grid point.
+    pub key: Key,
+    /// [`DIMENSION`](Self::DIMENSION) or [`ENTROPY`](Self::ENTROPY).
+    pub measure: String,
+    /// The median over replicates, each by its own spectrum.
+    pub median: f64,
+    /// Lower quartile.
+    pub q25: f64,
+    /// Upper quartile.
+    pub q75: f64,
+    /// Number of replicates.
+    pub n: usize,
+}
+
+impl LyapunovSummaryRow {
+    /// The Kaplan–Yorke dimension.
+    pub const DIMENSION: &'static str = "kaplan-yorke-dimension";
+    /// The sum of the positive exponents, in nats per step.
+    pub const ENTROPY: &'static str = "entropy-bound";
 }
 
 /// A row of `loss-state.csv`: how much of the gradient of a loss at τ reaches the state at t ≤ τ, over
@@ -411,7 +465,8 @@ row!(
         verdict,
         n,
         predicted_rate,
-        difference_in_se
+        difference_in_se,
+        predicted_by
     ]
 );
 row!(
@@ -469,6 +524,13 @@ row!(
     [],
     key,
     [t, index, median, q25, q75, n]
+);
+row!(
+    LyapunovSummaryRow,
+    "lyapunov-summary.csv",
+    [],
+    key,
+    [measure, median, q25, q75, n]
 );
 row!(
     LossStateRow,
@@ -637,6 +699,39 @@ mod tests {
             n: 0,
             predicted_rate: None,
             difference_in_se: None,
+            predicted_by: String::new(),
+        }
+    }
+
+    #[test]
+    fn rates_that_are_nothing_but_rounding_are_shown_as_none() {
+        let constant = FitRow {
+            rate: Some(-4.8e-18),
+            rate_low: Some(-8e-18),
+            rate_high: Some(1e-18),
+            half_life: Some(1.4e17),
+            early_rate: Some(-1e-18),
+            late_rate: Some(2e-18),
+            verdict: "stable".into(),
+            n: 10,
+            ..fit(key("lstm", ["64", "5"]))
+        };
+        let shown = constant.shown();
+        assert!(constant.is_constant() && shown.is_constant());
+        let rates = [shown.rate, shown.rate_low, shown.rate_high];
+        assert_eq!(rates, [Some(0.0); 3]);
+        assert_eq!([shown.early_rate, shown.late_rate], [Some(0.0); 2]);
+        assert_eq!(shown.half_life, Some(f64::INFINITY));
+        assert_eq!((shown.verdict.as_str(), shown.n), ("stable", 10));
+
+        // However slow, a decay that a line explains is one, and no rate is not a rate of 0.
+        let slow = FitRow {
+            r_squared: Some(0.9),
+            ..constant
+        };
+        for row in [slow, fit(key("lstm", ["64", "5"]))] {
+            assert!(!row.is_constant());
+            assert_eq!(row.shown(), row);
         }
     }
 
@@ -714,6 +809,7 @@ mod tests {
             n: 10,
             predicted_rate: Some(-0.1),
             difference_in_se: Some(-2.5),
+            predicted_by: "ln(gamma sigma_max), \"b\"".into(),
             ..fit(key("vanilla-rnn", ["64", ""]))
         };
         let stable = FitRow {
@@ -725,6 +821,7 @@ mod tests {
         };
         let zero = FitRow {
             predicted_rate: Some(f64::NEG_INFINITY),
+            predicted_by: "lambda_1".into(),
             ..fit(key("lstm", ["32", "0"]))
         };
         let table = Table {
@@ -734,11 +831,12 @@ mod tests {
         assert_written_as(
             &table,
             "cell,cell.hidden,lstm.forget_bias,quantity,rate,rate_low,rate_high,half_life,\
-             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,predicted_rate,difference_in_se\n\
+             r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,predicted_rate,difference_in_se,\
+             predicted_by\n\
              vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10,\
-             -0.1,-2.5\n\
-             lstm,64,5,h,0,,,inf,,,,,stable,2,,\n\
-             lstm,32,0,h,,,,,,,,,zero,0,-inf,\n",
+             -0.1,-2.5,\"ln(gamma sigma_max), \"\"b\"\"\"\n\
+             lstm,64,5,h,0,,,inf,,,,,stable,2,,,\n\
+             lstm,32,0,h,,,,,,,,,zero,0,-inf,,lambda_1\n",
         );
     }
 
@@ -852,6 +950,26 @@ mod tests {
             &table,
             "cell,cell.hidden,lstm.forget_bias,lag,index,median,q25,q75,n\n\
              lstm,64,1,100,128,-5000.25,-inf,-4999.5,10\n",
+        );
+    }
+
+    #[test]
+    fn summaries_of_spectra_are_written_as_documented() {
+        let table = Table {
+            factors: factors(),
+            rows: vec![LyapunovSummaryRow {
+                key: key("lstm", ["64", "1"]),
+                measure: LyapunovSummaryRow::DIMENSION.into(),
+                median: 12.5,
+                q25: 11.0,
+                q75: 128.0,
+                n: 10,
+            }],
+        };
+        assert_written_as(
+            &table,
+            "cell,cell.hidden,lstm.forget_bias,measure,median,q25,q75,n\n\
+             lstm,64,1,kaplan-yorke-dimension,12.5,11,128,10\n",
         );
     }
 

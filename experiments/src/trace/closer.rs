@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 
 use cell_config::Streams;
 use gradient_tracking::{Horizon, NonFinite, Tape, Trainable, View, Workspace};
+use lyapunov::{entropy_bound, kaplan_yorke_dimension};
 use nalgebra::DMatrix;
 
+use crate::analysis;
 use crate::closer::{self, Wanted};
 use crate::config::Recorded;
 use crate::grids;
 use crate::network::layer_prefix;
 use crate::plan::closer_cost;
-use crate::record::{Array, REFERENCE, RunRecord, SINGULAR_VALUES, UNIT};
+use crate::record::{Array, LYAPUNOV, REFERENCE, RunRecord, SINGULAR_VALUES, UNIT};
 use crate::sequences;
 use crate::sweep;
 use crate::trace::compute::{self, COLUMNS, Held, Part, Traced};
 use crate::trace::inputs::Sequences;
-use crate::trace::summary::Extremes;
+use crate::trace::summary::{Extremes, Spectrum};
 
 /// The losses of a loss × state matrix are those of a run with this seed, of its first replicate.
 const STREAMS: Streams = Streams {
@@ -81,6 +83,24 @@ pub fn extremes(record: &RunRecord, steps: usize) -> Option<Extremes> {
     })
 }
 
+/// What the Lyapunov exponents say, if they were recorded.
+pub fn spectrum(record: &RunRecord) -> Option<Spectrum> {
+    let array = record.arrays.get(LYAPUNOV)?;
+    // Each with its standard error, which is −∞ where there is none.
+    let exponents: Vec<f64> = array.values.iter().copied().step_by(2).collect();
+    let spectrum = analysis::rounded(&exponents);
+    Some(Spectrum {
+        largest: *exponents.first()?,
+        standard_error: array
+            .values
+            .get(1)
+            .copied()
+            .filter(|error| error.is_finite()),
+        kaplan_yorke_dimension: kaplan_yorke_dimension(&spectrum, spectrum.len()),
+        entropy_bound: entropy_bound(&spectrum),
+    })
+}
+
 fn look(
     cells: Vec<Box<dyn Trainable>>,
     sequences: &Sequences,
@@ -90,9 +110,10 @@ fn look(
 ) -> Result<BTreeMap<String, Array>, NonFinite> {
     let steps = sequences.longest();
     let with_singular_values = quantities.contains(&Recorded::SingularValues);
+    let with_lyapunov = quantities.contains(&Recorded::Lyapunov);
     let with_loss_state = quantities.contains(&Recorded::LossState);
-    // The first part holds the first sequence, which is all that singular values are of.
-    let parts = match (with_loss_state, with_singular_values) {
+    // The first part holds the first sequence, which is all that singular values and exponents are of.
+    let parts = match (with_loss_state, with_singular_values || with_lyapunov) {
         (true, _) => compute::parts(sequences),
         (false, true) => vec![Part {
             steps,
@@ -110,6 +131,7 @@ fn look(
         .enumerate()
         .map(|(number, Part { columns, .. })| Start {
             singular_values: with_singular_values && number == 0,
+            lyapunov: with_lyapunov && number == 0,
             initial: initial(&cells, sequences, &columns),
             segment: compute::segment(&cells, steps, columns.len(), memory / threads as u64),
             columns,
@@ -136,7 +158,7 @@ fn look(
             start.initial.as_view(),
             Wanted {
                 singular_values: start.singular_values,
-                lyapunov: false,
+                lyapunov: start.lyapunov,
                 loss_state: own
                     .as_ref()
                     .map(|own| View::from_slice(own, hidden, losses.len() * columns.len())),
@@ -169,6 +191,7 @@ struct Start {
     initial: DMatrix<f64>,
     segment: usize,
     singular_values: bool,
+    lyapunov: bool,
 }
 
 /// s_0 of all layers together.

@@ -6,6 +6,7 @@ use std::f64::consts::{LN_10, LOG10_E};
 use decay_analysis::{DecayFit, Verdict, Window, f32_zero_lag};
 use serde::Serialize;
 
+use crate::tables::CONSTANT;
 use crate::trace::compute::{LayerGradients, Quantity, Traced};
 use crate::trace::request::{Network, Request};
 
@@ -52,6 +53,23 @@ pub struct Found {
     /// Where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub singular_values: Option<Extremes>,
+    /// Where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lyapunov: Option<Spectrum>,
+}
+
+/// What the Lyapunov exponents of the state of all layers say, along the first sequence. JSON has no
+/// infinity: an exponent of −∞ is null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spectrum {
+    /// λ_1, nats per step.
+    pub largest: f64,
+    /// Its standard error, by batch means over time.
+    pub standard_error: Option<f64>,
+    /// Kaplan–Yorke dimension.
+    pub kaplan_yorke_dimension: Option<f64>,
+    /// The sum of the positive exponents, nats per step.
+    pub entropy_bound: f64,
 }
 
 /// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at the largest lag k, of the first
@@ -173,6 +191,7 @@ impl Found {
             reference_log10_norm: reference.map(|(_, norm)| norm),
             layers: traced.layers.iter().enumerate().map(layer).collect(),
             singular_values: None,
+            lyapunov: None,
         }
     }
 }
@@ -203,6 +222,11 @@ impl QuantitySummary {
         }
     }
 
+    /// As [`FitRow::is_constant`](crate::tables::FitRow::is_constant).
+    fn is_constant(&self) -> bool {
+        self.rate.is_some() && self.r_squared.is_none()
+    }
+
     /// What happens to it, in words.
     fn in_words(&self) -> String {
         let verdict = if self.verdict == Verdict::Zero.to_string() {
@@ -210,6 +234,9 @@ impl QuantitySummary {
         } else {
             self.verdict.clone()
         };
+        if self.is_constant() {
+            return format!("{verdict}; {CONSTANT}");
+        }
         match self.f32_zero_lag {
             Some(lag) if self.verdict == Verdict::Vanishes.to_string() => {
                 format!("{verdict}; f32 would print 0 from lag {lag}")
@@ -261,6 +288,7 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
                 None => "—".to_owned(),
             };
             let half_life = match (quantity.half_life, quantity.rate) {
+                (Some(_), _) if quantity.is_constant() => "∞".to_owned(),
                 (Some(half_life), _) => format!("{half_life:.3}"),
                 (None, Some(_)) => "∞".to_owned(),
                 (None, None) => "—".to_owned(),
@@ -268,7 +296,10 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
             lines.push(vec![
                 layer.layer.to_string(),
                 name.to_owned(),
-                quantity.rate.map_or("—".to_owned(), |v| format!("{v:.5}")),
+                quantity.rate.map_or("—".to_owned(), |v| {
+                    let v = if quantity.is_constant() { 0.0 } else { v };
+                    format!("{v:.5}")
+                }),
                 half_life,
                 memory,
                 quantity.in_words(),
@@ -299,6 +330,19 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
             }
             text.push('\n');
         }
+    }
+    if let Some(spectrum) = &found.lyapunov {
+        let error = spectrum
+            .standard_error
+            .map_or(String::new(), |error| format!(" ± {error:.1e}"));
+        let dimension = spectrum
+            .kaplan_yorke_dimension
+            .map_or("unknown".to_owned(), |dimension| format!("{dimension:.2}"));
+        text.push_str(&format!(
+            "Lyapunov exponents of the whole state: λ₁ = {:.5}{error} nats per step, Kaplan–Yorke dimension \
+             {dimension}, entropy at most {:.5} nats per step\n",
+            spectrum.largest, spectrum.entropy_bound
+        ));
     }
     text
 }
@@ -358,6 +402,11 @@ mod tests {
         let found = Found::new("x", &traced(vec![1.0; 5]));
         let h = &found.layers[0].quantities["h"];
         assert_eq!((h.half_life, h.verdict.as_str()), (None, "stable"));
+        assert_eq!(h.in_words(), "stable; constant to rounding");
+        // Half a nat over the lags is no rounding.
+        let slow = traced((0..=50).map(|t| 0.002 * f64::from(t)).collect());
+        let found = Found::new("x", &slow);
+        assert_eq!(found.layers[0].quantities["h"].in_words(), "stable");
     }
 
     #[test]
