@@ -272,6 +272,7 @@ impl LayerChunk<'_> {
         } = workspace;
         let columns = chunk.len() * batch;
         let is_below = matches!(outside, Outside::Above(_));
+        let has_inner_paths = !cell.inner_paths().is_empty();
         let deltas = at_least(deltas, shape.delta * columns);
         let nodes = at_least(nodes, shape.state * columns);
         let adjoints = at_least(adjoints, shape.state * columns + state_size);
@@ -400,7 +401,11 @@ impl LayerChunk<'_> {
                     injected: entering.filter(|_| has_entered),
                     // What comes down from the layer above takes a path inside step t.
                     carried: if is_below { arrived } else { total },
-                    node: scaled_step(nodes, k, shape.state, exponents),
+                    node: if has_inner_paths {
+                        scaled_step(nodes, k, shape.state, exponents)
+                    } else {
+                        total
+                    },
                     cut,
                     kept: kept.filter(|_| has_entered),
                 };
@@ -456,7 +461,11 @@ impl LayerChunk<'_> {
             } else {
                 adjoints
             },
-            nodes: scaled(nodes, shape.state, adjoint_exponents),
+            nodes: if has_inner_paths {
+                scaled(nodes, shape.state, adjoint_exponents)
+            } else {
+                adjoints
+            },
             // What comes down from the layer above is part of the node gradient alone.
             differing: if is_below {
                 0..shape.state

@@ -91,7 +91,8 @@ pub struct AdjointsMut<'a> {
     /// S×((n+1)·N): that of the state after the last step comes in its last columns, those of the
     /// states before it are to be written.
     pub carried: ViewMut<'a>,
-    /// S×(n·N), to be written.
+    /// S×(n·N), to be written, unless the cell has no inner paths: then they are the carried adjoints,
+    /// and nobody reads these.
     pub nodes: ViewMut<'a>,
     /// δ, P×(n·N), to be written.
     pub deltas: ViewMut<'a>,

@@ -92,14 +92,15 @@ impl Pass for PullBack<'_> {
             simd,
             self.activation,
             self.output,
-            self.carried,
-            &mut self.node,
+            self.carried.as_view(),
             &mut self.delta,
         );
+        kernels::copy(self.carried, self.node);
     }
 }
 
-/// n steps back, δ_t as above and ∂L/∂h_{t−1} = W_hhᵀ·δ_t, while columns keep their scale.
+/// n steps back, δ_t as above and ∂L/∂h_{t−1} = W_hhᵀ·δ_t, while columns keep their scale. Node
+/// gradients are the carried adjoints and are not written.
 pub struct PullBackSteps<'a> {
     pub affine: &'a AffineMap,
     pub activation: Activation,
@@ -127,9 +128,9 @@ impl Pass for PullBackSteps<'_> {
         }
         let AdjointsMut {
             mut carried,
-            mut nodes,
             mut deltas,
             columns: n,
+            ..
         } = self.adjoints;
         let (low, high) = self.squares;
         let steps = self.along.steps();
@@ -142,7 +143,6 @@ impl Pass for PullBackSteps<'_> {
                 self.activation,
                 self.along.step(k).next,
                 carried.as_view(),
-                &mut nodes.columns_range_mut(k * n..(k + 1) * n),
                 &mut delta,
             );
             self.affine
@@ -164,19 +164,16 @@ impl PullBackSteps<'_> {
         let (low, high) = self.squares;
         let steps = self.along.steps();
         let states = entries(&self.along.states)?;
-        let nodes = entries_mut(&mut self.adjoints.nodes)?;
         let deltas = entries_mut(&mut self.adjoints.deltas)?;
         let (carried, last) = entries_mut(&mut self.adjoints.carried)?.split_at_mut(steps * hidden);
         let mut adjoint: [S::V; K] = simd.load_all(last);
-        let written = (nodes.chunks_exact_mut(hidden)).zip(deltas.chunks_exact_mut(hidden));
+        let written = (deltas.chunks_exact_mut(hidden)).zip(carried.chunks_exact_mut(hidden));
         let along = states[hidden..].chunks_exact(hidden).zip(written);
-        let along = along.zip(carried.chunks_exact_mut(hidden));
-        for (done, ((h, (node, delta)), previous)) in (1..).zip(along.rev()) {
+        for (done, (h, (delta, previous))) in (1..).zip(along.rev()) {
             let mut slopes: [S::V; K] = simd.load_all(h);
             for (slope, adjoint) in slopes.iter_mut().zip(adjoint) {
                 *slope = self.activation.slope_times(simd, *slope, adjoint);
             }
-            simd.store_all(node, adjoint);
             simd.store_all(delta, slopes);
             adjoint = self.affine.pull_back_recurrent_in_registers(simd, slopes);
             simd.store_all(previous, adjoint);
@@ -194,28 +191,20 @@ fn slopes<S: Simd>(
     activation: Activation,
     output: View,
     carried: View,
-    node: &mut ViewMut,
     delta: &mut ViewMut,
 ) {
-    let whole = (
-        entries(&output),
-        entries(&carried),
-        entries_mut(node),
-        entries_mut(delta),
-    );
-    if let (Some(h), Some(carried), Some(node), Some(delta)) = whole
+    let whole = (entries(&output), entries(&carried), entries_mut(delta));
+    if let (Some(h), Some(carried), Some(delta)) = whole
         && h.len() == carried.len()
     {
-        return slopes_of(simd, activation, h, carried, node, delta);
+        return slopes_of(simd, activation, h, carried, delta);
     }
     let batch = output.ncols();
-    let results = node.column_iter_mut().zip(delta.column_iter_mut());
-    let columns = carried.column_iter().zip(results);
-    for (j, (carried, (mut node, mut delta))) in columns.enumerate() {
+    let columns = carried.column_iter().zip(delta.column_iter_mut());
+    for (j, (carried, mut delta)) in columns.enumerate() {
         let h = output.column(j % batch);
         let (h, carried) = (h.as_slice(), carried.as_slice());
-        let (node, delta) = (node.as_mut_slice(), delta.as_mut_slice());
-        slopes_of(simd, activation, h, carried, node, delta);
+        slopes_of(simd, activation, h, carried, delta.as_mut_slice());
     }
 }
 
@@ -225,17 +214,16 @@ fn slopes_of<S: Simd>(
     activation: Activation,
     h: &[f64],
     carried: &[f64],
-    node: &mut [f64],
     delta: &mut [f64],
 ) {
     let mut k = 0;
     // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
     while k + LANES <= h.len() {
-        units(simd, activation, h, carried, node, delta, k..k + LANES);
+        units(simd, activation, h, carried, delta, k..k + LANES);
         k += LANES;
     }
     if k < h.len() {
-        units(simd, activation, h, carried, node, delta, k..h.len());
+        units(simd, activation, h, carried, delta, k..h.len());
     }
 }
 
@@ -246,13 +234,11 @@ fn units<S: Simd>(
     activation: Activation,
     h: &[f64],
     carried: &[f64],
-    node: &mut [f64],
     delta: &mut [f64],
     rows: Range<usize>,
 ) {
     let h = simd.load(&h[rows.clone()], 0);
     let carried = simd.load(&carried[rows.clone()], 0);
-    simd.store(&mut node[rows.clone()], 0, carried);
     let slope = activation.slope_times(simd, h, carried);
     simd.store(&mut delta[rows], 0, slope);
 }

@@ -163,12 +163,7 @@ const SMALLEST_F64: i64 = 1100;
 /// that of the largest column; `None` if all are zero.
 fn common_exponent(deltas: Scaled) -> Option<i64> {
     let first = *deltas.exponents.first()?;
-    let (square, exponent) = deltas.sum_of_squares().parts();
-    if square == 0.0 {
-        return None;
-    }
-    let agree = deltas.exponents.iter().all(|own| *own == first);
-    if agree && exponent == first {
+    if deltas.exponents.iter().all(|own| *own == first) && deltas.has_sound_columns() {
         return Some(first);
     }
     let mut largest = None;
