@@ -3,7 +3,10 @@
 //!
 //! * `fma`: fused multiplications and additions that wait for nothing, two operations each and eight
 //!   lanes; `Gelem/s` reads GFLOP/s;
-//! * `read`: the sum of an array that is read again and again, from whichever cache it fits in.
+//! * `read`: the sum of an array that is read again and again, from whichever cache it fits in;
+//! * `write`: the same array filled again and again;
+//! * `chain`: what a step of one sequence waits for, each operation for the one before: a tanh; a fused
+//!   multiplication and addition. An element is one such operation of the chain.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -56,6 +59,52 @@ impl Pass for Read<'_> {
     }
 }
 
+struct Write<'a>(&'a mut [f64], f64);
+
+impl Pass for Write<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let value = simd.splat(self.1);
+        let (blocks, _) = self.0.as_chunks_mut::<LANES>();
+        for block in blocks {
+            simd.store(block, 0, value);
+        }
+    }
+}
+
+struct TanhChain(f64);
+
+impl Pass for TanhChain {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let mut value = [simd.splat(self.0)];
+        for _ in 0..ROUNDS {
+            value = kernels::tanh_of(simd, value);
+        }
+        simd.sum(value[0])
+    }
+}
+
+struct FmaChain(f64);
+
+impl Pass for FmaChain {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f64 {
+        let factor = simd.splat(self.0);
+        let mut value = factor;
+        for _ in 0..ROUNDS {
+            value = simd.mul_add(value, factor, factor);
+        }
+        simd.sum(value)
+    }
+}
+
 fn machine(c: &mut Criterion) {
     let mut group = c.benchmark_group("machine");
     group.throughput(Throughput::Elements((2 * LANES * SUMS * ROUNDS) as u64));
@@ -67,6 +116,13 @@ fn machine(c: &mut Criterion) {
             })
         });
     });
+    group.throughput(Throughput::Elements(ROUNDS as u64));
+    group.bench_function("chain/tanh", |b| {
+        b.iter(|| run(TanhChain(black_box(0.3))));
+    });
+    group.bench_function("chain/fma", |b| {
+        b.iter(|| run(FmaChain(black_box(0.3))));
+    });
     for kib in [32, 512, 2048, 8192] {
         let mut values = Buffer::new();
         values.resize(kib * 1024 / 8);
@@ -74,6 +130,9 @@ fn machine(c: &mut Criterion) {
         group.throughput(Throughput::Bytes((kib * 1024) as u64));
         group.bench_function(BenchmarkId::new("read", format!("{kib}KiB")), |b| {
             b.iter(|| run(Read(black_box(&values))));
+        });
+        group.bench_function(BenchmarkId::new("write", format!("{kib}KiB")), |b| {
+            b.iter(|| run(Write(&mut values, black_box(1.0))));
         });
     }
     group.finish();
