@@ -138,88 +138,78 @@ fn gates<S: Simd>(
         entries_mut(&mut saved),
     );
     if let (Some(previous), Some(next), Some(saved)) = whole {
-        // Columns together, as many as give the hyperbolic tangents of c_t four vectors to work on.
-        let columns = (4 * LANES / hidden).max(1);
-        let previous = previous.chunks(columns * 2 * hidden);
-        let next = next.chunks_mut(columns * 2 * hidden);
-        let saved = saved.chunks_mut(columns * 5 * hidden);
-        for ((previous, next), saved) in previous.zip(next).zip(saved) {
-            gates_of(simd, forget_gate, hidden, previous, next, saved);
+        let states = (previous.chunks_exact(2 * hidden)).zip(next.chunks_exact_mut(2 * hidden));
+        for ((previous, next), saved) in states.zip(saved.chunks_exact_mut(5 * hidden)) {
+            gates_of(simd, forget_gate, previous, next, saved);
         }
         return;
     }
     let columns = saved.column_iter_mut().zip(next.column_iter_mut());
     for ((mut saved, mut next), previous) in columns.zip(previous.column_iter()) {
         let (next, saved) = (next.as_mut_slice(), saved.as_mut_slice());
-        gates_of(simd, forget_gate, hidden, previous.as_slice(), next, saved);
+        gates_of(simd, forget_gate, previous.as_slice(), next, saved);
     }
 }
 
-/// The gates of columns that lie one after the other.
+/// One column.
 #[inline(always)]
 fn gates_of<S: Simd>(
     simd: S,
     forget_gate: bool,
-    hidden: usize,
     previous: &[f64],
     next: &mut [f64],
     saved: &mut [f64],
 ) {
-    let columns = saved.chunks_exact_mut(5 * hidden);
-    let states = next
-        .chunks_exact_mut(2 * hidden)
-        .zip(previous.chunks_exact(2 * hidden));
-    for (saved, (next, previous)) in columns.zip(states) {
-        let mut gates = Quarters::of(saved, hidden);
-        let (c, c_previous) = (&mut next[hidden..], &previous[hidden..]);
-        let mut k = 0;
-        // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
-        while k + LANES <= hidden {
-            gates.open(simd, forget_gate, c_previous, c, k..k + LANES);
-            k += LANES;
-        }
-        if k < hidden {
-            gates.open(simd, forget_gate, c_previous, c, k..hidden);
-        }
+    let hidden = next.len() / 2;
+    let (gates, tanh_c) = saved.split_at_mut(4 * hidden);
+    let mut gates = Quarters::of(gates, hidden);
+    let (h, c) = next.split_at_mut(hidden);
+    let c_previous = &previous[hidden..];
+    let mut k = 0;
+    // Whole vectors apart, whose loads and stores need not ask how many numbers there are.
+    while k + LANES <= hidden {
+        gates.open(simd, forget_gate, c_previous, c, k..k + LANES);
+        k += LANES;
     }
-    let vectors = saved.len() / (5 * hidden) * hidden.div_ceil(LANES);
-    let mut first = 0;
-    while first < vectors {
-        first += match vectors - first {
-            4.. => outputs::<S, 4>(simd, hidden, first, next, saved),
-            2.. => outputs::<S, 2>(simd, hidden, first, next, saved),
-            _ => outputs::<S, 1>(simd, hidden, first, next, saved),
-        };
+    if k < hidden {
+        gates.open(simd, forget_gate, c_previous, c, k..hidden);
+    }
+    let mut k = 0;
+    while k + 4 * LANES <= hidden {
+        outputs::<S, 4>(simd, c, gates.o, tanh_c, h, k..k + 4 * LANES);
+        k += 4 * LANES;
+    }
+    if k + 2 * LANES <= hidden {
+        outputs::<S, 2>(simd, c, gates.o, tanh_c, h, k..k + 2 * LANES);
+        k += 2 * LANES;
+    }
+    if k + LANES <= hidden {
+        outputs::<S, 1>(simd, c, gates.o, tanh_c, h, k..k + LANES);
+        k += LANES;
+    }
+    if k < hidden {
+        outputs::<S, 1>(simd, c, gates.o, tanh_c, h, k..hidden);
     }
 }
 
-/// 6. h_t = o ⊙ tanh c_t, of N vectors from the `first` one on, counted through all columns.
+/// 6. h_t = o ⊙ tanh c_t, of the N vectors that `rows` are.
 #[inline(always)]
 fn outputs<S: Simd, const N: usize>(
     simd: S,
-    hidden: usize,
-    first: usize,
-    next: &mut [f64],
-    saved: &mut [f64],
-) -> usize {
-    let place = |k: usize| {
-        let of_column = hidden.div_ceil(LANES);
-        ((first + k) / of_column, (first + k) % of_column * LANES)
-    };
-    let mut c = [simd.splat(0.0); N];
-    for (k, c) in c.iter_mut().enumerate() {
-        let (column, row) = place(k);
-        *c = simd.load(&next[(2 * column + 1) * hidden..][..hidden], row);
+    c: &[f64],
+    o: &[f64],
+    tanh_c: &mut [f64],
+    h: &mut [f64],
+    rows: Range<usize>,
+) {
+    let (c, o) = (&c[rows.clone()], &o[rows.clone()]);
+    let tanh_c_t: [S::V; N] = tanh_of(simd, simd.load_all(c));
+    let mut h_t: [S::V; N] = simd.load_all(o);
+    for (h_t, tanh_c_t) in h_t.iter_mut().zip(tanh_c_t) {
+        *h_t = *h_t * tanh_c_t;
     }
-    let tanh_c = tanh_of(simd, c);
-    for (k, tanh_c) in tanh_c.into_iter().enumerate() {
-        let (column, row) = place(k);
-        let (o, rest) = saved[(5 * column + 3) * hidden..].split_at_mut(hidden);
-        simd.store(&mut rest[..hidden], row, tanh_c);
-        let h = &mut next[2 * column * hidden..][..hidden];
-        simd.store(h, row, simd.load(o, row) * tanh_c);
-    }
-    N
+    simd.store_all(&mut tanh_c[rows.clone()], tanh_c_t);
+    simd.store_all(&mut h[rows], h_t);
 }
 
 /// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
