@@ -97,11 +97,11 @@ impl Scaled<'_> {
     /// Whether columns that come early hold numbers of ordinary size, so that squares of the whole
     /// lose nothing that matters to underflow. Looks no further than the first such column.
     pub(crate) fn has_sound_columns(&self) -> bool {
-        let squares = self.values.column_iter().map(|column| {
+        self.values.column_iter().any(|column| {
             let column = View::from_slice(column.as_slice(), column.len(), 1);
-            kernels::sum_of_squares(column)
-        });
-        (squares.into_iter()).any(|square| (SMALLEST_SQUARE..f64::INFINITY).contains(&square))
+            let square = kernels::sum_of_squares(column);
+            (SMALLEST_SQUARE..f64::INFINITY).contains(&square)
+        })
     }
 
     /// Shows Σ v² of each column with the exponent of its root, a block of columns at a time.

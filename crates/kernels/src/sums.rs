@@ -179,7 +179,7 @@ pub fn columns_lie_within_of<S: Simd>(simd: S, matrix: View, low: f64, high: f64
     let (rows, columns) = matrix.shape();
     let mut done = 0;
     let mut within = true;
-    if let Some(all) = entries(&matrix) {
+    if let Some(all) = entries(&matrix).filter(|all| !all.is_empty()) {
         // Eight columns at once.
         let (zero, one) = (simd.splat(0.0), simd.splat(1.0));
         let (below, high) = (simd.splat(low.next_down()), simd.splat(high));
