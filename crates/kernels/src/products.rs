@@ -810,18 +810,22 @@ unsafe fn strip<S: Simd, const V: usize, const PARTS: usize, F: Epilogue>(
     unsafe {
         let mut j = 0;
         while j < product.columns {
-            // A low strip has registers left for more columns.
-            let widest = if V < S::TILE.0 { 8 } else { S::TILE.1 };
-            let width = (product.columns - j).min(widest);
+            let left = product.columns - j;
+            // A low strip has registers left for more columns. A constant, so that for others no such
+            // tile is compiled.
+            if const { V <= 2 && V < S::TILE.0 } && left >= 8 {
+                tile::<S, V, 8, PARTS, F>(simd, rows, columns, product, j);
+                j += 8;
+                continue;
+            }
+            let width = left.min(S::TILE.1);
             match width {
                 1 => tile::<S, V, 1, PARTS, F>(simd, rows, columns, product, j),
                 2 => tile::<S, V, 2, PARTS, F>(simd, rows, columns, product, j),
                 3 => tile::<S, V, 3, PARTS, F>(simd, rows, columns, product, j),
                 4 => tile::<S, V, 4, PARTS, F>(simd, rows, columns, product, j),
                 5 => tile::<S, V, 5, PARTS, F>(simd, rows, columns, product, j),
-                6 => tile::<S, V, 6, PARTS, F>(simd, rows, columns, product, j),
-                7 => tile::<S, V, 7, PARTS, F>(simd, rows, columns, product, j),
-                _ => tile::<S, V, 8, PARTS, F>(simd, rows, columns, product, j),
+                _ => tile::<S, V, 6, PARTS, F>(simd, rows, columns, product, j),
             }
             j += width;
         }
