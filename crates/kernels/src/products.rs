@@ -17,6 +17,7 @@
 //! overlap no operand.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::simd::{self, LANES, Pass, Simd, Vector};
@@ -142,9 +143,9 @@ impl Packed {
     /// If there are not as many sums as rows.
     pub fn add_columns(&self, sums: &mut [f64]) {
         assert_eq!(self.rows, sums.len(), "rows to add up");
-        simd::run(PackedProduct {
+        plain(&PackedProduct {
             lhs: self,
-            rhs: [Columns::ones(self.columns)],
+            rhs: Columns::ones(self.columns).alone(),
             product: Product::new(Start::Destination, ViewMut::from_slice(sums, self.rows, 1)),
         });
     }
@@ -236,7 +237,7 @@ impl Packed {
 
     /// `destination` = `start` + this · `rhs`, the parts of `rhs` one above the other.
     ///
-    /// Shapes, for a matrix of m×k: `rhs` k₁×n, k₂×n, … with k = k₁ + k₂ + …, `destination` m×n.
+    /// Shapes, for a matrix of m×k: `rhs` one or two, k₁×n and k₂×n with k = k₁ + k₂, `destination` m×n.
     ///
     /// # Panics
     /// If the shapes do not fit.
@@ -263,7 +264,7 @@ impl Packed {
         destination: ViewMut,
         f: F,
     ) {
-        simd::run(self.product(start, rhs, destination, f));
+        run_packed(&self.product(start, rhs, destination, f));
     }
 
     /// [`multiply_stacked_then`](Self::multiply_stacked_then) as part of a pass: the product with a
@@ -284,7 +285,7 @@ impl Packed {
         if product.product.columns == 1 {
             product.run_with_column(simd);
         } else {
-            simd::run(product);
+            run_packed(&product);
         }
     }
 
@@ -296,7 +297,8 @@ impl Packed {
         rhs: [View; PARTS],
         destination: ViewMut,
         f: F,
-    ) -> PackedProduct<'_, PARTS, F> {
+    ) -> PackedProduct<'_, F> {
+        const { assert!(PARTS == 1 || PARTS == 2, "parts one above the other") };
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         let stacked = rhs.iter().map(|part| part.nrows()).sum();
         for part in &rhs {
@@ -304,7 +306,10 @@ impl Packed {
         }
         PackedProduct {
             lhs: self,
-            rhs: rhs.map(|part| Columns::of(&part)),
+            rhs: [
+                Columns::of(&rhs[0]),
+                rhs.get(1).map_or(Columns::NONE, Columns::of),
+            ],
             product: Product::new(start, destination).then(f),
         }
     }
@@ -318,9 +323,9 @@ impl Packed {
     pub fn multiply_by_transpose(&self, start: Start, rhs: View, destination: ViewMut) {
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         assert_shapes(lhs, (rhs.ncols(), rhs.nrows()), &start, to);
-        simd::run(PackedProduct {
+        plain(&PackedProduct {
             lhs: self,
-            rhs: [Columns::of_transpose(&rhs)],
+            rhs: Columns::of_transpose(&rhs).alone(),
             product: Product::new(start, destination),
         });
     }
@@ -415,6 +420,20 @@ struct Columns {
 }
 
 impl Columns {
+    /// The part that is not there.
+    const NONE: Self = Columns {
+        first: std::ptr::null(),
+        row_step: 0,
+        column_step: 0,
+        length: 0,
+    };
+
+    /// Nothing below it.
+    #[inline(always)]
+    fn alone(self) -> Stacked {
+        [self, Self::NONE]
+    }
+
     #[inline]
     fn of(view: &View) -> Self {
         let (row_step, column_step) = view.strides();
@@ -469,6 +488,9 @@ impl Columns {
     }
 }
 
+/// A right operand in two parts, one above the other: the second may be empty.
+type Stacked = [Columns; 2];
+
 /// The destination, what is added to, and what becomes of the sum.
 #[derive(Clone, Copy)]
 struct Product<F = Identity> {
@@ -503,9 +525,12 @@ impl Product {
             f: Identity,
         }
     }
+}
 
+impl<F: Epilogue> Product<F> {
+    /// The same, with another f.
     #[inline]
-    fn then<F>(self, f: F) -> Product<F> {
+    fn then<G>(self, f: G) -> Product<G> {
         Product {
             to: self.to,
             to_step: self.to_step,
@@ -516,54 +541,102 @@ impl Product {
             f,
         }
     }
-}
 
-impl<F: Epilogue> Product<F> {
-    /// What element (row…row+8, column) starts from.
+    /// The numbers of vector v of V, the first of which begins at `row`: only the last can be short.
     #[inline(always)]
-    unsafe fn start<S: Simd>(&self, simd: S, row: usize, column: usize) -> S::V {
-        if self.from.is_null() {
-            return simd.splat(0.0);
-        }
-        // SAFETY: (row, column) lies inside the matrix, of which `rows - row` rows are left.
-        unsafe {
-            let from = self.from.add(column * self.from_step + row);
-            simd.load_from(from, self.rows - row)
+    fn count<const V: usize>(&self, row: usize, v: usize) -> usize {
+        if v + 1 < V {
+            LANES
+        } else {
+            self.rows - (row + v * LANES)
         }
     }
 
+    /// What V vectors from `row` on start from, in one column.
     #[inline(always)]
-    unsafe fn finish<S: Simd>(&self, simd: S, row: usize, column: usize, value: S::V) {
-        // SAFETY: as above.
-        unsafe {
-            let to = self.to.add(column * self.to_step + row);
-            simd.store_to(to, self.rows - row, value);
-        }
-    }
-
-    /// Applies f to N vectors that were written without it, from the `first` one on, of V vectors
-    /// in each column beginning at `row` and `column`.
-    #[inline(always)]
-    unsafe fn apply<S: Simd, const V: usize, const N: usize>(
+    unsafe fn start<S: Simd, const V: usize>(
         &self,
         simd: S,
-        (row, column): (usize, usize),
-        first: usize,
+        row: usize,
+        column: usize,
+    ) -> [S::V; V] {
+        let mut vectors = [simd.splat(0.0); V];
+        if self.from.is_null() {
+            return vectors;
+        }
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            // SAFETY: (row, column) lies inside the matrix, and so do the rows counted.
+            unsafe {
+                let from = self.from.add(column * self.from_step + row + v * LANES);
+                *vector = simd.load_from(from, self.count::<V>(row, v));
+            }
+        }
+        vectors
+    }
+
+    /// Writes V vectors from `row` on, in one column.
+    #[inline(always)]
+    unsafe fn finish<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        column: usize,
+        vectors: [S::V; V],
     ) {
-        let mut values = [simd.splat(0.0); N];
-        for (k, value) in values.iter_mut().enumerate() {
-            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
+        for (v, vector) in vectors.into_iter().enumerate() {
             // SAFETY: as above.
             unsafe {
-                let at = self.to.add(column * self.to_step + row);
-                *value = simd.load_from(at, self.rows - row);
+                let to = self.to.add(column * self.to_step + row + v * LANES);
+                simd.store_to(to, self.count::<V>(row, v), vector);
+            }
+        }
+    }
+
+    /// Applies f to V vectors from `row` on, in `columns`, which were written without it: about four
+    /// vectors at a time.
+    #[inline(always)]
+    unsafe fn apply<S: Simd, const V: usize>(&self, simd: S, row: usize, columns: Range<usize>) {
+        let mut column = columns.start;
+        // SAFETY: as above.
+        unsafe {
+            while column < columns.end {
+                let left = columns.end - column;
+                column += match V {
+                    1 if left >= 4 => self.apply_to::<S, V, 4, 4>(simd, row, column),
+                    2 if left >= 2 => self.apply_to::<S, V, 2, 4>(simd, row, column),
+                    _ => self.apply_to::<S, V, 1, V>(simd, row, column),
+                };
+            }
+        }
+    }
+
+    /// Applies f to V vectors of each of N columns, all VN together, and says how many columns that
+    /// was.
+    #[inline(always)]
+    unsafe fn apply_to<S: Simd, const V: usize, const N: usize, const VN: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        column: usize,
+    ) -> usize {
+        let mut values = [simd.splat(0.0); VN];
+        for (k, value) in values.iter_mut().enumerate() {
+            let (v, column) = (k % V, column + k / V);
+            // SAFETY: as above.
+            unsafe {
+                let at = self.to.add(column * self.to_step + row + v * LANES);
+                *value = simd.load_from(at, self.count::<V>(row, v));
             }
         }
         for (k, value) in self.f.of(simd, values).into_iter().enumerate() {
-            let (row, column) = (row + (first + k) % V * LANES, column + (first + k) / V);
+            let (v, column) = (k % V, column + k / V);
             // SAFETY: as above.
-            unsafe { self.finish(simd, row, column, value) };
+            unsafe {
+                let at = self.to.add(column * self.to_step + row + v * LANES);
+                simd.store_to(at, self.count::<V>(row, v), value);
+            }
         }
+        N
     }
 }
 
@@ -578,55 +651,35 @@ struct Rows {
     last: usize,
 }
 
-/// V·8 rows times N columns from `column` on.
+/// V·8 rows times N columns from `column` on, without f. `FULL`: whether the last vector has eight
+/// rows to read.
 #[inline(always)]
-unsafe fn tile<S: Simd, const V: usize, const N: usize, const PARTS: usize, F: Epilogue>(
+unsafe fn tile<S: Simd, const V: usize, const N: usize, const FULL: bool, F>(
     simd: S,
     mut rows: Rows,
-    parts: [Columns; PARTS],
+    parts: Stacked,
     product: &Product<F>,
     column: usize,
-) {
+) where
+    F: Epilogue,
+{
     // SAFETY: the callers keep row and column ranges inside the matrices.
     unsafe {
         let mut sums = [[simd.splat(0.0); V]; N];
         for (j, sums) in sums.iter_mut().enumerate() {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = product.start(simd, rows.row + v * LANES, column + j);
-            }
+            *sums = product.start(simd, rows.row, column + j);
         }
         for part in parts {
-            let columns = part.skip(column);
-            if rows.last >= LANES {
-                sums = run_along::<S, V, N, true>(simd, rows, columns, sums);
-            } else {
-                sums = run_along::<S, V, N, false>(simd, rows, columns, sums);
-            }
+            sums = run_along::<S, V, N, FULL>(simd, rows, part.skip(column), sums);
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
-        for (j, sums) in sums.iter().enumerate() {
-            for (v, sum) in sums.iter().enumerate() {
-                product.finish(simd, rows.row + v * LANES, column + j, *sum);
-            }
-        }
-        // Once the registers of the sums are free.
-        if !F::IS_IDENTITY {
-            let from = (rows.row, column);
-            let mut k = 0;
-            while k < V * N {
-                if k + 4 <= V * N {
-                    product.apply::<S, V, 4>(simd, from, k);
-                    k += 4;
-                } else {
-                    product.apply::<S, V, 1>(simd, from, k);
-                    k += 1;
-                }
-            }
+        for (j, sums) in sums.into_iter().enumerate() {
+            product.finish(simd, rows.row, column + j, sums);
         }
     }
 }
 
-/// The inner loop of [`tile`]. `FULL`: whether the last vector has eight rows to read.
+/// The inner loop of [`tile`].
 #[inline(always)]
 unsafe fn run_along<S: Simd, const V: usize, const N: usize, const FULL: bool>(
     simd: S,
@@ -662,31 +715,23 @@ unsafe fn single_column<
     S: Simd,
     const V: usize,
     const SPLIT: usize,
-    const PARTS: usize,
+    const FULL: bool,
     F: Epilogue,
 >(
     simd: S,
     mut rows: Rows,
-    parts: [Columns; PARTS],
+    parts: Stacked,
     product: &Product<F>,
 ) {
     // SAFETY: as in `tile`.
     unsafe {
         let mut sums = [[simd.splat(0.0); V]; SPLIT];
-        for (v, sum) in sums[0].iter_mut().enumerate() {
-            *sum = product.start(simd, rows.row + v * LANES, 0);
-        }
+        sums[0] = product.start(simd, rows.row, 0);
         for part in parts {
-            if rows.last >= LANES {
-                sums = run_along_split::<S, V, SPLIT, true>(simd, rows, part, sums);
-            } else {
-                sums = run_along_split::<S, V, SPLIT, false>(simd, rows, part, sums);
-            }
+            sums = run_along_split::<S, V, SPLIT, FULL>(simd, rows, part, sums);
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
-        for (v, value) in product.f.of(simd, add_up(sums)).into_iter().enumerate() {
-            product.finish(simd, rows.row + v * LANES, 0, value);
-        }
+        product.finish(simd, rows.row, 0, product.f.of(simd, add_up(sums)));
     }
 }
 
@@ -742,37 +787,37 @@ unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FUL
 
 /// One panel of the left operand, of 1 to 4 vectors, times a single column.
 #[inline(always)]
-unsafe fn panel_by_column<S: Simd, const PARTS: usize, F: Epilogue>(
+unsafe fn panel_by_column<S: Simd, const FULL: bool, F: Epilogue>(
     simd: S,
     vectors: usize,
     rows: Rows,
-    column: [Columns; PARTS],
+    column: Stacked,
     product: &Product<F>,
 ) {
     // SAFETY: passed on.
     unsafe {
         match vectors {
-            1 => single_column::<S, 1, 8, PARTS, F>(simd, rows, column, product),
-            2 => single_column::<S, 2, 4, PARTS, F>(simd, rows, column, product),
-            3 => single_column::<S, 3, 2, PARTS, F>(simd, rows, column, product),
-            _ => single_column::<S, 4, 2, PARTS, F>(simd, rows, column, product),
+            1 => single_column::<S, 1, 8, FULL, F>(simd, rows, column, product),
+            2 => single_column::<S, 2, 4, FULL, F>(simd, rows, column, product),
+            3 => single_column::<S, 3, 2, FULL, F>(simd, rows, column, product),
+            _ => single_column::<S, 4, 2, FULL, F>(simd, rows, column, product),
         }
     }
 }
 
 /// One panel of the left operand, of 1 to 4 vectors, times all columns.
 #[inline(always)]
-unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
+unsafe fn panel<S: Simd, const FULL: bool, F: Epilogue>(
     simd: S,
     vectors: usize,
     rows: Rows,
-    columns: [Columns; PARTS],
+    columns: Stacked,
     product: &Product<F>,
 ) {
     // SAFETY: passed on.
     unsafe {
         if product.columns == 1 {
-            return panel_by_column(simd, vectors, rows, columns, product);
+            return panel_by_column::<S, FULL, F>(simd, vectors, rows, columns, product);
         }
         let mut at = 0;
         while at < vectors {
@@ -787,11 +832,15 @@ unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
                 },
                 ..rows
             };
-            match height {
-                1 => strip::<S, 1, PARTS, F>(simd, part, columns, product),
-                2 => strip::<S, 2, PARTS, F>(simd, part, columns, product),
-                3 => strip::<S, 3, PARTS, F>(simd, part, columns, product),
-                _ => strip::<S, 4, PARTS, F>(simd, part, columns, product),
+            // Conditions are constants, so that no taller strip is compiled than has registers.
+            if const { S::TILE.0 >= 4 } && height == 4 {
+                strip::<S, 4, FULL, F>(simd, part, columns, product);
+            } else if const { S::TILE.0 >= 3 } && height == 3 {
+                strip::<S, 3, FULL, F>(simd, part, columns, product);
+            } else if const { S::TILE.0 >= 2 } && height == 2 {
+                strip::<S, 2, FULL, F>(simd, part, columns, product);
+            } else {
+                strip::<S, 1, FULL, F>(simd, part, columns, product);
             }
             at += height;
         }
@@ -800,10 +849,10 @@ unsafe fn panel<S: Simd, const PARTS: usize, F: Epilogue>(
 
 /// V·8 rows times all columns.
 #[inline(always)]
-unsafe fn strip<S: Simd, const V: usize, const PARTS: usize, F: Epilogue>(
+unsafe fn strip<S: Simd, const V: usize, const FULL: bool, F: Epilogue>(
     simd: S,
     rows: Rows,
-    columns: [Columns; PARTS],
+    columns: Stacked,
     product: &Product<F>,
 ) {
     // SAFETY: passed on.
@@ -811,30 +860,60 @@ unsafe fn strip<S: Simd, const V: usize, const PARTS: usize, F: Epilogue>(
         let mut j = 0;
         while j < product.columns {
             let left = product.columns - j;
-            // A low strip has registers left for more columns. A constant, so that for others no such
-            // tile is compiled.
-            if const { V <= 2 && V < S::TILE.0 } && left >= 8 {
-                tile::<S, V, 8, PARTS, F>(simd, rows, columns, product, j);
-                j += 8;
-                continue;
-            }
-            let width = left.min(S::TILE.1);
-            match width {
-                1 => tile::<S, V, 1, PARTS, F>(simd, rows, columns, product, j),
-                2 => tile::<S, V, 2, PARTS, F>(simd, rows, columns, product, j),
-                3 => tile::<S, V, 3, PARTS, F>(simd, rows, columns, product, j),
-                4 => tile::<S, V, 4, PARTS, F>(simd, rows, columns, product, j),
-                5 => tile::<S, V, 5, PARTS, F>(simd, rows, columns, product, j),
-                _ => tile::<S, V, 6, PARTS, F>(simd, rows, columns, product, j),
+            // As above. A low strip has registers left for more columns.
+            let width = if const { V <= 2 && V < S::TILE.0 } && left >= 8 {
+                tile::<S, V, 8, FULL, F>(simd, rows, columns, product, j);
+                8
+            } else if const { S::TILE.1 >= 6 } && left >= 6 {
+                tile::<S, V, 6, FULL, F>(simd, rows, columns, product, j);
+                6
+            } else if const { S::TILE.1 >= 5 } && left >= 5 {
+                tile::<S, V, 5, FULL, F>(simd, rows, columns, product, j);
+                5
+            } else if const { S::TILE.1 >= 4 } && left >= 4 {
+                tile::<S, V, 4, FULL, F>(simd, rows, columns, product, j);
+                4
+            } else if left >= 3 {
+                tile::<S, V, 3, FULL, F>(simd, rows, columns, product, j);
+                3
+            } else if left == 2 {
+                tile::<S, V, 2, FULL, F>(simd, rows, columns, product, j);
+                2
+            } else {
+                tile::<S, V, 1, FULL, F>(simd, rows, columns, product, j);
+                1
+            };
+            // Once the registers of the sums are free, and in one place for all widths.
+            if !F::IS_IDENTITY {
+                product.apply::<S, V>(simd, rows.row, j..j + width);
             }
             j += width;
         }
     }
 }
 
-struct PackedProduct<'a, const PARTS: usize, F = Identity> {
+/// With a function applied, compiled where the function is.
+#[inline(always)]
+fn run_packed<F: Epilogue>(product: &PackedProduct<F>) {
+    if const { F::IS_IDENTITY } {
+        plain(&PackedProduct {
+            lhs: product.lhs,
+            rhs: product.rhs,
+            product: product.product.then(Identity),
+        });
+    } else {
+        simd::run(product);
+    }
+}
+
+/// Without one. Not generic, so that it is compiled once and not in every crate that has a cell.
+fn plain(product: &PackedProduct) {
+    simd::run(product);
+}
+
+struct PackedProduct<'a, F = Identity> {
     lhs: &'a Packed,
-    rhs: [Columns; PARTS],
+    rhs: Stacked,
     product: Product<F>,
 }
 
@@ -861,19 +940,19 @@ impl Packed {
     }
 }
 
-impl<const PARTS: usize, F: Epilogue> PackedProduct<'_, PARTS, F> {
+impl<F: Epilogue> PackedProduct<'_, F> {
     /// The product with the only column there is.
     #[inline(always)]
     fn run_with_column<S: Simd>(&self, simd: S) {
         debug_assert_eq!(self.product.columns, 1);
         for (vectors, rows) in self.lhs.panels() {
             // SAFETY: as below.
-            unsafe { panel_by_column(simd, vectors, rows, self.rhs, &self.product) };
+            unsafe { panel_by_column::<S, true, F>(simd, vectors, rows, self.rhs, &self.product) };
         }
     }
 }
 
-impl<const PARTS: usize, F: Epilogue> Pass for PackedProduct<'_, PARTS, F> {
+impl<F: Epilogue> Pass for &PackedProduct<'_, F> {
     type Output = ();
 
     #[inline(always)]
@@ -881,7 +960,7 @@ impl<const PARTS: usize, F: Epilogue> Pass for PackedProduct<'_, PARTS, F> {
         for (vectors, rows) in self.lhs.panels() {
             // SAFETY: the panel has its rows, padded, and all columns; the shapes of the others were
             // checked.
-            unsafe { panel(simd, vectors, rows, self.rhs, &self.product) };
+            unsafe { panel::<S, true, F>(simd, vectors, rows, self.rhs, &self.product) };
         }
     }
 }
@@ -908,7 +987,13 @@ impl Pass for PlainProduct<'_> {
             };
             // SAFETY: the rows lie inside the view, `last` of them in the last vector; the shapes
             // of the others were checked.
-            unsafe { panel(simd, vectors, rows, [self.rhs], &self.product) };
+            unsafe {
+                if rows.last == LANES {
+                    panel::<S, true, _>(simd, vectors, rows, self.rhs.alone(), &self.product);
+                } else {
+                    panel::<S, false, _>(simd, vectors, rows, self.rhs.alone(), &self.product);
+                }
+            }
         }
     }
 }
@@ -1046,9 +1131,9 @@ mod tests {
         let [packed, plain, dots] = &mut results;
         run_at(
             level,
-            PackedProduct {
+            &PackedProduct {
                 lhs: &Packed::new(lhs.as_view()),
-                rhs: [Columns::of(&rhs.as_view())],
+                rhs: Columns::of(&rhs.as_view()).alone(),
                 product: Product::new(Start::Zero, packed.as_view_mut()),
             },
         );

@@ -47,7 +47,7 @@ impl Pass for Steps<'_> {
     fn run<S: Simd>(mut self, simd: S) {
         let hidden = self.affine.hidden();
         let batch = self.states.ncols() - self.inputs.ncols();
-        if batch == 1 && self.affine.input() > 0 {
+        if const { S::KEEPS_STATE } && batch == 1 && self.affine.input() > 0 {
             let done = match hidden {
                 8 => self.in_registers::<S, 1, 4>(simd),
                 16 => self.in_registers::<S, 2, 8>(simd),
@@ -262,7 +262,7 @@ impl Pass for PullBackSteps<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> usize {
         let hidden = self.affine.hidden();
-        if self.adjoints.columns == 1 {
+        if const { S::KEEPS_STATE } && self.adjoints.columns == 1 {
             let done = match hidden {
                 8 => self.in_registers::<S, 1, 4>(simd),
                 16 => self.in_registers::<S, 2, 8>(simd),

@@ -25,7 +25,7 @@ impl Pass for Steps<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
         let batch = self.states.ncols() - self.inputs.ncols();
-        if batch == 1 && self.affine.input() > 0 {
+        if const { S::KEEPS_STATE } && batch == 1 && self.affine.input() > 0 {
             let done = match self.affine.hidden() {
                 8 => self.in_registers::<S, 1>(simd),
                 16 => self.in_registers::<S, 2>(simd),
@@ -115,7 +115,7 @@ impl Pass for PullBackSteps<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) -> usize {
-        if self.adjoints.columns == 1 {
+        if const { S::KEEPS_STATE } && self.adjoints.columns == 1 {
             let done = match self.affine.hidden() {
                 8 => self.in_registers::<S, 1>(simd),
                 16 => self.in_registers::<S, 2>(simd),

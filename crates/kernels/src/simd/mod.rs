@@ -58,6 +58,9 @@ pub trait Simd: Copy {
     /// and width in columns.
     const TILE: (usize, usize);
 
+    /// Whether there are registers enough for all that a small network carries from step to step.
+    const KEEPS_STATE: bool;
+
     /// Eight times the same number.
     fn splat(self, value: f64) -> Self::V;
     /// The eight numbers at `from`, as far as there are `count` of them; then zeros.

@@ -15,39 +15,49 @@ pub struct Eight([f64; LANES]);
 
 impl Vector for Eight {}
 
+/// A number for each lane k, written out: a closure for each operation of a pass would take a
+/// compiler minutes.
+macro_rules! lanes {
+    ($k:ident => $number:expr) => {
+        Eight([
+            lanes!($k, 0, $number),
+            lanes!($k, 1, $number),
+            lanes!($k, 2, $number),
+            lanes!($k, 3, $number),
+            lanes!($k, 4, $number),
+            lanes!($k, 5, $number),
+            lanes!($k, 6, $number),
+            lanes!($k, 7, $number),
+        ])
+    };
+    ($k:ident, $lane:literal, $number:expr) => {{
+        const $k: usize = $lane;
+        $number
+    }};
+}
+
 macro_rules! lane_by_lane {
-    ($trait:ident, $method:ident) => {
+    ($trait:ident, $method:ident, $operator:tt) => {
         impl $trait for Eight {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                Eight(std::array::from_fn(|k| self.0[k].$method(other.0[k])))
+                lanes!(K => self.0[K] $operator other.0[K])
             }
         }
     };
 }
 
-lane_by_lane!(Add, add);
-lane_by_lane!(Sub, sub);
-lane_by_lane!(Mul, mul);
-lane_by_lane!(Div, div);
-
-impl Eight {
-    #[inline(always)]
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        Eight(self.0.map(f))
-    }
-
-    #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
-        Eight(std::array::from_fn(|k| f(self.0[k], other.0[k])))
-    }
-}
+lane_by_lane!(Add, add, +);
+lane_by_lane!(Sub, sub, -);
+lane_by_lane!(Mul, mul, *);
+lane_by_lane!(Div, div, /);
 
 impl Simd for Portable {
     type V = Eight;
 
     const TILE: (usize, usize) = (1, 3);
+    const KEEPS_STATE: bool = false;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Eight {
@@ -79,7 +89,7 @@ impl Simd for Portable {
         // Where the instruction does not exist, a call to the library would be far slower than two
         // roundings.
         if cfg!(target_arch = "aarch64") {
-            Eight(std::array::from_fn(|k| a.0[k].mul_add(b.0[k], c.0[k])))
+            lanes!(K => a.0[K].mul_add(b.0[K], c.0[K]))
         } else {
             a * b + c
         }
@@ -87,27 +97,27 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn abs(self, a: Eight) -> Eight {
-        a.map(f64::abs)
+        lanes!(K => a.0[K].abs())
     }
 
     #[inline(always)]
     fn copy_sign(self, a: Eight, sign: Eight) -> Eight {
-        a.zip(sign, f64::copysign)
+        lanes!(K => a.0[K].copysign(sign.0[K]))
     }
 
     #[inline(always)]
     fn min(self, a: Eight, b: Eight) -> Eight {
-        a.zip(b, |a, b| if b < a { b } else { a })
+        lanes!(K => if b.0[K] < a.0[K] { b.0[K] } else { a.0[K] })
     }
 
     #[inline(always)]
     fn max(self, a: Eight, b: Eight) -> Eight {
-        a.zip(b, |a, b| if b > a { b } else { a })
+        lanes!(K => if b.0[K] > a.0[K] { b.0[K] } else { a.0[K] })
     }
 
     #[inline(always)]
     fn power_of_two(self, shifted: Eight) -> Eight {
-        shifted.map(|s| f64::from_bits(s.to_bits().wrapping_add(1023) << 52))
+        lanes!(K => f64::from_bits(shifted.0[K].to_bits().wrapping_add(1023) << 52))
     }
 
     #[inline(always)]
@@ -115,14 +125,12 @@ impl Simd for Portable {
         const MANTISSA: u64 = (1 << 52) - 1;
         let exponent = |x: f64| ((x.to_bits() >> 52) as i64 - 1023) as f64;
         let mantissa = |x: f64| f64::from_bits(x.to_bits() & MANTISSA | 1.0_f64.to_bits());
-        (x.map(exponent), x.map(mantissa))
+        (lanes!(K => exponent(x.0[K])), lanes!(K => mantissa(x.0[K])))
     }
 
     #[inline(always)]
     fn where_greater(self, a: Eight, b: Eight, yes: Eight, no: Eight) -> Eight {
-        Eight(std::array::from_fn(|k| {
-            if a.0[k] > b.0[k] { yes.0[k] } else { no.0[k] }
-        }))
+        lanes!(K => if a.0[K] > b.0[K] { yes.0[K] } else { no.0[K] })
     }
 
     #[inline(always)]
@@ -138,6 +146,6 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn sums(self, vectors: [Eight; LANES]) -> Eight {
-        Eight(vectors.map(|v| self.sum(v)))
+        lanes!(K => self.sum(vectors[K]))
     }
 }

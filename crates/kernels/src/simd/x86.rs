@@ -96,6 +96,7 @@ impl Simd for Avx512 {
     type V = One;
 
     const TILE: (usize, usize) = (4, 6);
+    const KEEPS_STATE: bool = true;
 
     #[inline(always)]
     fn splat(self, value: f64) -> One {
@@ -303,6 +304,7 @@ impl Simd for Avx2 {
     type V = Two;
 
     const TILE: (usize, usize) = (1, 5);
+    const KEEPS_STATE: bool = false;
 
     #[inline(always)]
     fn splat(self, value: f64) -> Two {
