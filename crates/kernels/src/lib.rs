@@ -37,7 +37,7 @@ pub use activations::{log10, logistic, logistic_of, tanh, tanh_of};
 pub use buffer::Buffer;
 pub use contiguous::{entries, entries_mut};
 pub use products::{
-    Epilogue, Identity, Packed, Start, add_columns, multiply, multiply_by_transpose,
+    Epilogue, Identity, PANEL, Packed, Start, add_columns, multiply, multiply_by_transpose,
     multiply_transposed,
 };
 pub use sums::{

@@ -60,8 +60,8 @@ impl Epilogue for Identity {
     }
 }
 
-/// Rows of a full panel of a [`Packed`] matrix.
-const PANEL: usize = 4 * LANES;
+/// Rows of a full panel of a [`Packed`] matrix: the most that a kernel takes together.
+pub const PANEL: usize = 4 * LANES;
 
 /// A matrix laid out for products from the left: panels of up to 32 rows, each with its columns one
 /// after the other, padded with zeros to a multiple of eight rows.
@@ -640,6 +640,31 @@ impl<F: Epilogue> Product<F> {
     }
 }
 
+/// What is known of the operands when a product is compiled.
+trait Operands {
+    /// Whether the last vector of rows has eight rows to read.
+    const FULL: bool;
+    /// Whether to ask for what the next tiles will read: both operands come from far away, in pieces
+    /// of a column each, and no machine foresees those.
+    const ASKS_AHEAD: bool;
+}
+
+/// The left operand lies in the order in which it is read, the right one in the first cache.
+struct InOrder;
+
+impl Operands for InOrder {
+    const FULL: bool = true;
+    const ASKS_AHEAD: bool = false;
+}
+
+/// Both lie as columns of larger matrices.
+struct AsColumns<const FULL: bool>;
+
+impl<const FULL: bool> Operands for AsColumns<FULL> {
+    const FULL: bool = FULL;
+    const ASKS_AHEAD: bool = true;
+}
+
 /// Rows of the left operand, as V vectors from `row` on.
 #[derive(Clone, Copy)]
 struct Rows {
@@ -651,18 +676,15 @@ struct Rows {
     last: usize,
 }
 
-/// V·8 rows times N columns from `column` on, without f. `FULL`: whether the last vector has eight
-/// rows to read.
+/// V·8 rows times N columns from `column` on, without f.
 #[inline(always)]
-unsafe fn tile<S: Simd, const V: usize, const N: usize, const FULL: bool, F>(
+unsafe fn tile<S: Simd, O: Operands, const V: usize, const N: usize, F: Epilogue>(
     simd: S,
     mut rows: Rows,
     parts: Stacked,
     product: &Product<F>,
     column: usize,
-) where
-    F: Epilogue,
-{
+) {
     // SAFETY: the callers keep row and column ranges inside the matrices.
     unsafe {
         let mut sums = [[simd.splat(0.0); V]; N];
@@ -670,7 +692,7 @@ unsafe fn tile<S: Simd, const V: usize, const N: usize, const FULL: bool, F>(
             *sums = product.start(simd, rows.row, column + j);
         }
         for part in parts {
-            sums = run_along::<S, V, N, FULL>(simd, rows, part.skip(column), sums);
+            sums = run_along::<S, O, V, N>(simd, rows, part.skip(column), column / N % V, sums);
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
         for (j, sums) in sums.into_iter().enumerate() {
@@ -679,21 +701,30 @@ unsafe fn tile<S: Simd, const V: usize, const N: usize, const FULL: bool, F>(
     }
 }
 
-/// The inner loop of [`tile`].
+/// The inner loop of [`tile`], which asks for line `line` of V of the rows below and for the last one
+/// of the columns of the next tile, if they are to be asked for.
 #[inline(always)]
-unsafe fn run_along<S: Simd, const V: usize, const N: usize, const FULL: bool>(
+unsafe fn run_along<S: Simd, O: Operands, const V: usize, const N: usize>(
     simd: S,
     rows: Rows,
     columns: Columns,
+    line: usize,
     mut sums: [[S::V; V]; N],
 ) -> [[S::V; V]; N] {
     let (mut left, mut right) = (rows.first, columns.first);
+    let below = (V + line) * LANES;
+    let beside = (2 * N - 1) * columns.column_step;
     for _ in 0..columns.length {
+        if O::ASKS_AHEAD {
+            simd.prefetch(left.wrapping_add(below));
+            simd.prefetch(right.wrapping_add(beside));
+        }
         // SAFETY: `length` columns of rows, and as many rows of columns, lie inside the operands.
         unsafe {
             let mut entries = [simd.splat(0.0); V];
             for (v, entry) in entries.iter_mut().enumerate() {
-                let count = if FULL || v + 1 < V { LANES } else { rows.last };
+                let full = O::FULL || v + 1 < V;
+                let count = if full { LANES } else { rows.last };
                 *entry = simd.load_from(left.add(v * LANES), count);
             }
             for (j, sums) in sums.iter_mut().enumerate() {
@@ -711,13 +742,7 @@ unsafe fn run_along<S: Simd, const V: usize, const N: usize, const FULL: bool>(
 
 /// V·8 rows times a single column, the sum over k split in `SPLIT` that do not wait for each other.
 #[inline(always)]
-unsafe fn single_column<
-    S: Simd,
-    const V: usize,
-    const SPLIT: usize,
-    const FULL: bool,
-    F: Epilogue,
->(
+unsafe fn single_column<S: Simd, O: Operands, const V: usize, const SPLIT: usize, F: Epilogue>(
     simd: S,
     mut rows: Rows,
     parts: Stacked,
@@ -728,7 +753,7 @@ unsafe fn single_column<
         let mut sums = [[simd.splat(0.0); V]; SPLIT];
         sums[0] = product.start(simd, rows.row, 0);
         for part in parts {
-            sums = run_along_split::<S, V, SPLIT, FULL>(simd, rows, part, sums);
+            sums = run_along_split::<S, O, V, SPLIT>(simd, rows, part, sums);
             rows.first = rows.first.wrapping_add(part.length * rows.step);
         }
         product.finish(simd, rows.row, 0, product.f.of(simd, add_up(sums)));
@@ -753,7 +778,7 @@ fn add_up<T: Vector, const V: usize, const SPLIT: usize>(mut sums: [[T; V]; SPLI
 
 /// The inner loop of [`single_column`].
 #[inline(always)]
-unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FULL: bool>(
+unsafe fn run_along_split<S: Simd, O: Operands, const V: usize, const SPLIT: usize>(
     simd: S,
     rows: Rows,
     columns: Columns,
@@ -772,7 +797,8 @@ unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FUL
             unsafe {
                 let factor = simd.splat(*right);
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let count = if FULL || v + 1 < V { LANES } else { rows.last };
+                    let full = O::FULL || v + 1 < V;
+                    let count = if full { LANES } else { rows.last };
                     let entry = simd.load_from(left.add(v * LANES), count);
                     *sum = simd.mul_add(entry, factor, *sum);
                 }
@@ -787,7 +813,7 @@ unsafe fn run_along_split<S: Simd, const V: usize, const SPLIT: usize, const FUL
 
 /// One panel of the left operand, of 1 to 4 vectors, times a single column.
 #[inline(always)]
-unsafe fn panel_by_column<S: Simd, const FULL: bool, F: Epilogue>(
+unsafe fn panel_by_column<S: Simd, O: Operands, F: Epilogue>(
     simd: S,
     vectors: usize,
     rows: Rows,
@@ -797,17 +823,17 @@ unsafe fn panel_by_column<S: Simd, const FULL: bool, F: Epilogue>(
     // SAFETY: passed on.
     unsafe {
         match vectors {
-            1 => single_column::<S, 1, 8, FULL, F>(simd, rows, column, product),
-            2 => single_column::<S, 2, 4, FULL, F>(simd, rows, column, product),
-            3 => single_column::<S, 3, 2, FULL, F>(simd, rows, column, product),
-            _ => single_column::<S, 4, 2, FULL, F>(simd, rows, column, product),
+            1 => single_column::<S, O, 1, 8, F>(simd, rows, column, product),
+            2 => single_column::<S, O, 2, 4, F>(simd, rows, column, product),
+            3 => single_column::<S, O, 3, 2, F>(simd, rows, column, product),
+            _ => single_column::<S, O, 4, 2, F>(simd, rows, column, product),
         }
     }
 }
 
 /// One panel of the left operand, of 1 to 4 vectors, times all columns.
 #[inline(always)]
-unsafe fn panel<S: Simd, const FULL: bool, F: Epilogue>(
+unsafe fn panel<S: Simd, O: Operands, F: Epilogue>(
     simd: S,
     vectors: usize,
     rows: Rows,
@@ -817,7 +843,7 @@ unsafe fn panel<S: Simd, const FULL: bool, F: Epilogue>(
     // SAFETY: passed on.
     unsafe {
         if product.columns == 1 {
-            return panel_by_column::<S, FULL, F>(simd, vectors, rows, columns, product);
+            return panel_by_column::<S, O, F>(simd, vectors, rows, columns, product);
         }
         let mut at = 0;
         while at < vectors {
@@ -834,13 +860,13 @@ unsafe fn panel<S: Simd, const FULL: bool, F: Epilogue>(
             };
             // Conditions are constants, so that no taller strip is compiled than has registers.
             if const { S::TILE.0 >= 4 } && height == 4 {
-                strip::<S, 4, FULL, F>(simd, part, columns, product);
+                strip::<S, O, 4, F>(simd, part, columns, product);
             } else if const { S::TILE.0 >= 3 } && height == 3 {
-                strip::<S, 3, FULL, F>(simd, part, columns, product);
+                strip::<S, O, 3, F>(simd, part, columns, product);
             } else if const { S::TILE.0 >= 2 } && height == 2 {
-                strip::<S, 2, FULL, F>(simd, part, columns, product);
+                strip::<S, O, 2, F>(simd, part, columns, product);
             } else {
-                strip::<S, 1, FULL, F>(simd, part, columns, product);
+                strip::<S, O, 1, F>(simd, part, columns, product);
             }
             at += height;
         }
@@ -849,7 +875,7 @@ unsafe fn panel<S: Simd, const FULL: bool, F: Epilogue>(
 
 /// V·8 rows times all columns.
 #[inline(always)]
-unsafe fn strip<S: Simd, const V: usize, const FULL: bool, F: Epilogue>(
+unsafe fn strip<S: Simd, O: Operands, const V: usize, F: Epilogue>(
     simd: S,
     rows: Rows,
     columns: Stacked,
@@ -862,25 +888,25 @@ unsafe fn strip<S: Simd, const V: usize, const FULL: bool, F: Epilogue>(
             let left = product.columns - j;
             // As above. A low strip has registers left for more columns.
             let width = if const { V <= 2 && V < S::TILE.0 } && left >= 8 {
-                tile::<S, V, 8, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 8, F>(simd, rows, columns, product, j);
                 8
             } else if const { S::TILE.1 >= 6 } && left >= 6 {
-                tile::<S, V, 6, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 6, F>(simd, rows, columns, product, j);
                 6
             } else if const { S::TILE.1 >= 5 } && left >= 5 {
-                tile::<S, V, 5, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 5, F>(simd, rows, columns, product, j);
                 5
             } else if const { S::TILE.1 >= 4 } && left >= 4 {
-                tile::<S, V, 4, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 4, F>(simd, rows, columns, product, j);
                 4
             } else if left >= 3 {
-                tile::<S, V, 3, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 3, F>(simd, rows, columns, product, j);
                 3
             } else if left == 2 {
-                tile::<S, V, 2, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 2, F>(simd, rows, columns, product, j);
                 2
             } else {
-                tile::<S, V, 1, FULL, F>(simd, rows, columns, product, j);
+                tile::<S, O, V, 1, F>(simd, rows, columns, product, j);
                 1
             };
             // Once the registers of the sums are free, and in one place for all widths.
@@ -947,7 +973,9 @@ impl<F: Epilogue> PackedProduct<'_, F> {
         debug_assert_eq!(self.product.columns, 1);
         for (vectors, rows) in self.lhs.panels() {
             // SAFETY: as below.
-            unsafe { panel_by_column::<S, true, F>(simd, vectors, rows, self.rhs, &self.product) };
+            unsafe {
+                panel_by_column::<S, InOrder, F>(simd, vectors, rows, self.rhs, &self.product)
+            };
         }
     }
 }
@@ -960,7 +988,7 @@ impl<F: Epilogue> Pass for &PackedProduct<'_, F> {
         for (vectors, rows) in self.lhs.panels() {
             // SAFETY: the panel has its rows, padded, and all columns; the shapes of the others were
             // checked.
-            unsafe { panel::<S, true, F>(simd, vectors, rows, self.rhs, &self.product) };
+            unsafe { panel::<S, InOrder, F>(simd, vectors, rows, self.rhs, &self.product) };
         }
     }
 }
@@ -989,9 +1017,21 @@ impl Pass for PlainProduct<'_> {
             // of the others were checked.
             unsafe {
                 if rows.last == LANES {
-                    panel::<S, true, _>(simd, vectors, rows, self.rhs.alone(), &self.product);
+                    panel::<S, AsColumns<true>, _>(
+                        simd,
+                        vectors,
+                        rows,
+                        self.rhs.alone(),
+                        &self.product,
+                    );
                 } else {
-                    panel::<S, false, _>(simd, vectors, rows, self.rhs.alone(), &self.product);
+                    panel::<S, AsColumns<false>, _>(
+                        simd,
+                        vectors,
+                        rows,
+                        self.rhs.alone(),
+                        &self.product,
+                    );
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! ∂L/∂W: the gradient with respect to all matrices that enter the pre-activations.
 
-use kernels::{Packed, Start, View, ViewMut};
+use kernels::{PANEL, Packed, Start, View, ViewMut};
 
 use crate::cell::{FactorValues, ParameterBlock, Trainable};
 use crate::probe::{BackwardChunk, Probe, Watches};
@@ -19,21 +19,20 @@ pub struct ParameterGradient {
     pub exponent: i64,
     blocks: Vec<ParameterBlock>,
     is_zero: bool,
-    /// δ of a chunk, at the common exponent.
+    /// A few rows of δ of a chunk, at the common exponent.
     deltas: Packed,
 }
 
 impl ParameterGradient {
     /// Zero, for the parameters of `cell` and runs of `steps` steps of `batch` sequences.
     pub fn new(cell: &dyn Trainable, steps: usize, batch: usize) -> Self {
-        let shape = cell.shape();
         let blocks = cell.parameter_blocks().to_vec();
         ParameterGradient {
             values: vec![0.0; blocks.last().map_or(0, |block| block.range.end)],
             exponent: 0,
             blocks,
             is_zero: true,
-            deltas: Packed::with_capacity(shape.delta, batch * chunk_steps(batch).min(steps)),
+            deltas: Packed::with_capacity(PANEL, batch * chunk_steps(batch).min(steps)),
         }
     }
 
@@ -76,41 +75,51 @@ impl ParameterGradient {
         (self.exponent, self.is_zero) = (target, false);
 
         let agree = deltas.exponents.iter().all(|exponent| *exponent == target);
-        let mut laid_out = None;
-        for block in &self.blocks {
-            let own = rows(&deltas.values, &block.rows);
-            let values = &mut self.values[block.range.clone()];
-            let factor = block.factor.of(chunk);
-            if let FactorValues::Elementwise(factor) = factor {
-                let scaled = |j: usize, v| scale_by_power_of_two(v, deltas.exponents[j] - target);
-                add_elementwise(own, scaled, factor, values);
-                continue;
+        for blocks in self.blocks.chunk_by(|one, next| one.rows == next.rows) {
+            let all = &blocks[0].rows;
+            for block in blocks {
+                if let FactorValues::Elementwise(factor) = block.factor.of(chunk) {
+                    let scaled =
+                        |j: usize, v| scale_by_power_of_two(v, deltas.exponents[j] - target);
+                    let values = &mut self.values[block.range.clone()];
+                    add_elementwise(rows(&deltas.values, all), scaled, factor, values);
+                }
             }
-            let in_place = agree && own.nrows() <= LARGEST_IN_PLACE;
-            // Once for all blocks with the same rows.
-            if !in_place && laid_out != Some(&block.rows) {
-                self.deltas.set(own);
+            // A few rows for all blocks, so that δ comes from afar once.
+            for first in all.clone().step_by(PANEL) {
+                let panel = first..all.end.min(first + PANEL);
+                let own = rows(&deltas.values, &panel);
                 if !agree {
+                    self.deltas.set(own);
                     self.deltas.change_columns(|j, column| {
                         scale_slice(column, deltas.exponents[j] - target);
                     });
                 }
-                laid_out = Some(&block.rows);
-            }
-            let FactorValues::Matrix(factor) = factor else {
-                if in_place {
-                    kernels::add_columns(own, values);
-                } else {
-                    self.deltas.add_columns(values);
+                let within = first - all.start..panel.end - all.start;
+                for block in blocks {
+                    let values = &mut self.values[block.range.clone()];
+                    match block.factor.of(chunk) {
+                        FactorValues::Elementwise(_) => {}
+                        FactorValues::Ones => {
+                            let sums = &mut values[within.clone()];
+                            if agree {
+                                kernels::add_columns(own, sums);
+                            } else {
+                                self.deltas.add_columns(sums);
+                            }
+                        }
+                        FactorValues::Matrix(factor) => {
+                            let mut sums = ViewMut::from_slice(values, all.len(), block.columns);
+                            let sums = sums.rows_range_mut(within.clone());
+                            let start = Start::Destination;
+                            if agree {
+                                kernels::multiply_by_transpose(start, own, factor, sums);
+                            } else {
+                                self.deltas.multiply_by_transpose(start, factor, sums);
+                            }
+                        }
+                    }
                 }
-                continue;
-            };
-            let sum = ViewMut::from_slice(values, block.rows.len(), block.columns);
-            if in_place {
-                kernels::multiply_by_transpose(Start::Destination, own, factor, sum);
-            } else {
-                let start = Start::Destination;
-                self.deltas.multiply_by_transpose(start, factor, sum);
             }
         }
     }
@@ -147,10 +156,6 @@ pub(super) fn add_elementwise(
         }
     }
 }
-
-/// Up to so many rows δ is best multiplied where it lies; above, reading a panel of it through a
-/// chunk of long columns costs more than laying it out first. No result depends on it.
-const LARGEST_IN_PLACE: usize = 256;
 
 /// Columns of an adjoint are held below 2 to this power (they are rescaled at 2²⁰⁰), and δ, an
 /// adjoint times slopes, not far from it.

@@ -9,7 +9,7 @@
 //! Shapes are checked first; a panel then has all columns of the matrix, with all its rows.
 #![allow(unsafe_code)]
 
-use super::{Columns, LANES, PANEL, Packed, Rows, add_up, run_along_split};
+use super::{Columns, InOrder, LANES, PANEL, Packed, Rows, add_up, run_along_split};
 use crate::simd::Simd;
 
 impl Packed {
@@ -94,7 +94,7 @@ impl Packed {
         // SAFETY: the panel has `above.len()` columns, and 8K after them.
         unsafe {
             let part = Columns::of_slice(above);
-            sums = run_along_split::<S, V, SPLIT, true>(simd, rows, part, sums);
+            sums = run_along_split::<S, InOrder, V, SPLIT>(simd, rows, part, sums);
             let left = rows.first.add(above.len() * step);
             for (group, numbers) in column.iter().enumerate() {
                 for lane in 0..LANES {

@@ -120,6 +120,13 @@ pub trait Simd: Copy {
         }
     }
 
+    /// Asks for the cache line of `at`, which need not be readable, to be brought as near as the
+    /// second cache. A hint.
+    #[inline(always)]
+    fn prefetch(self, at: *const f64) {
+        let _ = at;
+    }
+
     /// a·b + c. Rounded once where the machine can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     /// |a|.

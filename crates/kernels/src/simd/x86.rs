@@ -99,6 +99,12 @@ impl Simd for Avx512 {
     const KEEPS_STATE: bool = true;
 
     #[inline(always)]
+    fn prefetch(self, at: *const f64) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+
+    #[inline(always)]
     fn splat(self, value: f64) -> One {
         // SAFETY: see the module.
         One(unsafe { _mm512_set1_pd(value) })
@@ -305,6 +311,12 @@ impl Simd for Avx2 {
 
     const TILE: (usize, usize) = (1, 5);
     const KEEPS_STATE: bool = false;
+
+    #[inline(always)]
+    fn prefetch(self, at: *const f64) {
+        // SAFETY: a hint, which reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
 
     #[inline(always)]
     fn splat(self, value: f64) -> Two {
