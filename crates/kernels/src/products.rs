@@ -574,6 +574,17 @@ impl<F: Epilogue> Product<F> {
         vectors
     }
 
+    /// Asks for V vectors from `row` on, in N columns.
+    #[inline(always)]
+    fn ask_for<S: Simd, const V: usize, const N: usize>(&self, simd: S, row: usize, column: usize) {
+        for j in 0..N {
+            for v in 0..V {
+                let at = (column + j) * self.to_step + row + v * LANES;
+                simd.prefetch(self.to.wrapping_add(at));
+            }
+        }
+    }
+
     /// Writes V vectors from `row` on, in one column.
     #[inline(always)]
     unsafe fn finish<S: Simd, const V: usize>(
@@ -644,8 +655,8 @@ impl<F: Epilogue> Product<F> {
 trait Operands {
     /// Whether the last vector of rows has eight rows to read.
     const FULL: bool;
-    /// Whether to ask for what the next tiles will read: both operands come from far away, in pieces
-    /// of a column each, and no machine foresees those.
+    /// Whether to ask for what the next tiles will read and write: all of it comes from far away, in
+    /// pieces of a column each, and no machine foresees those.
     const ASKS_AHEAD: bool;
 }
 
@@ -690,6 +701,9 @@ unsafe fn tile<S: Simd, O: Operands, const V: usize, const N: usize, F: Epilogue
         let mut sums = [[simd.splat(0.0); V]; N];
         for (j, sums) in sums.iter_mut().enumerate() {
             *sums = product.start(simd, rows.row, column + j);
+        }
+        if O::ASKS_AHEAD {
+            product.ask_for::<S, V, N>(simd, rows.row, column + N);
         }
         for part in parts {
             sums = run_along::<S, O, V, N>(simd, rows, part.skip(column), column / N % V, sums);

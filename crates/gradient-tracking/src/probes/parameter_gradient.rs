@@ -71,7 +71,13 @@ impl ParameterGradient {
         } else {
             self.exponent.max(own)
         };
-        scale_slice(&mut self.values, self.exponent - target);
+        // What is zero is not read.
+        let start = if self.is_zero {
+            Start::Zero
+        } else {
+            scale_slice(&mut self.values, self.exponent - target);
+            Start::Destination
+        };
         (self.exponent, self.is_zero) = (target, false);
 
         let agree = deltas.exponents.iter().all(|exponent| *exponent == target);
@@ -111,7 +117,6 @@ impl ParameterGradient {
                         FactorValues::Matrix(factor) => {
                             let mut sums = ViewMut::from_slice(values, all.len(), block.columns);
                             let sums = sums.rows_range_mut(within.clone());
-                            let start = Start::Destination;
                             if agree {
                                 kernels::multiply_by_transpose(start, own, factor, sums);
                             } else {
