@@ -4,7 +4,7 @@
 //! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
 //! and the pre-activations in the order i, f, g, o.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd, Vector};
@@ -423,6 +423,8 @@ fn gates_back<S: Simd>(
     if let (Some((saved, before)), Some((carried, node)), Some((delta, previous))) =
         (tape, adjoints, results)
     {
+        let step = 16 * hidden * batch * size_of::<f64>();
+        let is_asked_for = WORTH_ASKING.contains(&step) && carried.len() == before.len();
         // Once for every time the trajectory serves: see `RecurrentCell`.
         let adjoints = (carried.chunks_exact(2 * hidden * batch))
             .zip(node.chunks_exact_mut(2 * hidden * batch));
@@ -435,6 +437,9 @@ fn gates_back<S: Simd>(
             let results =
                 (delta.chunks_exact_mut(4 * hidden)).zip(previous.chunks_exact_mut(2 * hidden));
             for ((tape, adjoints), results) in tape.zip(adjoints).zip(results) {
+                if is_asked_for {
+                    ask_for_step_before(simd, batch, tape, adjoints.1, (&*results.0, &*results.1));
+                }
                 gates_back_of(simd, forget_gate, tape, adjoints, results);
             }
         }
@@ -451,6 +456,36 @@ fn gates_back<S: Simd>(
             (carried.as_slice(), node.as_mut_slice()),
             (delta.as_mut_slice(), previous.column_mut(j).as_mut_slice()),
         );
+    }
+}
+
+/// Bytes that a step back reads and writes: more than the first cache holds, and few enough that those
+/// of two steps are not more than the second one does. What the step before will need then arrives in
+/// time.
+const WORTH_ASKING: RangeInclusive<usize> = (1 << 17)..=(1 << 19);
+
+/// Asks for one column of the step before: steps lie one after the other, and are gone through from the
+/// last to the first, which no machine foresees.
+#[inline(always)]
+fn ask_for_step_before<S: Simd>(
+    simd: S,
+    batch: usize,
+    (saved, before): (&[f64], &[f64]),
+    node: &[f64],
+    (delta, previous): (&[f64], &[f64]),
+) {
+    let hidden = before.len() / 2;
+    for (column, rows) in [
+        (saved, 0..5 * hidden),
+        (before, hidden..2 * hidden),
+        (node, 0..2 * hidden),
+        (delta, 0..4 * hidden),
+        (previous, 0..2 * hidden),
+    ] {
+        let earlier = column.as_ptr().wrapping_sub(column.len() * batch);
+        for k in rows.step_by(LANES) {
+            simd.prefetch(earlier.wrapping_add(k));
+        }
     }
 }
 
