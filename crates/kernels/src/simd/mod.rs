@@ -58,7 +58,8 @@ pub trait Simd: Copy {
     /// and width in columns.
     const TILE: (usize, usize);
 
-    /// Whether there are registers enough for all that a small network carries from step to step.
+    /// Whether what a small network carries from step to step is best kept in vectors: its code is long,
+    /// and not worth building where it gains nothing.
     const KEEPS_STATE: bool;
 
     /// Eight times the same number.

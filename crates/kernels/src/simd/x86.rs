@@ -310,7 +310,7 @@ impl Simd for Avx2 {
     type V = Two;
 
     const TILE: (usize, usize) = (1, 5);
-    const KEEPS_STATE: bool = false;
+    const KEEPS_STATE: bool = true;
 
     #[inline(always)]
     fn prefetch(self, at: *const f64) {
