@@ -1,8 +1,9 @@
 """Joins criterion's estimates with the peers' CSV into one Markdown table.
 
-usage: python compare.py CRITERION_DIR PEERS_CSV…     (CRITERION_DIR: target/criterion)
+usage: python compare.py CRITERION_DIR… PEERS_CSV…     (CRITERION_DIR: target/criterion)
 
-Of several CSV files the fastest time counts.
+Of several folders, and of several CSV files, the fastest time counts: where a process's memory comes to
+lie decides a few percent.
 
 `best peer` is the fastest of PyTorch (autograd with retain_grad, or backpropagation by hand) and JAX
 (gradients of perturbations, or two scans by hand). The bound is what the machine could do at most:
@@ -18,16 +19,18 @@ import sys
 from collections import defaultdict
 
 
-def criterion(folder):
+def criterion(folders):
     """Median seconds and throughput of every benchmark, by id."""
     times = {}
-    for path in glob.glob(os.path.join(folder, "**", "new", "estimates.json"), recursive=True):
-        with open(path) as f:
-            seconds = json.load(f)["median"]["point_estimate"] * 1e-9
-        with open(path.replace("estimates", "benchmark")) as f:
-            benchmark = json.load(f)
-        amount = benchmark.get("throughput") or {}
-        times[benchmark["full_id"]] = (seconds, next(iter(amount.values()), None))
+    for folder in folders:
+        for path in glob.glob(os.path.join(folder, "**", "new", "estimates.json"), recursive=True):
+            with open(path) as f:
+                seconds = json.load(f)["median"]["point_estimate"] * 1e-9
+            with open(path.replace("estimates", "benchmark")) as f:
+                benchmark = json.load(f)
+            amount = next(iter((benchmark.get("throughput") or {}).values()), None)
+            name = benchmark["full_id"]
+            times[name] = min((seconds, amount), times.get(name, (seconds, amount)))
     return times
 
 
@@ -63,7 +66,8 @@ def activations(times, P, H, B, T=100):
 
 
 def main():
-    times, other = criterion(sys.argv[1]), peers(sys.argv[2:])
+    folders = [path for path in sys.argv[1:] if os.path.isdir(path)]
+    times, other = criterion(folders), peers(path for path in sys.argv[1:] if path not in folders)
     print(f"FMA peak {rate(times, 'machine/fma') / 1e9:.0f} GFLOP/s; reads of "
           + ", ".join(f"{k} {rate(times, f'machine/read/{k}') / 1e9:.0f} GB/s"
                       for k in ("32KiB", "512KiB", "2048KiB", "8192KiB")) + ".\n")
