@@ -143,7 +143,7 @@ impl Packed {
     /// If there are not as many sums as rows.
     pub fn add_columns(&self, sums: &mut [f64]) {
         assert_eq!(self.rows, sums.len(), "rows to add up");
-        plain(&PackedProduct {
+        run_identity(&PackedProduct {
             lhs: self,
             rhs: Columns::ones(self.columns).alone(),
             product: Product::new(Start::Destination, ViewMut::from_slice(sums, self.rows, 1)),
@@ -323,7 +323,7 @@ impl Packed {
     pub fn multiply_by_transpose(&self, start: Start, rhs: View, destination: ViewMut) {
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         assert_shapes(lhs, (rhs.ncols(), rhs.nrows()), &start, to);
-        plain(&PackedProduct {
+        run_identity(&PackedProduct {
             lhs: self,
             rhs: Columns::of_transpose(&rhs).alone(),
             product: Product::new(start, destination),
@@ -936,7 +936,7 @@ unsafe fn strip<S: Simd, O: Operands, const V: usize, F: Epilogue>(
 #[inline(always)]
 fn run_packed<F: Epilogue>(product: &PackedProduct<F>) {
     if const { F::IS_IDENTITY } {
-        plain(&PackedProduct {
+        run_identity(&PackedProduct {
             lhs: product.lhs,
             rhs: product.rhs,
             product: product.product.then(Identity),
@@ -947,7 +947,7 @@ fn run_packed<F: Epilogue>(product: &PackedProduct<F>) {
 }
 
 /// Without one. Not generic, so that it is compiled once and not in every crate that has a cell.
-fn plain(product: &PackedProduct) {
+fn run_identity(product: &PackedProduct) {
     simd::run(product);
 }
 
@@ -1027,25 +1027,14 @@ impl Pass for PlainProduct<'_> {
                 row,
                 last: height - (vectors - 1) * LANES,
             };
+            let (rhs, product) = (self.rhs.alone(), &self.product);
             // SAFETY: the rows lie inside the view, `last` of them in the last vector; the shapes
             // of the others were checked.
             unsafe {
                 if rows.last == LANES {
-                    panel::<S, AsColumns<true>, _>(
-                        simd,
-                        vectors,
-                        rows,
-                        self.rhs.alone(),
-                        &self.product,
-                    );
+                    panel::<S, AsColumns<true>, _>(simd, vectors, rows, rhs, product);
                 } else {
-                    panel::<S, AsColumns<false>, _>(
-                        simd,
-                        vectors,
-                        rows,
-                        self.rhs.alone(),
-                        &self.product,
-                    );
+                    panel::<S, AsColumns<false>, _>(simd, vectors, rows, rhs, product);
                 }
             }
         }

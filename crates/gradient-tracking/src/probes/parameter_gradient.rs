@@ -187,3 +187,104 @@ fn common_exponent(deltas: Scaled) -> Option<i64> {
     });
     largest
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+    use crate::cell::Factor;
+
+    /// Rows of δ: three that no block has, and more than a panel.
+    const ROWS: std::ops::Range<usize> = 3..PANEL + 11;
+    const COLUMNS: usize = 6;
+
+    /// Small integers, whose products add up exactly in any order.
+    fn filled(rows: usize, salt: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(rows, COLUMNS, |i, j| {
+            ((i * 31 + j * 17 + salt * 7) % 13) as f64 - 6.0
+        })
+    }
+
+    /// Blocks of the same rows: W of three columns of the state, of two of the input, and a bias.
+    fn blocks() -> Vec<ParameterBlock> {
+        let rows = ROWS.len();
+        let factors = [
+            (Factor::Previous(1..4), 3),
+            (Factor::Input, 2),
+            (Factor::Constant, 1),
+        ];
+        let mut end = 0;
+        let block = |(factor, columns)| {
+            let range = end..end + rows * columns;
+            end = range.end;
+            ParameterBlock {
+                name: String::new(),
+                factor,
+                rows: ROWS,
+                columns,
+                range,
+            }
+        };
+        factors.into_iter().map(block).collect()
+    }
+
+    /// Chunks whose columns have one scale, and others: each is added to what is there, in all rows.
+    #[test]
+    fn chunks_of_any_scales_add_up_in_all_rows() {
+        const AGREE: [i64; COLUMNS] = [0; COLUMNS];
+        const DIFFER: [i64; COLUMNS] = [0, 3, -2, 1, 0, 5];
+        for scales in [
+            [AGREE, AGREE],
+            [AGREE, DIFFER],
+            [DIFFER, AGREE],
+            [DIFFER, DIFFER],
+        ] {
+            let blocks = blocks();
+            let mut gradient = ParameterGradient {
+                values: vec![0.0; blocks.last().unwrap().range.end],
+                exponent: 0,
+                blocks,
+                is_zero: true,
+                deltas: Packed::default(),
+            };
+            let mut expected = DMatrix::zeros(ROWS.len(), 6);
+            for (salt, exponents) in scales.iter().enumerate() {
+                let (deltas, previous) = (filled(ROWS.end, salt), filled(5, salt + 2));
+                let inputs = filled(2, salt + 4);
+                let states = Scaled {
+                    values: previous.as_view(),
+                    exponents,
+                };
+                gradient.backward_chunk(&BackwardChunk {
+                    first_step: 1,
+                    batch: COLUMNS,
+                    carried: states,
+                    nodes: states,
+                    differing: 0..0,
+                    deltas: Scaled {
+                        values: deltas.as_view(),
+                        exponents,
+                    },
+                    previous: previous.as_view(),
+                    next: previous.as_view(),
+                    saved: previous.rows(0, 0),
+                    inputs: inputs.as_view(),
+                });
+                for (i, row) in ROWS.enumerate() {
+                    for (j, exponent) in exponents.iter().enumerate() {
+                        let delta = deltas[(row, j)] * 2.0_f64.powi(*exponent as i32);
+                        for k in 0..3 {
+                            expected[(i, k)] += delta * previous[(1 + k, j)];
+                        }
+                        for k in 0..2 {
+                            expected[(i, 3 + k)] += delta * inputs[(k, j)];
+                        }
+                        expected[(i, 5)] += delta;
+                    }
+                }
+            }
+            assert_eq!(gradient.to_f64(), expected.as_slice(), "{scales:?}");
+        }
+    }
+}
