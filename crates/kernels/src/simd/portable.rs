@@ -15,8 +15,8 @@ pub struct Eight([f64; LANES]);
 
 impl Vector for Eight {}
 
-/// A number for each lane k, written out: a closure for each operation of a pass would take a
-/// compiler minutes.
+/// A number for each lane k, written out: closures, one for each operation of a pass, are slow to
+/// compile.
 macro_rules! lanes {
     ($k:ident => $number:expr) => {
         Eight([
