@@ -5,7 +5,7 @@
 //! * `step`: `[W_ih W_hh]`·`[x; h]`, P×(I+H) · (I+H)×B, started from b: one step forward;
 //! * `pull_back`: W_hhᵀ·δ, H×P · P×B: one step back;
 //! * `weight_gradient`: Δ·Sᵀ, P×N · (H×N)ᵀ, added up: the weight gradient of a chunk of steps,
-//!   N = 512 columns for every B measured here.
+//!   N = 512 columns for every B measured here, done as `ParameterGradient` does it.
 //!
 //! Throughput: an m×k by k×n product counts 2·m·k·n operations, so `Gelem/s` reads GFLOP/s. For
 //! tanh and logistic an element is a value; both sides copy their arguments first, and that is
@@ -17,7 +17,7 @@ use std::time::Duration;
 use benches::{INPUT, generator, normals, settings};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use gradient_tracking::chunk_steps;
-use kernels::{Packed, Start};
+use kernels::{PANEL, Packed, Start};
 
 const HIDDEN: [usize; 4] = [16, 64, 128, 256];
 const BATCH: [usize; 3] = [1, 16, 32];
@@ -56,10 +56,19 @@ fn products(c: &mut Criterion) {
             let (deltas, states) = (matrix(rows, chunk), matrix(hidden, chunk));
             let mut gradient = matrix(rows, hidden);
             let operations = 2 * rows * hidden * chunk;
+            let mut laid_out = Packed::default();
             bench(c, "weight_gradient", &size, operations, || {
-                let (deltas, states) = black_box((deltas.as_view(), states.as_view()));
-                let sum = gradient.as_view_mut();
-                kernels::multiply_by_transpose(Start::Destination, deltas, states, sum);
+                let (deltas, states) = black_box((&deltas, states.as_view()));
+                for first in (0..rows).step_by(PANEL) {
+                    let height = PANEL.min(rows - first);
+                    let (own, sum) = (deltas.rows(first, height), gradient.rows_mut(first, height));
+                    let start = Start::Destination;
+                    if hidden < 32 {
+                        kernels::multiply_by_transpose(start, own, states, sum);
+                    } else {
+                        laid_out.set_and_multiply_by_transpose(own, start, states, sum);
+                    }
+                }
             });
         }
     }

@@ -323,9 +323,36 @@ impl Packed {
     pub fn multiply_by_transpose(&self, start: Start, rhs: View, destination: ViewMut) {
         let (lhs, to) = ((self.rows, self.columns), destination.shape());
         assert_shapes(lhs, (rhs.ncols(), rhs.nrows()), &start, to);
-        run_identity(&PackedProduct {
-            lhs: self,
-            rhs: Columns::of_transpose(&rhs).alone(),
+        simd::run(ByTranspose {
+            lhs: Left::Packed(self),
+            rhs: Columns::of_transpose(&rhs),
+            product: Product::new(start, destination),
+        });
+    }
+
+    /// `destination` = `start` + `matrix` · `rhs`ᵀ, and `matrix` laid out in the place of what was here,
+    /// for products to come.
+    ///
+    /// Shapes: `matrix` m×k, `rhs` n×k, `destination` m×n.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    pub fn set_and_multiply_by_transpose(
+        &mut self,
+        matrix: View,
+        start: Start,
+        rhs: View,
+        destination: ViewMut,
+    ) {
+        let (lhs, to) = (matrix.shape(), destination.shape());
+        assert_shapes(lhs, (rhs.ncols(), rhs.nrows()), &start, to);
+        if to.1 < LANES {
+            self.set(matrix);
+            return self.multiply_by_transpose(start, rhs, destination);
+        }
+        simd::run(ByTranspose {
+            lhs: Left::Plain(matrix, self),
+            rhs: Columns::of_transpose(&rhs),
             product: Product::new(start, destination),
         });
     }
@@ -542,6 +569,22 @@ impl<F: Epilogue> Product<F> {
         }
     }
 
+    /// The first so many columns, and the others.
+    #[inline(always)]
+    fn split(self, columns: usize) -> (Self, Self) {
+        let from = match self.from.is_null() {
+            true => self.from,
+            false => self.from.wrapping_add(columns * self.from_step),
+        };
+        let others = Product {
+            to: self.to.wrapping_add(columns * self.to_step),
+            from,
+            columns: self.columns - columns,
+            ..self
+        };
+        (Product { columns, ..self }, others)
+    }
+
     /// The numbers of vector v of V, the first of which begins at `row`: only the last can be short.
     #[inline(always)]
     fn count<const V: usize>(&self, row: usize, v: usize) -> usize {
@@ -655,9 +698,12 @@ impl<F: Epilogue> Product<F> {
 trait Operands {
     /// Whether the last vector of rows has eight rows to read.
     const FULL: bool;
-    /// Whether to ask for what the next tiles will read and write: all of it comes from far away, in
-    /// pieces of a column each, and no machine foresees those.
-    const ASKS_AHEAD: bool;
+    /// Whether to ask for the rows below, and for what the next tile will read of the right operand and
+    /// write: what comes from far away, in pieces of a column each, no machine foresees.
+    const ASKS_BELOW: bool;
+    const ASKS_BESIDE: bool;
+    /// Whether the rows are laid out on the way.
+    const LAYS_OUT: bool = false;
 }
 
 /// The left operand lies in the order in which it is read, the right one in the first cache.
@@ -665,7 +711,17 @@ struct InOrder;
 
 impl Operands for InOrder {
     const FULL: bool = true;
-    const ASKS_AHEAD: bool = false;
+    const ASKS_BELOW: bool = false;
+    const ASKS_BESIDE: bool = false;
+}
+
+/// The left operand lies in the order in which it is read, the right one as columns of a larger matrix.
+struct LeftInOrder;
+
+impl Operands for LeftInOrder {
+    const FULL: bool = true;
+    const ASKS_BELOW: bool = false;
+    const ASKS_BESIDE: bool = true;
 }
 
 /// Both lie as columns of larger matrices.
@@ -673,7 +729,24 @@ struct AsColumns<const FULL: bool>;
 
 impl<const FULL: bool> Operands for AsColumns<FULL> {
     const FULL: bool = FULL;
-    const ASKS_AHEAD: bool = true;
+    const ASKS_BELOW: bool = true;
+    const ASKS_BESIDE: bool = true;
+}
+
+/// The same, and the rows are laid out on the way.
+struct LaidOut;
+
+impl Operands for LaidOut {
+    const FULL: bool = false;
+    const ASKS_BELOW: bool = true;
+    const ASKS_BESIDE: bool = true;
+    const LAYS_OUT: bool = true;
+}
+
+/// Whether tiles of so many columns are needed: those that there are registers for, and to lay rows out
+/// the widest alone.
+const fn is_width<S: Simd, O: Operands>(columns: usize) -> bool {
+    columns == S::TILE.1 || columns < S::TILE.1 && !O::LAYS_OUT
 }
 
 /// Rows of the left operand, as V vectors from `row` on.
@@ -685,6 +758,40 @@ struct Rows {
     row: usize,
     /// Rows that may be read from the last vector, 8 or more if it is full.
     last: usize,
+    /// Where they are laid out, if they are, and how far it is from one column to the next there.
+    laid_out: *mut f64,
+    laid_out_step: usize,
+}
+
+impl Rows {
+    /// A panel of a [`Packed`] matrix.
+    #[inline(always)]
+    fn of_panel(values: *const f64, row: usize, vectors: usize) -> Self {
+        Rows {
+            first: values,
+            step: vectors * LANES,
+            row,
+            last: LANES,
+            laid_out: std::ptr::null_mut(),
+            laid_out_step: 0,
+        }
+    }
+
+    /// Rows of a view, and in how many vectors they are.
+    #[inline(always)]
+    fn of_view(view: &View, row: usize) -> (usize, Self) {
+        let height = (view.nrows() - row).min(PANEL);
+        let vectors = height.div_ceil(LANES);
+        let rows = Rows {
+            first: view.as_ptr().wrapping_add(row),
+            step: view.strides().1,
+            row,
+            last: height - (vectors - 1) * LANES,
+            laid_out: std::ptr::null_mut(),
+            laid_out_step: 0,
+        };
+        (vectors, rows)
+    }
 }
 
 /// V·8 rows times N columns from `column` on, without f.
@@ -702,7 +809,7 @@ unsafe fn tile<S: Simd, O: Operands, const V: usize, const N: usize, F: Epilogue
         for (j, sums) in sums.iter_mut().enumerate() {
             *sums = product.start(simd, rows.row, column + j);
         }
-        if O::ASKS_AHEAD {
+        if O::ASKS_BESIDE {
             product.ask_for::<S, V, N>(simd, rows.row, column + N);
         }
         for part in parts {
@@ -726,11 +833,14 @@ unsafe fn run_along<S: Simd, O: Operands, const V: usize, const N: usize>(
     mut sums: [[S::V; V]; N],
 ) -> [[S::V; V]; N] {
     let (mut left, mut right) = (rows.first, columns.first);
+    let mut laid_out = rows.laid_out;
     let below = (V + line) * LANES;
     let beside = (2 * N - 1) * columns.column_step;
     for _ in 0..columns.length {
-        if O::ASKS_AHEAD {
+        if O::ASKS_BELOW {
             simd.prefetch(left.wrapping_add(below));
+        }
+        if O::ASKS_BESIDE {
             simd.prefetch(right.wrapping_add(beside));
         }
         // SAFETY: `length` columns of rows, and as many rows of columns, lie inside the operands.
@@ -740,6 +850,9 @@ unsafe fn run_along<S: Simd, O: Operands, const V: usize, const N: usize>(
                 let full = O::FULL || v + 1 < V;
                 let count = if full { LANES } else { rows.last };
                 *entry = simd.load_from(left.add(v * LANES), count);
+                if O::LAYS_OUT {
+                    simd.store_to(laid_out.add(v * LANES), LANES, *entry);
+                }
             }
             for (j, sums) in sums.iter_mut().enumerate() {
                 let factor = simd.splat(*right.add(j * columns.column_step));
@@ -750,6 +863,9 @@ unsafe fn run_along<S: Simd, O: Operands, const V: usize, const N: usize>(
         }
         left = left.wrapping_add(rows.step);
         right = right.wrapping_add(columns.row_step);
+        if O::LAYS_OUT {
+            laid_out = laid_out.wrapping_add(rows.laid_out_step);
+        }
     }
     sums
 }
@@ -864,6 +980,7 @@ unsafe fn panel<S: Simd, O: Operands, F: Epilogue>(
             let height = (vectors - at).min(S::TILE.0);
             let part = Rows {
                 first: rows.first.add(at * LANES),
+                laid_out: rows.laid_out.wrapping_add(at * LANES),
                 row: rows.row + at * LANES,
                 last: if at + height < vectors {
                     LANES
@@ -901,22 +1018,22 @@ unsafe fn strip<S: Simd, O: Operands, const V: usize, F: Epilogue>(
         while j < product.columns {
             let left = product.columns - j;
             // As above. A low strip has registers left for more columns.
-            let width = if const { V <= 2 && V < S::TILE.0 } && left >= 8 {
+            let width = if const { V <= 2 && V < S::TILE.0 && !O::LAYS_OUT } && left >= 8 {
                 tile::<S, O, V, 8, F>(simd, rows, columns, product, j);
                 8
-            } else if const { S::TILE.1 >= 6 } && left >= 6 {
+            } else if const { is_width::<S, O>(6) } && left >= 6 {
                 tile::<S, O, V, 6, F>(simd, rows, columns, product, j);
                 6
-            } else if const { S::TILE.1 >= 5 } && left >= 5 {
+            } else if const { is_width::<S, O>(5) } && left >= 5 {
                 tile::<S, O, V, 5, F>(simd, rows, columns, product, j);
                 5
-            } else if const { S::TILE.1 >= 4 } && left >= 4 {
+            } else if const { is_width::<S, O>(4) } && left >= 4 {
                 tile::<S, O, V, 4, F>(simd, rows, columns, product, j);
                 4
-            } else if left >= 3 {
+            } else if const { is_width::<S, O>(3) } && left >= 3 {
                 tile::<S, O, V, 3, F>(simd, rows, columns, product, j);
                 3
-            } else if left == 2 {
+            } else if const { is_width::<S, O>(2) } && left >= 2 {
                 tile::<S, O, V, 2, F>(simd, rows, columns, product, j);
                 2
             } else {
@@ -969,13 +1086,7 @@ impl Packed {
             let step = vectors * LANES;
             // All panels before this one are full.
             let values = &self.values[row * self.columns..(row + step) * self.columns];
-            let rows = Rows {
-                first: values.as_ptr(),
-                step,
-                row,
-                last: LANES,
-            };
-            (vectors, rows)
+            (vectors, Rows::of_panel(values.as_ptr(), row, vectors))
         })
     }
 }
@@ -1019,14 +1130,7 @@ impl Pass for PlainProduct<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         for row in (0..self.lhs.nrows()).step_by(PANEL) {
-            let height = (self.lhs.nrows() - row).min(PANEL);
-            let vectors = height.div_ceil(LANES);
-            let rows = Rows {
-                first: self.lhs.as_ptr().wrapping_add(row),
-                step: self.lhs.strides().1,
-                row,
-                last: height - (vectors - 1) * LANES,
-            };
+            let (vectors, rows) = Rows::of_view(&self.lhs, row);
             let (rhs, product) = (self.rhs.alone(), &self.product);
             // SAFETY: the rows lie inside the view, `last` of them in the last vector; the shapes
             // of the others were checked.
@@ -1036,6 +1140,66 @@ impl Pass for PlainProduct<'_> {
                 } else {
                     panel::<S, AsColumns<false>, _>(simd, vectors, rows, rhs, product);
                 }
+            }
+        }
+    }
+}
+
+/// The left operand of a [`ByTranspose`].
+enum Left<'a> {
+    Packed(&'a Packed),
+    /// To be laid out in the place of what is there: what a product's first tiles load anyway they store
+    /// once more, which takes no pass of its own.
+    Plain(View<'a>, &'a mut Packed),
+}
+
+/// A product with columns that come from afar. To lay out the left operand takes eight of them.
+struct ByTranspose<'a> {
+    lhs: Left<'a>,
+    rhs: Columns,
+    product: Product,
+}
+
+impl Pass for ByTranspose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let rows = self.product.rows;
+        let (columns, values, plain) = match self.lhs {
+            Left::Packed(packed) => (packed.columns, packed.values.as_ptr().cast_mut(), None),
+            Left::Plain(view, packed) => {
+                (packed.rows, packed.columns) = view.shape();
+                packed
+                    .values
+                    .resize(rows.next_multiple_of(LANES) * packed.columns);
+                (packed.columns, packed.values.as_mut_ptr(), Some(view))
+            }
+        };
+        // One tile, since more would lay the rows out again; and more than one column beside it, since
+        // the sums of a single one are taken in another order.
+        const { assert!(S::TILE.1 + 2 <= LANES) };
+        let width = if plain.is_some() { S::TILE.1 } else { 0 };
+        let (first, others) = self.product.split(width);
+        let (rhs, beside) = (self.rhs.alone(), self.rhs.skip(width).alone());
+        for row in (0..rows).step_by(PANEL) {
+            // All panels before this one are full.
+            let laid_out = values.wrapping_add(row * columns);
+            let vectors = (rows - row).min(PANEL).div_ceil(LANES);
+            // SAFETY: the panel has its rows, padded, and all columns, be it before or after they are
+            // written; rows of the view lie inside it, `last` of them in the last vector; the shapes
+            // of the others were checked.
+            unsafe {
+                if let Some(view) = &plain {
+                    let rows = Rows {
+                        laid_out,
+                        laid_out_step: vectors * LANES,
+                        ..Rows::of_view(view, row).1
+                    };
+                    panel::<S, LaidOut, _>(simd, vectors, rows, rhs, &first);
+                }
+                let rows = Rows::of_panel(laid_out, row, vectors);
+                panel::<S, LeftInOrder, _>(simd, vectors, rows, beside, &others);
             }
         }
     }
@@ -1096,7 +1260,7 @@ mod tests {
         filled(rows, columns, salt).map(|v| v / 7.0 + 1e-3 * v * v)
     }
 
-    const SHAPES: [(usize, usize, usize); 9] = [
+    const SHAPES: [(usize, usize, usize); 10] = [
         (1, 1, 1),
         (5, 3, 1),
         (7, 9, 2),
@@ -1106,6 +1270,7 @@ mod tests {
         (33, 12, 7),
         (130, 64, 5),
         (45, 7, 13),
+        (19, 6, 37),
     ];
 
     /// Small integers multiply and add exactly in any order, so equality is exact.
@@ -1149,6 +1314,16 @@ mod tests {
                     packed.multiply_by_transpose(start, b_transposed.as_view(), c.as_view_mut());
                     assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
                 }
+                let mut packed = Packed::new(other.as_view());
+                let mut c = held.clone();
+                packed.set_and_multiply_by_transpose(
+                    a,
+                    start,
+                    b_transposed.as_view(),
+                    c.as_view_mut(),
+                );
+                assert_eq!(c, wanted, "{m}×{k}·{k}×{n}");
+                assert_eq!(packed, Packed::new(a));
                 let mut sums = vec![[1.0; 2]; m].concat();
                 let (packed, plain) = sums.split_at_mut(m);
                 Packed::new(a).add_columns(packed);
@@ -1169,9 +1344,10 @@ mod tests {
         }
     }
 
-    fn at_level(level: Level, lhs: &DMatrix<f64>, rhs: &DMatrix<f64>) -> [DMatrix<f64>; 3] {
-        let mut results = [(); 3].map(|()| DMatrix::zeros(lhs.nrows(), rhs.ncols()));
-        let [packed, plain, dots] = &mut results;
+    fn at_level(level: Level, lhs: &DMatrix<f64>, rhs: &DMatrix<f64>) -> Vec<DMatrix<f64>> {
+        let mut results = [(); 4].map(|()| DMatrix::zeros(lhs.nrows(), rhs.ncols()));
+        let [packed, plain, dots, on_the_way] = &mut results;
+        let transposed = rhs.transpose();
         run_at(
             level,
             &PackedProduct {
@@ -1197,7 +1373,22 @@ mod tests {
                 destination: dots.as_view_mut(),
             },
         );
-        results
+        // Fewer columns are laid out first.
+        if rhs.ncols() < LANES {
+            return results[..3].to_vec();
+        }
+        let mut laid_out = Packed::default();
+        run_at(
+            level,
+            ByTranspose {
+                lhs: Left::Plain(lhs.as_view(), &mut laid_out),
+                rhs: Columns::of_transpose(&transposed.as_view()),
+                product: Product::new(Start::Zero, on_the_way.as_view_mut()),
+            },
+        );
+        assert_eq!(laid_out, Packed::new(lhs.as_view()));
+        assert_eq!(on_the_way, plain, "laid out on the way and plain");
+        results.to_vec()
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl ParameterGradient {
                         scale_slice(column, deltas.exponents[j] - target);
                     });
                 }
+                let mut is_laid_out = !agree;
                 let within = first - all.start..panel.end - all.start;
                 for block in blocks {
                     let values = &mut self.values[block.range.clone()];
@@ -108,19 +109,23 @@ impl ParameterGradient {
                         FactorValues::Elementwise(_) => {}
                         FactorValues::Ones => {
                             let sums = &mut values[within.clone()];
-                            if agree {
-                                kernels::add_columns(own, sums);
-                            } else {
+                            if is_laid_out {
                                 self.deltas.add_columns(sums);
+                            } else {
+                                kernels::add_columns(own, sums);
                             }
                         }
                         FactorValues::Matrix(factor) => {
                             let mut sums = ViewMut::from_slice(values, all.len(), block.columns);
                             let sums = sums.rows_range_mut(within.clone());
-                            if agree {
-                                kernels::multiply_by_transpose(start, own, factor, sums);
+                            let deltas = &mut self.deltas;
+                            if is_laid_out {
+                                deltas.multiply_by_transpose(start, factor, sums);
+                            } else if block.columns >= WORTH_LAYING_OUT {
+                                deltas.set_and_multiply_by_transpose(own, start, factor, sums);
+                                is_laid_out = true;
                             } else {
-                                self.deltas.multiply_by_transpose(start, factor, sums);
+                                kernels::multiply_by_transpose(start, own, factor, sums);
                             }
                         }
                     }
@@ -161,6 +166,10 @@ pub(super) fn add_elementwise(
         }
     }
 }
+
+/// Columns of W from which on it pays to lay δ out: its columns lie a power of two apart as a rule, which
+/// caches keep in a few places only, and products read it once for every few columns of W.
+const WORTH_LAYING_OUT: usize = 32;
 
 /// Columns of an adjoint are held below 2 to this power (they are rescaled at 2²⁰⁰), and δ, an
 /// adjoint times slopes, not far from it.
@@ -206,11 +215,11 @@ mod tests {
         })
     }
 
-    /// Blocks of the same rows: W of three columns of the state, of two of the input, and a bias.
-    fn blocks() -> Vec<ParameterBlock> {
+    /// Blocks of the same rows: W of `wide` columns of the state, of two of the input, and a bias.
+    fn blocks(wide: usize) -> Vec<ParameterBlock> {
         let rows = ROWS.len();
         let factors = [
-            (Factor::Previous(1..4), 3),
+            (Factor::Previous(1..1 + wide), wide),
             (Factor::Input, 2),
             (Factor::Constant, 1),
         ];
@@ -234,13 +243,19 @@ mod tests {
     fn chunks_of_any_scales_add_up_in_all_rows() {
         const AGREE: [i64; COLUMNS] = [0; COLUMNS];
         const DIFFER: [i64; COLUMNS] = [0, 3, -2, 1, 0, 5];
-        for scales in [
+        let scales = [
             [AGREE, AGREE],
             [AGREE, DIFFER],
             [DIFFER, AGREE],
             [DIFFER, DIFFER],
-        ] {
-            let blocks = blocks();
+        ];
+        // δ where it lies, and laid out.
+        let widths = [3, WORTH_LAYING_OUT + 5];
+        for (scales, wide) in scales
+            .iter()
+            .flat_map(|scales| widths.map(|wide| (scales, wide)))
+        {
+            let blocks = blocks(wide);
             let mut gradient = ParameterGradient {
                 values: vec![0.0; blocks.last().unwrap().range.end],
                 exponent: 0,
@@ -248,9 +263,9 @@ mod tests {
                 is_zero: true,
                 deltas: Packed::default(),
             };
-            let mut expected = DMatrix::zeros(ROWS.len(), 6);
+            let mut expected = DMatrix::zeros(ROWS.len(), wide + 3);
             for (salt, exponents) in scales.iter().enumerate() {
-                let (deltas, previous) = (filled(ROWS.end, salt), filled(5, salt + 2));
+                let (deltas, previous) = (filled(ROWS.end, salt), filled(wide + 2, salt + 2));
                 let inputs = filled(2, salt + 4);
                 let states = Scaled {
                     values: previous.as_view(),
@@ -274,17 +289,17 @@ mod tests {
                 for (i, row) in ROWS.enumerate() {
                     for (j, exponent) in exponents.iter().enumerate() {
                         let delta = deltas[(row, j)] * 2.0_f64.powi(*exponent as i32);
-                        for k in 0..3 {
+                        for k in 0..wide {
                             expected[(i, k)] += delta * previous[(1 + k, j)];
                         }
                         for k in 0..2 {
-                            expected[(i, 3 + k)] += delta * inputs[(k, j)];
+                            expected[(i, wide + k)] += delta * inputs[(k, j)];
                         }
-                        expected[(i, 5)] += delta;
+                        expected[(i, wide + 2)] += delta;
                     }
                 }
             }
-            assert_eq!(gradient.to_f64(), expected.as_slice(), "{scales:?}");
+            assert_eq!(gradient.to_f64(), expected.as_slice(), "{scales:?}, {wide}");
         }
     }
 }

@@ -83,23 +83,18 @@ impl Packed {
         for (v, sum) in sums[0].iter_mut().enumerate() {
             *sum = results[first + v];
         }
-        let step = V * LANES;
-        let rows = Rows {
-            // All panels before this one are full.
-            first: self.values[first * LANES * self.columns..].as_ptr(),
-            step,
-            row: first * LANES,
-            last: LANES,
-        };
+        // All panels before this one are full.
+        let values = self.values[first * LANES * self.columns..].as_ptr();
+        let rows = Rows::of_panel(values, first * LANES, V);
         // SAFETY: the panel has `above.len()` columns, and 8K after them.
         unsafe {
             let part = Columns::of_slice(above);
             sums = run_along_split::<S, InOrder, V, SPLIT>(simd, rows, part, sums);
-            let left = rows.first.add(above.len() * step);
+            let left = rows.first.add(above.len() * rows.step);
             for (group, numbers) in column.iter().enumerate() {
                 for lane in 0..LANES {
                     let factor = simd.lane(*numbers, lane);
-                    let left = left.add((group * LANES + lane) * step);
+                    let left = left.add((group * LANES + lane) * rows.step);
                     for (v, sum) in sums[lane % SPLIT].iter_mut().enumerate() {
                         let entry = simd.load_from(left.add(v * LANES), LANES);
                         *sum = simd.mul_add(entry, factor, *sum);
