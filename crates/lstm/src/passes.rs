@@ -4,7 +4,7 @@
 //! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
 //! and the pre-activations in the order i, f, g, o.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 
 use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
 use kernels::simd::{LANES, Pass, Simd, Vector};
@@ -460,9 +460,8 @@ fn gates_back<S: Simd>(
 }
 
 /// Bytes that a step back reads and writes: more than the first cache holds, and few enough that those
-/// of two steps are not more than the second one does. What the step before will need then arrives in
-/// time.
-const WORTH_ASKING: RangeInclusive<usize> = (1 << 17)..=(1 << 19);
+/// of two steps leave room in the second one. What the step before will need then arrives in time.
+const WORTH_ASKING: Range<usize> = (1 << 17)..(1 << 19);
 
 /// Asks for one column of the step before: steps lie one after the other, and are gone through from the
 /// last to the first, which no machine foresees.
