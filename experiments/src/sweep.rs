@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::config::{Config, Input, Loss, Memory, Record, Sequence};
+use crate::input_file::InputFiles;
 use crate::plan::{GridPoint, Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
-use crate::sequences::InputArray;
 use crate::store::{Failure, LockedFolder, ResultsFolder, StoreError};
 
 /// What became of the runs.
@@ -131,7 +131,7 @@ enum Task<'a> {
 /// If a record cannot be written. Runs finished by then are kept.
 pub fn sweep<T: Send, C>(
     plan: &Plan,
-    inputs: Option<&InputArray>,
+    inputs: &InputFiles,
     folder: &LockedFolder,
     jobs: usize,
     stop: &AtomicBool,
@@ -275,7 +275,8 @@ where
                     None => break,
                 };
                 let Config { record, memory, .. } = &plan.config;
-                match worker.execute(&run.spec, record, *memory, inputs) {
+                let file = inputs.of(&run.spec.sequence.input).map(|file| &file.array);
+                match worker.execute(&run.spec, record, *memory, file) {
                     Ok(record) => {
                         let record = Arc::new(record);
                         let sent = finished.send((run, Arc::clone(&record)));
@@ -393,7 +394,7 @@ mod tests {
     #[test]
     fn the_names_of_arrays_are_known_without_the_run() {
         let loaded = Config::load(EVERYTHING, "test.toml", &[]).unwrap();
-        let plan = Plan::new(&loaded, None);
+        let plan = Plan::new(&loaded, &InputFiles::default());
         let mut alone: Vec<Record> = Vec::new();
         for quantity in &plan.config.record.quantities {
             alone.push(Record {

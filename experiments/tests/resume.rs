@@ -4,6 +4,8 @@ use std::fs;
 
 use common::{EVERYTHING, Lab, TINY, assert_same};
 
+// Of what the tests share, only a part is needed here.
+#[allow(dead_code)]
 mod common;
 
 /// Flips one bit of a file.

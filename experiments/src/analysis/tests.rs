@@ -1,6 +1,7 @@
 //! Tables of records whose answers are known.
 
 use super::*;
+use crate::input_file::InputFiles;
 use crate::record::Array;
 
 const ZERO: f64 = f64::NEG_INFINITY;
@@ -24,7 +25,8 @@ fn plan(replicates: usize, gains: &str) -> Plan {
         "vanilla-rnn.recurrent_weights.gain" = [{gains}]
         "#
     );
-    Plan::new(&Config::load(&text, "test.toml", &[]).unwrap(), None)
+    let loaded = Config::load(&text, "test.toml", &[]).unwrap();
+    Plan::new(&loaded, &InputFiles::default())
 }
 
 /// All grid points of `plan`, one after the other; `load` returns the record of a run, if it has one.

@@ -10,10 +10,10 @@ use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config, summary,
 };
 use crate::config::{Config, Recorded, difference};
+use crate::input_file::InputFiles;
 use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
-use crate::sequences::InputArray;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
 };
@@ -51,7 +51,7 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
     say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
-    let Computed { outcome, fits } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
+    let Computed { outcome, fits } = compute(&plan, &inputs, &folder, jobs)?;
     let Some(fits) = fits else {
         eprintln!(
             "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
@@ -170,7 +170,7 @@ struct Concluded {
 /// Computes the runs that `folder` does not hold, and writes every table.
 pub fn compute(
     plan: &Plan,
-    inputs: Option<&InputArray>,
+    inputs: &InputFiles,
     folder: &LockedFolder,
     jobs: usize,
 ) -> Result<Computed, CommandError> {

@@ -393,12 +393,12 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
     // The first run of each kind says whether it can be exported at all, before anything is written.
     for point in &plan.points {
         if let Some(run) = point.runs.first() {
-            export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+            export(&plan.config, run, &inputs).map_err(CommandError::Usage)?;
         }
     }
     let folder = folder.begin(&serde_json::json!({ "export": config.display().to_string() }))?;
     for run in plan.runs() {
-        let exported = export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+        let exported = export(&plan.config, run, &inputs).map_err(CommandError::Usage)?;
         folder.write(&store::network_name(&run.id), &exported.weights)?;
         folder.write(&store::inputs_name(&run.id), &exported.inputs)?;
     }

@@ -11,9 +11,10 @@ use torch_weights::Layer;
 use vanilla_rnn::Activation;
 
 use crate::config::{Config, LossKind};
+use crate::input_file::InputFiles;
 use crate::plan::{PlannedRun, RunSpec};
 use crate::registry::Cell;
-use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
+use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, RunInputs};
 
 /// The files of one run.
 pub struct Exported {
@@ -27,11 +28,7 @@ pub struct Exported {
 ///
 /// # Errors
 /// What PyTorch has no module for, in words.
-pub fn export(
-    config: &Config,
-    run: &PlannedRun,
-    file: Option<&InputArray>,
-) -> Result<Exported, String> {
+pub fn export(config: &Config, run: &PlannedRun, inputs: &InputFiles) -> Result<Exported, String> {
     let RunSpec {
         sequence,
         loss,
@@ -67,6 +64,7 @@ pub fn export(
     let output = network.hidden();
 
     let (steps, batch) = (sequence.steps, sequence.batch);
+    let file = inputs.of(&sequence.input).map(|file| &file.array);
     let mut drawn = RunInputs::new(sequence, &streams, file, DrawnInputs::default());
     let input: Vec<f64> = drawn.segment(1..steps + 1).iter().copied().collect();
     let size_of_step = batch * output;
