@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use common::{EVERYTHING, Lab, TINY, assert_same};
+use common::{EVERYTHING, Lab, TINY, assert_same, npy};
 
 // Of what the tests share, only a part is needed here.
 #[allow(dead_code)]
@@ -47,6 +47,32 @@ fn a_rerun_computes_nothing_and_changes_nothing() {
         .says(&["0 runs computed", "8 reused"]);
     lab.assert_counts("out", [0, 8, 0]);
     assert_same(&lab.results("out"), &first);
+}
+
+/// Where the mean square of the inputs is unknown, or there are fewer of them than units, a vanilla RNN
+/// has one law less.
+#[test]
+fn records_without_every_law_are_reused_and_verified() {
+    let lab = Lab::with(&format!("{TINY}[record]\ngradients = true\n"));
+    lab.write("inputs.npy", npy([12, 2, 3], 0.5));
+    for set in [
+        "sequence.input={ kind = \"ramp\", size = 3 }",
+        "sequence.input={ kind = \"file\", path = \"inputs.npy\", size = 3 }",
+        "vanilla-rnn.input_weights.init=identity",
+    ] {
+        lab.run(&["--fresh", "--set", set]).exits_with(0);
+        lab.assert_counts("out", [8, 0, 0]);
+        let first = lab.results("out");
+        // h and h_carried of the RNN, those and two of c of the LSTM, at 13 steps of four runs each.
+        let gradients = String::from_utf8_lossy(&first["gradients.csv"]);
+        assert_eq!(gradients.lines().count(), 1 + 4 * (2 + 4) * 13, "{set}");
+        lab.run(&["--set", set]).exits_with(0);
+        lab.assert_counts("out", [0, 8, 0]);
+        assert_same(&lab.results("out"), &first);
+        lab.vangrad(&["verify", "out"])
+            .exits_with(0)
+            .says(&["records: 8 agree"]);
+    }
 }
 
 #[test]
