@@ -1,5 +1,7 @@
 //! `run`: the main job.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,7 +19,7 @@ use crate::record::RunRecord;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
 };
-use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
+use crate::sweep::{Outcome, Swept, in_order, stored_before, sweep};
 use crate::tables::{
     CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row, RunRow,
     SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
@@ -199,11 +201,7 @@ pub fn compute(
     };
     write_tables(plan, folder, jobs, &outcome.failures, &points)?;
     if plan.config.record.gradients {
-        // What the sweep has just stored or checked; failed runs have no record.
-        let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
-        folder.write_with("gradients.csv", |out| {
-            analysis::write_gradients(plan, &mut load, out)
-        })?;
+        write_gradients(plan, folder, &outcome.failures)?;
     }
     let mut fits = Fits {
         table: Analysis::new(&plan.config).fits,
@@ -271,6 +269,32 @@ fn write_tables(
     in_order(jobs, &tables, write).into_iter().collect()
 }
 
+/// Writes `gradients.csv` from the records: of all runs but those that have failed.
+fn write_gradients(
+    plan: &Plan,
+    folder: &LockedFolder,
+    failures: &[Failure],
+) -> Result<(), StoreError> {
+    let failed: BTreeSet<&str> = failures.iter().map(|f| f.run_id.as_str()).collect();
+    let mut unreadable = None;
+    let written = folder.write_with(store::GRADIENTS, |out| {
+        let mut load = |run: &PlannedRun| {
+            if failed.contains(run.id.as_str()) || unreadable.is_some() {
+                return None;
+            }
+            let record = stored_before(plan, &folder.folder, run);
+            record.map_err(|error| unreadable = Some(error)).ok()
+        };
+        analysis::write_gradients(plan, &mut load, out)?;
+        match unreadable {
+            // No table is better than one that lacks a run.
+            Some(_) => Err(io::Error::other("a record cannot be read")),
+            None => Ok(()),
+        }
+    });
+    unreadable.map_or(written, Err)
+}
+
 /// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which
 /// loses nothing that is stored.
 pub fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
@@ -281,4 +305,41 @@ pub fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
         }
         eprintln!("\nstopping after the runs in progress; Ctrl-C again to stop at once");
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Worker;
+
+    #[test]
+    fn gradients_lack_no_run_but_those_that_have_failed() {
+        let text = "name = \"two\"\nreplicates = 2\nsequence.steps = 3\nrecord.gradients = true\n\
+                    [[cell]]\nkind = \"lstm\"\nhidden = 2\n";
+        let loaded = Config::load(text, "test.toml", &[]).unwrap();
+        let plan = Plan::new(&loaded, &InputFiles::default());
+        let scratch = store::Scratch::new().unwrap();
+        let config = plan.config.to_toml();
+        let folder = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing).unwrap();
+        let [stored, missing] = plan.points[0].runs.as_slice() else {
+            panic!("two replicates")
+        };
+        let record =
+            Worker::default().execute(&stored.spec, &plan.config.record, plan.config.memory, None);
+        folder.write_record(&stored.id, &record.unwrap()).unwrap();
+
+        let error = write_gradients(&plan, &folder, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&store::record_name(&missing.id)), "{error}");
+        assert_eq!(folder.folder.text(store::GRADIENTS).unwrap(), None);
+
+        let failure = Failure {
+            run_id: missing.id.clone(),
+            reason: "overflow".to_owned(),
+        };
+        write_gradients(&plan, &folder, &[failure]).unwrap();
+        let gradients = folder.folder.text(store::GRADIENTS).unwrap().unwrap();
+        assert!(gradients.contains(&stored.id) && !gradients.contains(&missing.id));
+    }
 }

@@ -188,14 +188,18 @@ impl ResultsFolder {
         run_id: &str,
         expected: &Expected,
     ) -> Result<Option<RunRecord>, StoreError> {
+        if_present(self.required_record(run_id, expected))
+    }
+
+    /// The same of a record that must be there.
+    pub fn required_record(
+        &self,
+        run_id: &str,
+        expected: &Expected,
+    ) -> Result<RunRecord, StoreError> {
         let path = self.path.join(record_name(run_id));
-        let Some(bytes) = if_present(read_bytes(&path))? else {
-            return Ok(None);
-        };
-        match record_file::decode(&bytes, expected) {
-            Ok(record) => Ok(Some(record)),
-            Err(problem) => Err(StoreError::BadRecord { path, problem }),
-        }
+        record_file::decode(&read_bytes(&path)?, expected)
+            .map_err(|problem| StoreError::BadRecord { path, problem })
     }
 
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
