@@ -10,7 +10,7 @@ use vanilla_rnn::Activation;
 use crate::analysis;
 use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments, TraceRecorded};
 use crate::commands::plot::{drawn, write_figures};
-use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, read_config};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::{Recorded, in_units};
 use crate::figures;
 use crate::plan::available_memory;
@@ -104,8 +104,8 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     }
     folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
 
-    println!(
-        "{}: {}; loss: {}",
+    let mut text = format!(
+        "{}: {}; loss: {}\n",
         inputs.display(),
         request.sequences.describe(),
         request.loss
@@ -117,21 +117,25 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
         }
         let mut networks = request.networks.iter();
         if let Some(network) = networks.find(|network| network.label == found.label) {
-            print!("{}", in_words(network, request.sequences.steps, found));
+            text.push_str(&in_words(network, request.sequences.steps, found));
         }
     }
     if traced.len() > MOST_PRINTED {
         let rest = traced.len() - 2;
-        println!("… and {rest} more between them in summary.json");
+        text.push_str(&format!("… and {rest} more between them in summary.json\n"));
     }
-    println!("tables in {}", arguments.out.display());
+    text.push_str(&format!("tables in {}\n", arguments.out.display()));
     for figure in figures.iter().filter(|name| name.ends_with(".png")) {
-        println!("figure {}", arguments.out.join(figure).display());
+        let figure = arguments.out.join(figure);
+        text.push_str(&format!("figure {}\n", figure.display()));
     }
     if arguments.verbose {
         let writing = clock.elapsed_seconds() - computing - reading;
-        println!("reading {reading:.3} s, computing {computing:.3} s, writing {writing:.3} s");
+        text.push_str(&format!(
+            "reading {reading:.3} s, computing {computing:.3} s, writing {writing:.3} s\n"
+        ));
     }
+    print(&text)?;
     Ok(if failed == 0 {
         Status::Done
     } else {
@@ -406,11 +410,10 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
         "runs.csv",
         analysis::runs(&plan, &|_| None).to_csv().as_bytes(),
     )?;
-    println!(
-        "{}: {} networks and their inputs in {}; runs.csv says which is which",
+    print(&format!(
+        "{}: {} networks and their inputs in {}; runs.csv says which is which\n",
         plan.config.name,
         plan.runs().count(),
         arguments.out.display()
-    );
-    Ok(Status::Done)
+    ))
 }
