@@ -973,6 +973,24 @@ fn an_exported_network_traces_to_what_its_run_measured() {
 }
 
 #[test]
+fn an_export_that_fits_into_no_memory_is_refused_with_the_estimate() {
+    let lab = Lab::with(EXPERIMENT);
+    let before = lab.files("");
+    let export = ["trace", "--export-weights", "experiment.toml"];
+    for (set, size, estimate) in [
+        // 32·T·B·(I + H) bytes, and some weights.
+        ("sequence.steps=4294967296", "steps = 4294967296", "3.8 TiB"),
+        // 32·4·H·H.
+        ("deep.hidden=4294967296", "hidden = 4294967296", "EiB"),
+    ] {
+        lab.vangrad(&[&export[..], &["--out", "torch", "--set", set]].concat())
+            .exits_with(2)
+            .says(&[size, estimate, "lower `sequence.steps`"]);
+        assert_same(&lab.files(""), &before);
+    }
+}
+
+#[test]
 fn every_exported_run_has_the_inputs_of_its_own_file() {
     let file = r#"input = { kind = "file", path = "a.npy", size = 4 }"#;
     let lab = Lab::with(&EXPERIMENT.replace("input = { size = 4 }", file));

@@ -13,13 +13,13 @@ use crate::commands::plot::{drawn, write_figures};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::{Recorded, in_units};
 use crate::figures;
-use crate::plan::available_memory;
+use crate::plan::{Plan, PlannedRun, available_memory};
 use crate::record::RunRecord;
 use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError};
 use crate::tables::{Table, TraceRow};
 use crate::trace::closer;
 use crate::trace::compute::{self, Traced};
-use crate::trace::export::export;
+use crate::trace::export::{self, export};
 use crate::trace::inputs::{self, Sequences};
 use crate::trace::request::{GIVEN, HALF_SQUARED_NORM, Network, Over, Request, labels};
 use crate::trace::summary::{Found, Summary, in_words};
@@ -393,6 +393,7 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
     };
     let text = read_config(&experiment.config)?;
     let Prepared { plan, inputs } = prepare(&text, &experiment.config, &experiment.sets)?;
+    check_export_memory(&plan)?;
     let folder = NewFolder::for_trace(&arguments.out)?;
     // The first run of each kind says whether it can be exported at all, before anything is written.
     for point in &plan.points {
@@ -416,4 +417,28 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
         plan.runs().count(),
         arguments.out.display()
     ))
+}
+
+/// Refuses an export of which a run does not fit into memory.
+fn check_export_memory(plan: &Plan) -> Result<(), CommandError> {
+    let first_runs = plan.points.iter().filter_map(|point| point.runs.first());
+    let available = available_memory();
+    let bytes = |run: &&PlannedRun| export::bytes(&run.spec);
+    let Some(largest) = first_runs.max_by_key(bytes) else {
+        return Ok(());
+    };
+    let (bytes, spec) = (bytes(&largest), &largest.spec);
+    if bytes <= u128::from(available) {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "exporting the largest run (`{}`, hidden = {}, steps = {}, batch = {}) needs about {} of memory; \
+         {} is available\nhelp: lower `sequence.steps`, `sequence.batch` or `hidden`",
+        spec.label,
+        spec.cell.hidden(),
+        spec.sequence.steps,
+        spec.sequence.batch,
+        in_units(bytes),
+        in_units(u128::from(available))
+    )))
 }

@@ -10,7 +10,7 @@ use safetensors::tensor::{Dtype, View};
 use torch_weights::Layer;
 use vanilla_rnn::Activation;
 
-use crate::config::{Config, LossKind};
+use crate::config::{Config, LossKind, Sequence};
 use crate::input_file::InputFiles;
 use crate::plan::{PlannedRun, RunSpec};
 use crate::registry::Cell;
@@ -22,6 +22,17 @@ pub struct Exported {
     pub weights: Vec<u8>,
     /// `input` (T, B, I) and `grad_output` (T, B, H).
     pub inputs: Vec<u8>,
+}
+
+/// About how many bytes [`export`] holds at once: inputs and adjoints four times, as drawn, in the
+/// order of the file, as its bytes and as the file, and so the weights.
+pub fn bytes(spec: &RunSpec) -> u128 {
+    let Sequence { steps, batch, .. } = spec.sequence;
+    let size = spec.sequence.input.size();
+    let rows = size as u128 + spec.cell.hidden() as u128;
+    let values = (steps as u128 * batch as u128).saturating_mul(rows);
+    let values = values.saturating_add(spec.cell.weights(size));
+    values.saturating_mul(4 * size_of::<f64>() as u128)
 }
 
 /// The network of a run, its inputs, and the adjoint it was differentiated with.
