@@ -1146,6 +1146,7 @@ fn an_unknown_table_in_set_is_refused_with_the_nearest_name_of_the_top_level() {
         ("replicate=3", "did you mean `replicates`?"),
         ("records.gradients=true", "did you mean `record.gradients`?"),
         ("nam=other", "did you mean `name`?"),
+        ("memroy=checkpointed", "did you mean `memory`?"),
     ] {
         set_refused(set).says(&["--set, column 1", nearest]);
     }
