@@ -16,7 +16,7 @@ use crate::figures;
 use crate::plan::{Plan, PlannedRun, available_memory};
 use crate::record::RunRecord;
 use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError};
-use crate::tables::{Table, TraceRow};
+use crate::tables::{Row, RunRow, Table, TraceRow};
 use crate::trace::closer;
 use crate::trace::compute::{self, Traced};
 use crate::trace::export::{self, export};
@@ -408,7 +408,7 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
         folder.write(&store::inputs_name(&run.id), &exported.inputs)?;
     }
     folder.write(
-        "runs.csv",
+        RunRow::FILE,
         analysis::runs(&plan, &|_| None).to_csv().as_bytes(),
     )?;
     print(&format!(

@@ -30,10 +30,7 @@ use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 use crate::report;
-use crate::tables::{
-    ClaimRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row,
-    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
-};
+use crate::tables::{ClaimRow, FILES, GradientRow, Row, Table};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -43,8 +40,8 @@ pub const REQUEST: &str = "trace.json";
 const REQUEST_TOOL: &str = "vangrad trace";
 /// What `trace` finds, written last: a folder without one is not complete.
 pub const SUMMARY: &str = "summary.json";
-/// Every norm.
-pub const GRADIENTS: &str = "gradients.csv";
+/// Every norm, of a run or a trace.
+pub const GRADIENTS: &str = GradientRow::FILE;
 /// The file whose lock is the folder's.
 const LOCK: &str = ".lock";
 /// Temporary names are `.vangrad-<name>.tmp`.
@@ -53,7 +50,6 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
-const RUNS: &str = "runs.csv";
 /// What `reproduce` writes: a folder with verdicts, and without a config or a request, is its own.
 pub const CLAIMS: &str = ClaimRow::FILE;
 /// The page of the claims.
@@ -64,28 +60,6 @@ const PLOTS: &str = "plots";
 const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
-/// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 19] = [
-    MANIFEST,
-    RUNS,
-    "curves.csv",
-    "fits.csv",
-    "laws.csv",
-    "gates.csv",
-    "series.csv",
-    "parameters.csv",
-    GRADIENTS,
-    "singular-values.csv",
-    "lyapunov.csv",
-    "lyapunov-convergence.csv",
-    "lyapunov-summary.csv",
-    "loss-state.csv",
-    "unit-gradients.csv",
-    "unit-quantiles.csv",
-    "sequences.csv",
-    report::HTML,
-    report::MARKDOWN,
-];
 /// The extensions of the figures that this program draws.
 pub const FIGURE_EXTENSIONS: [&str; 3] = ["svg", "png", "pdf"];
 
@@ -253,21 +227,8 @@ impl ResultsFolder {
             })
         };
         let is_output = |name: &String| {
-            [
-                SUMMARY,
-                GRADIENTS,
-                RUNS,
-                SingularValueRow::FILE,
-                LyapunovRow::FILE,
-                LyapunovMeanRow::FILE,
-                LyapunovSummaryRow::FILE,
-                LossStateRow::FILE,
-                UnitGradientRow::FILE,
-                UnitQuantileRow::FILE,
-                report::HTML,
-                report::MARKDOWN,
-            ]
-            .contains(&name.as_str())
+            let mut tables = FILES.iter().filter(|table| table.is_of_trace);
+            name == SUMMARY || is_report(name) || tables.any(|table| table.name == name)
         };
         let mut files = self.list("")?;
         files.retain(is_output);
@@ -430,8 +391,13 @@ fn if_present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError>
     }
 }
 
+/// Whether this program writes a file of this name at the top of a results folder, beside the config.
 fn is_output(name: &str) -> bool {
-    TOP_LEVEL_OUTPUTS.contains(&name)
+    name == MANIFEST || is_report(name) || FILES.iter().any(|table| table.name == name)
+}
+
+fn is_report(name: &str) -> bool {
+    [report::HTML, report::MARKDOWN].contains(&name)
 }
 
 /// `<label>-<16 hexadecimal digits>.safetensors`, the name of a run's record.
