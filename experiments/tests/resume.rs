@@ -500,6 +500,7 @@ fn a_folder_in_which_nothing_was_begun_can_be_run_into() {
 
 #[cfg(unix)]
 mod mid_sweep {
+    use std::fs;
     use std::process::{Child, Command};
     use std::time::Duration;
 
@@ -668,6 +669,60 @@ mod mid_sweep {
         let stderr = &stopped.ended.stderr;
         assert_eq!(stopped.ended.code, Some(130), "{stderr}");
         assert!(stderr.contains("without --fresh"), "{stderr}");
+    }
+
+    /// `verify`, with scratch folders in a folder of the lab.
+    fn verify(lab: &Lab) -> Command {
+        let mut verify = lab.command(&["verify", "out", "--jobs", "1"]);
+        verify.env("TMPDIR", lab.path("scratches"));
+        verify
+    }
+
+    /// The scratch folders that hold a file or folder of this name.
+    fn scratches_with(lab: &Lab, name: &str) -> usize {
+        let scratches = fs::read_dir(lab.path("scratches")).unwrap();
+        let scratches = scratches.map(|scratch| scratch.unwrap().path());
+        scratches.filter(|path| path.join(name).exists()).count()
+    }
+
+    /// A verification that has stored its first records, of long runs, and its lab.
+    fn verification() -> (Lab, Child) {
+        let lab = Lab::with(LONG);
+        let sets = ["--set", "sequence.steps=4000", "--set", "replicates=2"];
+        lab.run(&sets).exits_with(0);
+        fs::create_dir(lab.path("scratches")).unwrap();
+        let mut child = verify(&lab).spawn().unwrap();
+        while scratches_with(&lab, "records") == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "it was over at once");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (lab, child)
+    }
+
+    #[test]
+    fn what_a_killed_verification_has_left_is_removed_by_the_next() {
+        let (lab, mut child) = verification();
+        kill(&mut child);
+        child.wait().unwrap();
+        assert_eq!(scratches_with(&lab, "config.toml"), 1);
+        lab.run(&["--fresh", "--set", "replicates=1"]).exits_with(0);
+        Ended::from(verify(&lab).output().unwrap()).exits_with(0);
+        assert!(lab.files("scratches").is_empty());
+    }
+
+    #[test]
+    fn a_second_ctrl_c_leaves_no_results_of_a_verification() {
+        let (lab, mut child) = verification();
+        while child.try_wait().unwrap().is_none() {
+            interrupt(&mut child);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = Ended::from(child.wait_with_output().unwrap());
+        ended
+            .exits_with(130)
+            .says(&["Ctrl-C again to stop at once"]);
+        // What was being written meanwhile may be left.
+        assert_eq!(scratches_with(&lab, "config.toml"), 0);
     }
 
     #[test]

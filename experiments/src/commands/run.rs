@@ -53,7 +53,8 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
     say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
-    let Computed { outcome, fits } = compute(&plan, &inputs, &folder, jobs)?;
+    let stop = stop_on_ctrl_c(|| {})?;
+    let Computed { outcome, fits } = compute(&plan, &inputs, &folder, jobs, &stop)?;
     let Some(fits) = fits else {
         eprintln!(
             "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
@@ -169,15 +170,14 @@ struct Concluded {
     spectra: Vec<LyapunovSummaryRow>,
 }
 
-/// Computes the runs that `folder` does not hold, and writes every table.
+/// Computes the runs that `folder` does not hold, until `stop` is set, and writes every table.
 pub fn compute(
     plan: &Plan,
     inputs: &InputFiles,
     folder: &LockedFolder,
     jobs: usize,
+    stop: &AtomicBool,
 ) -> Result<Computed, CommandError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_ctrl_c(&stop)?;
     let progress = Progress::new();
     let conclude = |point: &GridPoint, records: &[(usize, &RunRecord)]| {
         let mut analysis = analysis::analyse(&plan.config, point, records);
@@ -190,7 +190,7 @@ pub fn compute(
             spectra: analysis.lyapunov_summaries.rows,
         }
     };
-    let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, conclude);
+    let swept = sweep(plan, inputs, folder, jobs, stop, &progress, conclude);
     progress.finish();
     let Swept { outcome, points } = swept?;
     let Some(points) = points else {
@@ -295,16 +295,21 @@ fn write_gradients(
     unreadable.map_or(written, Err)
 }
 
-/// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which
-/// loses nothing that is stored.
-pub fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
-    let stop = Arc::clone(stop);
+/// What is set by the first Ctrl-C, which lets the runs in progress finish. A second one ends the process
+/// at once, after `clear_away`; that loses nothing that is stored to stay.
+pub fn stop_on_ctrl_c(
+    clear_away: impl Fn() + Send + 'static,
+) -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_set = Arc::clone(&stop);
     ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::Relaxed) {
+        if is_set.swap(true, Ordering::Relaxed) {
+            clear_away();
             std::process::exit(130);
         }
         eprintln!("\nstopping after the runs in progress; Ctrl-C again to stop at once");
-    })
+    })?;
+    Ok(stop)
 }
 
 #[cfg(test)]

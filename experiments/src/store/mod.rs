@@ -15,6 +15,7 @@ mod error;
 mod locked;
 mod manifest;
 pub mod record_file;
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,6 +26,7 @@ pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, NewFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
+pub use scratch::Scratch;
 
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
@@ -311,24 +313,6 @@ impl ResultsFolder {
                 entry,
             }),
         }
-    }
-}
-
-/// A folder for results that nobody keeps; removed when dropped.
-#[derive(Debug)]
-pub struct Scratch(tempfile::TempDir);
-
-impl Scratch {
-    /// A new folder among the system's temporary ones.
-    pub fn new() -> Result<Self, StoreError> {
-        let made = tempfile::Builder::new().prefix("vangrad-").tempdir();
-        let folder = made.map_err(|error| StoreError::write(&std::env::temp_dir(), error))?;
-        Ok(Self(folder))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.0.path()
     }
 }
 
