@@ -10,6 +10,7 @@ use std::time::Duration;
 use benches::settings;
 use criterion::{BenchmarkId, Criterion, SamplingMode, criterion_group, criterion_main};
 use experiments::config::Config;
+use experiments::input_file::InputFiles;
 use experiments::plan::Plan;
 use experiments::run::Worker;
 
@@ -46,7 +47,7 @@ fn plan(kind: &str, memory: &str, keys: &[&str], value: usize) -> Plan {
     );
     let sets: Vec<String> = keys.iter().map(|key| format!("{key}={value}")).collect();
     let loaded = Config::load(&text, "growth.toml", &sets).expect("the config is valid");
-    Plan::new(&loaded, None)
+    Plan::new(&loaded, &InputFiles::default())
 }
 
 fn growth(c: &mut Criterion) {

@@ -15,6 +15,7 @@ use criterion::{
     BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use experiments::config::{Config, Recorded};
+use experiments::input_file::InputFiles;
 use experiments::plan::Plan;
 use experiments::record::RunRecord;
 use experiments::run::Worker;
@@ -50,7 +51,7 @@ const QUANTITIES: [&[&str]; 2] = [
 
 fn plan(sets: &[String]) -> Plan {
     let loaded = Config::load(CONFIG, "bench.toml", sets).expect("the config is valid");
-    Plan::new(&loaded, None)
+    Plan::new(&loaded, &InputFiles::default())
 }
 
 fn sweep(sets: &[String]) -> Vec<RunRecord> {

@@ -203,7 +203,8 @@ mod tests {
                     [[cell]]\nkind = \"vanilla-rnn\"\nhidden = 5\n\
                     [[cell]]\nkind = \"lstm\"\nhidden = 5\n";
         let loaded = experiments::config::Config::load(text, "count.toml", &[]).unwrap();
-        let plan = experiments::plan::Plan::new(&loaded, None);
+        let inputs = experiments::input_file::InputFiles::default();
+        let plan = experiments::plan::Plan::new(&loaded, &inputs);
         for run in plan.runs() {
             let shape = run.spec.shapes()[0];
             let counted = flops(shape, 7, 3, true);

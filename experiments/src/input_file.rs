@@ -1,9 +1,36 @@
 //! Arrays of inputs that users bring: `.npy` and safetensors, T×B×I, single or double precision.
 
+use std::collections::BTreeMap;
+
 use safetensors::{Dtype, SafeTensors};
 
+use crate::config::Input;
 use crate::npy::{self, Decoded};
 use crate::sequences::InputArray;
+
+/// A file of inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputFile {
+    /// What it holds.
+    pub array: InputArray,
+    /// SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// The files that the inputs of some grid points come from, by path as these name it. Axes may vary
+/// the path, or the kind of the inputs, so what holds for the base configuration says nothing of them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InputFiles(pub BTreeMap<String, InputFile>);
+
+impl InputFiles {
+    /// The file that these inputs come from; none for those of another kind.
+    pub fn of(&self, input: &Input) -> Option<&InputFile> {
+        match input {
+            Input::File { path, .. } => self.0.get(path),
+            _ => None,
+        }
+    }
+}
 
 /// The tensor looked for in a safetensors file that holds several.
 const INPUT: &str = "input";

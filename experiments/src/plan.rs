@@ -12,6 +12,7 @@ use crate::config::{
     Config, ConfigError, Loaded, Loss, LossKind, Record, Recorded, Sequence, in_units,
 };
 use crate::grids;
+use crate::input_file::InputFiles;
 use crate::network::Network;
 use crate::record::series_times;
 use crate::tables;
@@ -86,9 +87,9 @@ impl RunSpec {
 }
 
 impl Plan {
-    /// The runs of a loaded configuration. `input_sha256` is the digest of the input file, where
-    /// the inputs come from one: other contents are other runs.
-    pub fn new(loaded: &Loaded, input_sha256: Option<&str>) -> Self {
+    /// The runs of a loaded configuration. `inputs` are the files that inputs come from: other
+    /// contents are other runs.
+    pub fn new(loaded: &Loaded, inputs: &InputFiles) -> Self {
         let points = loaded.grid.iter().map(|point| GridPoint {
             key: tables::Key {
                 cell: point.label.clone(),
@@ -103,7 +104,9 @@ impl Plan {
                         loss: point.loss.clone(),
                         label: point.label.clone(),
                         cell: point.cell.clone(),
-                        input_sha256: input_sha256.map(str::to_owned),
+                        input_sha256: inputs
+                            .of(&point.sequence.input)
+                            .map(|file| file.sha256.clone()),
                     };
                     PlannedRun {
                         id: spec.id(),
@@ -456,7 +459,11 @@ pub fn available_memory() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::input_file::InputFile;
+    use crate::sequences::InputArray;
 
     const TEXT: &str = r#"
 name = "test"
@@ -483,7 +490,8 @@ hidden = 4
 
     fn plan(sets: &[&str]) -> Plan {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
-        Plan::new(&Config::load(TEXT, "test.toml", &sets).unwrap(), None)
+        let loaded = Config::load(TEXT, "test.toml", &sets).unwrap();
+        Plan::new(&loaded, &InputFiles::default())
     }
 
     fn ids(plan: &Plan) -> Vec<&str> {
@@ -567,8 +575,17 @@ hidden = 4
     fn other_contents_of_an_input_file_are_other_runs() {
         let sets = ["sequence.input={ kind = \"file\", path = \"x.npy\" }".to_owned()];
         let loaded = Config::load(TEXT, "test.toml", &sets).unwrap();
-        let first = Plan::new(&loaded, Some("ab"));
-        let second = Plan::new(&loaded, Some("cd"));
+        let [first, second] = ["ab", "cd"].map(|sha256| {
+            let file = InputFile {
+                array: InputArray {
+                    shape: [0; 3],
+                    values: Vec::new(),
+                },
+                sha256: sha256.to_owned(),
+            };
+            let files = BTreeMap::from([("x.npy".to_owned(), file)]);
+            Plan::new(&loaded, &InputFiles(files))
+        });
         assert!(ids(&first).iter().all(|id| !ids(&second).contains(id)));
     }
 

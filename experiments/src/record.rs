@@ -99,7 +99,8 @@ pub struct Expected {
     pub spec: String,
     /// The run's steps T.
     pub steps: usize,
-    /// The names of the arrays; none if they are not known.
+    /// The names of the arrays, those of every law that there can be among them, of which a record
+    /// may lack some; none if they are not known.
     pub arrays: Option<BTreeSet<String>>,
 }
 

@@ -423,6 +423,7 @@ impl Arrays {
 mod tests {
     use super::*;
     use crate::config::Config;
+    use crate::input_file::InputFiles;
     use crate::plan::Plan;
 
     /// Several segments, the last of them incomplete; single cells and layers, both losses, with and without
@@ -447,7 +448,10 @@ mod tests {
                 "gates", "path-split", "per-sequence", "series", "singular-values", "lyapunov",
                 "loss-state", "unit-gradient", "sequence-gradient"]
         "#;
-        let plan = Plan::new(&Config::load(text, "test.toml", &[]).unwrap(), None);
+        let plan = Plan::new(
+            &Config::load(text, "test.toml", &[]).unwrap(),
+            &InputFiles::default(),
+        );
         let mut worker = Worker::default();
         for run in plan.runs() {
             let sequence = &run.spec.sequence;

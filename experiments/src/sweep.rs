@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::config::{Config, Input, Loss, Memory, Record, Sequence};
+use crate::input_file::InputFiles;
 use crate::plan::{GridPoint, Plan, PlannedRun, RunSpec};
 use crate::record::{Expected, RunRecord};
 use crate::run::Worker;
-use crate::sequences::InputArray;
 use crate::store::{Failure, LockedFolder, ResultsFolder, StoreError};
 
 /// What became of the runs.
@@ -54,10 +54,25 @@ pub fn stored(
     folder.record(&run.id, &expected(&run.spec, &plan.config.record))
 }
 
+/// The record of a run of `plan` that has been computed, or found stored.
+///
+/// # Errors
+/// If it is not there any more, cannot be read, or is not what the run leaves behind.
+pub fn stored_before(
+    plan: &Plan,
+    folder: &ResultsFolder,
+    run: &PlannedRun,
+) -> Result<RunRecord, StoreError> {
+    folder.required_record(&run.id, &expected(&run.spec, &plan.config.record))
+}
+
 /// What a run of `spec` leaves behind if it keeps what `record` asks for.
 ///
 /// The names of its arrays depend on no size, so they are those of the same cell with one unit
-/// over one step. Only weights near the largest number there is make that fail.
+/// over one step. Those of laws do: one may hold of no layer with fewer inputs than units, or of no
+/// input of which the mean square is unknown. A single unit without inputs has every law that its
+/// cell can have, of which the run may lack some. Only weights near the largest number there is make
+/// that fail.
 fn expected(spec: &RunSpec, record: &Record) -> Expected {
     let smallest = RunSpec {
         sequence: Sequence {
@@ -90,7 +105,9 @@ pub struct Swept<T> {
 }
 
 /// A grid point on its way.
-struct Open<T> {
+struct Open<'a, T> {
+    /// Those of its runs that were found stored.
+    stored: Vec<&'a PlannedRun>,
     /// How many of its runs are still to be computed.
     left: usize,
     /// Those that have been, with the replicates' indices.
@@ -99,9 +116,10 @@ struct Open<T> {
     concluded: Option<T>,
 }
 
-impl<T> Default for Open<T> {
+impl<T> Default for Open<'_, T> {
     fn default() -> Self {
         Open {
+            stored: Vec::new(),
             left: 0,
             records: Vec::new(),
             concluded: None,
@@ -128,10 +146,11 @@ enum Task<'a> {
 /// need not be read again. Runs that fail have no record.
 ///
 /// # Errors
-/// If a record cannot be written. Runs finished by then are kept.
+/// If a record cannot be written, or one that was found stored cannot be read any more. Runs finished
+/// by then are kept.
 pub fn sweep<T: Send, C>(
     plan: &Plan,
-    inputs: Option<&InputArray>,
+    inputs: &InputFiles,
     folder: &LockedFolder,
     jobs: usize,
     stop: &AtomicBool,
@@ -167,8 +186,11 @@ where
     observer.planned(reused, missing.len());
 
     let mut open: Vec<Open<T>> = plan.points.iter().map(|_| Open::default()).collect();
-    for index in &missing {
-        open[runs[*index].0].left += 1;
+    for ((point, run), is_stored) in runs.iter().zip(is_stored) {
+        match is_stored {
+            true => open[*point].stored.push(run),
+            false => open[*point].left += 1,
+        }
     }
     let is_complete = |point: &usize| open[*point].left == 0;
     let complete: Vec<usize> = (0..open.len()).filter(is_complete).collect();
@@ -189,27 +211,28 @@ where
 
     let open: Vec<Mutex<Open<T>>> = open.into_iter().map(Mutex::new).collect();
     let open_point = |point: usize| open[point].lock().expect("no thread panics");
-    // With what was computed now and what is stored.
-    let conclude = |point: usize, computed: Vec<(usize, Arc<RunRecord>)>| {
-        let grid_point = &plan.points[point];
-        let is_computed = |run: &&PlannedRun| {
-            let mut computed = computed.iter();
-            computed.any(|(replicate, _)| *replicate == run.replicate)
-        };
-        let others = grid_point.runs.iter().filter(|run| !is_computed(run));
-        let mut records: Vec<(usize, Arc<RunRecord>)> = others
-            .filter_map(|run| {
-                let record = stored(plan, &folder.folder, run).ok().flatten()?;
-                Some((run.replicate, Arc::new(record)))
-            })
-            .collect();
-        records.extend(computed);
+    let has_failed = AtomicBool::new(false);
+    let first_error = Mutex::new(None);
+    let fail = |error: StoreError| {
+        has_failed.store(true, Ordering::Relaxed);
+        let mut first = first_error.lock().expect("no thread panics");
+        first.get_or_insert(error);
+    };
+    // With what was computed now and what was found stored.
+    let conclude = |point: usize, mut records: Vec<(usize, Arc<RunRecord>)>| {
+        let found_stored = std::mem::take(&mut open_point(point).stored);
+        for run in found_stored {
+            match stored_before(plan, &folder.folder, run) {
+                Ok(record) => records.push((run.replicate, Arc::new(record))),
+                Err(error) => return fail(error),
+            }
+        }
         records.sort_by_key(|(replicate, _)| *replicate);
         let records: Vec<(usize, &RunRecord)> = records
             .iter()
             .map(|(replicate, record)| (*replicate, &**record))
             .collect();
-        let concluded = conclude(grid_point, &records);
+        let concluded = conclude(&plan.points[point], &records);
         open_point(point).concluded = Some(concluded);
     };
     // One run less to wait for.
@@ -228,8 +251,6 @@ where
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(BTreeMap::new());
     let done = AtomicUsize::new(0);
-    let has_failed = AtomicBool::new(false);
-    let write_error = Mutex::new(None);
     // Records are written beside the computing, because waiting for the disk takes no processor,
     // and by several threads, because the waits overlap. Few records wait to be written, so that
     // few are lost with the process.
@@ -249,11 +270,7 @@ where
                     observer.finished(run, None);
                     done.fetch_add(1, Ordering::Relaxed);
                 }
-                Err(error) => {
-                    has_failed.store(true, Ordering::Relaxed);
-                    let mut first = write_error.lock().expect("no thread panics");
-                    first.get_or_insert(error);
-                }
+                Err(error) => fail(error),
             }
         }
     };
@@ -275,7 +292,8 @@ where
                     None => break,
                 };
                 let Config { record, memory, .. } = &plan.config;
-                match worker.execute(&run.spec, record, *memory, inputs) {
+                let file = inputs.of(&run.spec.sequence.input).map(|file| &file.array);
+                match worker.execute(&run.spec, record, *memory, file) {
                     Ok(record) => {
                         let record = Arc::new(record);
                         let sent = finished.send((run, Arc::clone(&record)));
@@ -301,7 +319,7 @@ where
         // Ends the writers, once they have written what is left.
         drop(finished);
     });
-    if let Some(error) = write_error.into_inner().expect("no thread panics") {
+    if let Some(error) = first_error.into_inner().expect("no thread panics") {
         return Err(error);
     }
 
@@ -353,12 +371,15 @@ pub fn in_order<T: Sync, R: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input_file::InputFile;
+    use crate::sequences::InputArray;
+    use crate::store::{Reuse, Scratch, record_file, record_name};
 
     /// Every kind of cell and law, every way to draw weights, and every quantity.
     const EVERYTHING: &str = r#"
         name = "everything"
         replicates = 1
-        sequence = { steps = 5, batch = 3, input = { size = 7 } }
+        sequence = { steps = 5, batch = 3 }
         [[cell]]
         kind = "vanilla-rnn"
         hidden = 7
@@ -375,12 +396,34 @@ mod tests {
         kind = "lstm"
         hidden = 7
         forget_gate = false
+        [[cell]]
+        kind = "gru"
+        hidden = 7
+        [[cell]]
+        kind = "lru"
+        hidden = 7
+        [[cell]]
+        kind = "antisymmetric-rnn"
+        hidden = 7
+        [[cell]]
+        kind = "orthogonal-rnn"
+        hidden = 7
+        bias = -0.5
+        [[cell]]
+        kind = "lstm-1997"
+        hidden = 7
         [sweep]
         "vanilla-rnn.activation" = ["tanh", "relu", "logistic", "identity"]
         "cell.recurrent_weights.init" = [
             "gaussian", "orthogonal", "identity", "uniform", "spectral-radius", "zero"
         ]
-        "cell.input_weights.init" = ["gaussian", "spectral-radius"]
+        "cell.input_weights.init" = ["gaussian", "identity"]
+        "sequence.input" = [
+            { size = 7 },
+            { size = 4 },
+            { kind = "ramp", size = 9 },
+            { kind = "file", path = "x.npy", size = 7 },
+        ]
         "loss.kind" = ["terminal", "every-step", "squared-error"]
         [record]
         quantities = [
@@ -393,7 +436,17 @@ mod tests {
     #[test]
     fn the_names_of_arrays_are_known_without_the_run() {
         let loaded = Config::load(EVERYTHING, "test.toml", &[]).unwrap();
-        let plan = Plan::new(&loaded, None);
+        let shape = [5, 3, 7];
+        let array = InputArray {
+            shape,
+            values: vec![0.25; shape.iter().product()],
+        };
+        let file = InputFile {
+            array,
+            sha256: String::new(),
+        };
+        let files = InputFiles(BTreeMap::from([("x.npy".to_owned(), file)]));
+        let plan = Plan::new(&loaded, &files);
         let mut alone: Vec<Record> = Vec::new();
         for quantity in &plan.config.record.quantities {
             alone.push(Record {
@@ -401,15 +454,72 @@ mod tests {
                 gradients: false,
             });
         }
+        // Runs with every law that their cells can have, and others.
+        let (mut with_all, mut lacking) = (0, 0);
         for run in plan.runs() {
             for record in alone.iter().chain([&plan.config.record]) {
+                let file = files.of(&run.spec.sequence.input).map(|file| &file.array);
                 let kept = Worker::default()
-                    .execute(&run.spec, record, Memory::Full, None)
+                    .execute(&run.spec, record, Memory::Full, file)
                     .unwrap();
                 let expected = expected(&run.spec, record);
-                assert_eq!(expected.arrays, Some(kept.arrays.into_keys().collect()));
-                assert_eq!((expected.spec, expected.steps), (kept.spec, 5));
+                let names = expected.arrays.as_ref().unwrap();
+                with_all += usize::from(kept.arrays.keys().eq(names));
+                lacking += usize::from(!kept.arrays.keys().eq(names));
+                let found = record_file::decode(&record_file::encode(&kept), &expected);
+                assert_eq!(found, Ok(kept));
             }
+        }
+        assert!(with_all > 0 && lacking > 0);
+    }
+
+    /// Damages a record once it has been found stored.
+    struct Damage<'a> {
+        folder: &'a LockedFolder,
+        name: String,
+    }
+
+    impl Observer for Damage<'_> {
+        fn bad_record(&self, _: &StoreError) {
+            panic!("every record is good at first");
+        }
+
+        fn planned(&self, _: usize, _: usize) {
+            self.folder.write(&self.name, b"?").unwrap();
+        }
+
+        fn finished(&self, _: &PlannedRun, _: Option<&str>) {}
+    }
+
+    /// Whether its grid point is complete or lacks another run.
+    #[test]
+    fn a_record_that_cannot_be_read_any_more_is_an_error_that_names_it() {
+        let text = "name = \"two\"\nreplicates = 2\nsequence.steps = 3\n\
+                    [[cell]]\nkind = \"lstm\"\nhidden = 2\n";
+        let loaded = Config::load(text, "test.toml", &[]).unwrap();
+        let files = InputFiles::default();
+        let plan = Plan::new(&loaded, &files);
+        let scratch = Scratch::new().unwrap();
+        let config = plan.config.to_toml();
+        let folder = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing).unwrap();
+        for stored in [2, 1] {
+            for run in plan.runs() {
+                let record =
+                    Worker::default().execute(&run.spec, &plan.config.record, Memory::Full, None);
+                folder.write_record(&run.id, &record.unwrap()).unwrap();
+            }
+            let runs: Vec<&PlannedRun> = plan.runs().collect();
+            for run in &runs[stored..] {
+                folder.remove(&record_name(&run.id)).unwrap();
+            }
+            let observer = Damage {
+                folder: &folder,
+                name: record_name(&runs[0].id),
+            };
+            let stop = AtomicBool::new(false);
+            let swept = sweep(&plan, &files, &folder, 1, &stop, &observer, |_, _| ());
+            let error = swept.err().unwrap().to_string();
+            assert!(error.contains(&observer.name), "{error}");
         }
     }
 }

@@ -201,10 +201,14 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
         &["std::fs", "std::io", "std::thread", "println!", "rayon"],
         &[],
     ),
-    // One module touches the file system, one has threads, one knows the clock.
+    // One module touches the file system, one has threads, one knows the clock, and the progress line how
+    // much of it has passed.
     ("experiments/src", &["std::fs"], &["store"]),
     ("experiments/src", &["rayon::"], &["sweep.rs"]),
     ("experiments/src", &["SystemTime"], &["store"]),
+    ("experiments/src", &["Instant"], &["store", "progress.rs"]),
+    // A reader of the standard output may stop, at which these panic.
+    ("experiments/src", &[" println!", " print!"], &[]),
     // Reports are functions of stored files.
     (
         "experiments/src/report",
@@ -281,11 +285,15 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// A file's code: neither comments nor the tests at its end.
+/// A file's code: neither comments nor the tests at its end. A file of tests has none.
 fn code(path: &Path) -> String {
+    if path.ends_with("tests.rs") || path.ends_with("properties.rs") {
+        return String::new();
+    }
     let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap_or("");
+    let code = text.split("#[cfg(test)]\nmod tests {").next();
     let lines = code
+        .unwrap_or("")
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"));
     lines.collect::<Vec<_>>().join("\n")
@@ -347,8 +355,7 @@ fn what_a_module_must_never_do_is_not_in_its_code() {
         let folder = root().join(folder);
         for path in sources(&folder) {
             let inside = path.strip_prefix(&folder).unwrap();
-            let is_test = inside.iter().any(|part| part == "tests.rs");
-            if is_test || except.iter().any(|allowed| inside.starts_with(allowed)) {
+            if except.iter().any(|allowed| inside.starts_with(allowed)) {
                 continue;
             }
             let code = code(&path);

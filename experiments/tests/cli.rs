@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use common::{EVERYTHING, Ended, Files, Lab, TINY, assert_same};
+use common::{EVERYTHING, Ended, Files, Lab, TINY, assert_same, npy};
 
 mod common;
 
@@ -770,21 +770,20 @@ fn a_config_that_is_no_text_is_refused() {
     refused(&lab, &["run", "experiment.toml"]).says(&["experiment.toml", "UTF-8"]);
 }
 
+/// [`TINY`] with inputs from a file.
+fn tiny_from(path: &str) -> String {
+    let gaussian = r#"input = { kind = "gaussian", size = 3, std = 1.0 }"#;
+    let file = format!(r#"input = {{ kind = "file", path = "{path}", size = 3 }}"#);
+    edited(TINY, gaussian, &file)
+}
+
 #[test]
 fn inputs_that_are_missing_or_of_another_shape_are_refused() {
-    let inputs = r#"input = { kind = "file", path = "inputs.npy", size = 3 }"#;
-    let gaussian = r#"input = { kind = "gaussian", size = 3, std = 1.0 }"#;
-    let lab = Lab::with(&edited(TINY, gaussian, inputs));
+    let lab = Lab::with(&tiny_from("inputs.npy"));
     refused(&lab, &["run", "experiment.toml"]).says(&["inputs.npy", "`sequence.input.path`"]);
 
     // Steps, batch and size as in the config, except for one step.
-    let mut header = "{'descr': '<f8', 'fortran_order': False, 'shape': (11, 2, 3), }".to_owned();
-    header.push_str(&" ".repeat(128 - 10 - 1 - header.len()));
-    header.push('\n');
-    let mut npy = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes()].concat();
-    npy.extend(header.bytes());
-    npy.extend([0; 8 * 11 * 2 * 3]);
-    lab.write("inputs.npy", npy);
+    lab.write("inputs.npy", npy([11, 2, 3], 0.5));
     refused(&lab, &["run", "experiment.toml"]).says(&[
         "inputs.npy",
         "[11, 2, 3]",
@@ -793,6 +792,65 @@ fn inputs_that_are_missing_or_of_another_shape_are_refused() {
     ]);
     // The same file is right for one step less.
     lab.run(&["--set", "sequence.steps=11"]).exits_with(0);
+}
+
+/// Every run of `out` that `alone` has too has the same record, and `alone` has some.
+#[track_caller]
+fn assert_contains(lab: &Lab, out: &str, alone: &str) {
+    let alone_records = lab.records(alone);
+    assert_eq!(alone_records.len(), 8);
+    for record in alone_records {
+        let [swept, alone] = [out, alone].map(|folder| lab.bytes(&format!("{folder}/{record}")));
+        assert!(swept == alone, "{record}");
+    }
+}
+
+#[test]
+fn every_value_of_a_swept_path_is_a_file_of_its_own() {
+    let lab = Lab::with(&tiny_from("a.npy"));
+    lab.write("a.npy", npy([12, 2, 3], 0.5));
+    lab.write("b.npy", npy([12, 2, 3], 0.25));
+    lab.run(&["--set", r#"sequence.input.path=["a.npy", "b.npy"]"#])
+        .exits_with(0);
+    for path in ["a.npy", "b.npy"] {
+        let alone = format!("alone-{path}");
+        lab.write("experiment.toml", tiny_from(path));
+        lab.vangrad(&["run", "experiment.toml", "--out", &alone, "--no-figures"])
+            .exits_with(0);
+        assert_contains(&lab, "out", &alone);
+    }
+    lab.vangrad(&["verify", "out"]).exits_with(0);
+    // The second file alone is another one than it was.
+    lab.write("b.npy", npy([11, 2, 3], 0.25));
+    let swept = ["--set", r#"sequence.input.path=["a.npy", "b.npy"]"#];
+    let run = [&["run", "experiment.toml", "--out", "other"], &swept[..]].concat();
+    refused(&lab, &run).says(&["b.npy", "[11, 2, 3]", "[12, 2, 3]"]);
+}
+
+#[test]
+fn inputs_from_a_file_may_be_one_kind_among_others() {
+    let file = r#"{ kind = "file", path = "inputs.npy", size = 3 }"#;
+    let lab = Lab::with(TINY);
+    lab.write("inputs.npy", npy([12, 2, 3], 0.5));
+    let kinds = format!(r#"sequence.input=[{{ kind = "gaussian", size = 3 }}, {file}]"#);
+    lab.run(&["--set", &kinds]).exits_with(0);
+    lab.write("experiment.toml", tiny_from("inputs.npy"));
+    lab.vangrad(&["run", "experiment.toml", "--out", "alone", "--no-figures"])
+        .exits_with(0);
+    assert_contains(&lab, "out", "alone");
+}
+
+#[test]
+fn a_swept_size_that_the_file_of_inputs_has_not_is_refused() {
+    let lab = Lab::with(&tiny_from("inputs.npy"));
+    lab.write("inputs.npy", npy([12, 2, 3], 0.5));
+    let arguments = [
+        "run",
+        "experiment.toml",
+        "--set",
+        "sequence.input.size=[3, 4]",
+    ];
+    refused(&lab, &arguments).says(&["inputs.npy", "[12, 2, 3]", "[12, 2, 4]"]);
 }
 
 #[test]
@@ -1088,6 +1146,7 @@ fn an_unknown_table_in_set_is_refused_with_the_nearest_name_of_the_top_level() {
         ("replicate=3", "did you mean `replicates`?"),
         ("records.gradients=true", "did you mean `record.gradients`?"),
         ("nam=other", "did you mean `name`?"),
+        ("memroy=checkpointed", "did you mean `memory`?"),
     ] {
         set_refused(set).says(&["--set, column 1", nearest]);
     }

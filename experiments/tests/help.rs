@@ -212,11 +212,22 @@ fn bash_completes_commands_and_options() {
 fn a_reader_that_stops_early_is_no_error() {
     use std::io::Read;
     let lab = Lab::with(TINY);
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/trace");
+    let example = |name: &str| examples.join(name).to_str().unwrap().to_owned();
+    let (weights, inputs) = (
+        example("update-100.safetensors"),
+        example("inputs.safetensors"),
+    );
+    let trace = ["trace", "--weights", &weights, "--inputs", &inputs];
+    let export = ["trace", "--export-weights", "experiment.toml"];
     for arguments in [
         &["schema"][..],
         &["completions", "bash"],
         &["list"],
         &["plan", "experiment.toml"],
+        &[&trace[..], &["--out", "traced", "--verbose"]].concat(),
+        &["plot", "traced"],
+        &[&export[..], &["--out", "exported"]].concat(),
     ] {
         let mut child = lab.command(arguments).spawn().unwrap();
         // Closed before the program has written anything, or after its first bytes.

@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use common::{EVERYTHING, Lab, TINY, assert_same};
+use common::{EVERYTHING, Lab, TINY, assert_same, npy};
 
+// Of what the tests share, only a part is needed here.
+#[allow(dead_code)]
 mod common;
 
 /// Flips one bit of a file.
@@ -45,6 +47,32 @@ fn a_rerun_computes_nothing_and_changes_nothing() {
         .says(&["0 runs computed", "8 reused"]);
     lab.assert_counts("out", [0, 8, 0]);
     assert_same(&lab.results("out"), &first);
+}
+
+/// Where the mean square of the inputs is unknown, or there are fewer of them than units, a vanilla RNN
+/// has one law less.
+#[test]
+fn records_without_every_law_are_reused_and_verified() {
+    let lab = Lab::with(&format!("{TINY}[record]\ngradients = true\n"));
+    lab.write("inputs.npy", npy([12, 2, 3], 0.5));
+    for set in [
+        "sequence.input={ kind = \"ramp\", size = 3 }",
+        "sequence.input={ kind = \"file\", path = \"inputs.npy\", size = 3 }",
+        "vanilla-rnn.input_weights.init=identity",
+    ] {
+        lab.run(&["--fresh", "--set", set]).exits_with(0);
+        lab.assert_counts("out", [8, 0, 0]);
+        let first = lab.results("out");
+        // h and h_carried of the RNN, those and two of c of the LSTM, at 13 steps of four runs each.
+        let gradients = String::from_utf8_lossy(&first["gradients.csv"]);
+        assert_eq!(gradients.lines().count(), 1 + 4 * (2 + 4) * 13, "{set}");
+        lab.run(&["--set", set]).exits_with(0);
+        lab.assert_counts("out", [0, 8, 0]);
+        assert_same(&lab.results("out"), &first);
+        lab.vangrad(&["verify", "out"])
+            .exits_with(0)
+            .says(&["records: 8 agree"]);
+    }
 }
 
 #[test]
@@ -472,6 +500,7 @@ fn a_folder_in_which_nothing_was_begun_can_be_run_into() {
 
 #[cfg(unix)]
 mod mid_sweep {
+    use std::fs;
     use std::process::{Child, Command};
     use std::time::Duration;
 
@@ -640,6 +669,60 @@ mod mid_sweep {
         let stderr = &stopped.ended.stderr;
         assert_eq!(stopped.ended.code, Some(130), "{stderr}");
         assert!(stderr.contains("without --fresh"), "{stderr}");
+    }
+
+    /// `verify`, with scratch folders in a folder of the lab.
+    fn verify(lab: &Lab) -> Command {
+        let mut verify = lab.command(&["verify", "out", "--jobs", "1"]);
+        verify.env("TMPDIR", lab.path("scratches"));
+        verify
+    }
+
+    /// The scratch folders that hold a file or folder of this name.
+    fn scratches_with(lab: &Lab, name: &str) -> usize {
+        let scratches = fs::read_dir(lab.path("scratches")).unwrap();
+        let scratches = scratches.map(|scratch| scratch.unwrap().path());
+        scratches.filter(|path| path.join(name).exists()).count()
+    }
+
+    /// A verification that has stored its first records, of long runs, and its lab.
+    fn verification() -> (Lab, Child) {
+        let lab = Lab::with(LONG);
+        let sets = ["--set", "sequence.steps=4000", "--set", "replicates=2"];
+        lab.run(&sets).exits_with(0);
+        fs::create_dir(lab.path("scratches")).unwrap();
+        let mut child = verify(&lab).spawn().unwrap();
+        while scratches_with(&lab, "records") == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "it was over at once");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        (lab, child)
+    }
+
+    #[test]
+    fn what_a_killed_verification_has_left_is_removed_by_the_next() {
+        let (lab, mut child) = verification();
+        kill(&mut child);
+        child.wait().unwrap();
+        assert_eq!(scratches_with(&lab, "config.toml"), 1);
+        lab.run(&["--fresh", "--set", "replicates=1"]).exits_with(0);
+        Ended::from(verify(&lab).output().unwrap()).exits_with(0);
+        assert!(lab.files("scratches").is_empty());
+    }
+
+    #[test]
+    fn a_second_ctrl_c_leaves_no_results_of_a_verification() {
+        let (lab, mut child) = verification();
+        while child.try_wait().unwrap().is_none() {
+            interrupt(&mut child);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let ended = Ended::from(child.wait_with_output().unwrap());
+        ended
+            .exits_with(130)
+            .says(&["Ctrl-C again to stop at once"]);
+        // What was being written meanwhile may be left.
+        assert_eq!(scratches_with(&lab, "config.toml"), 0);
     }
 
     #[test]

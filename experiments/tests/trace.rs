@@ -9,7 +9,7 @@ use std::f64::consts::LN_2;
 use std::path::Path;
 use std::process::Command;
 
-use common::{Ended, Lab, assert_same};
+use common::{Ended, Lab, assert_same, npy};
 use nalgebra::{DMatrix, DVector};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -970,6 +970,48 @@ fn an_exported_network_traces_to_what_its_run_measured() {
         .exits_with(0);
     let networks = lab.files("torch/networks");
     assert_eq!(networks.len(), 20);
+}
+
+#[test]
+fn an_export_that_fits_into_no_memory_is_refused_with_the_estimate() {
+    let lab = Lab::with(EXPERIMENT);
+    let before = lab.files("");
+    let export = ["trace", "--export-weights", "experiment.toml"];
+    for (set, size, estimate) in [
+        // 32·T·B·(I + H) bytes, and some weights.
+        ("sequence.steps=4294967296", "steps = 4294967296", "3.8 TiB"),
+        // 32·4·H·H.
+        ("deep.hidden=4294967296", "hidden = 4294967296", "EiB"),
+    ] {
+        lab.vangrad(&[&export[..], &["--out", "torch", "--set", set]].concat())
+            .exits_with(2)
+            .says(&[size, estimate, "lower `sequence.steps`"]);
+        assert_same(&lab.files(""), &before);
+    }
+}
+
+#[test]
+fn every_exported_run_has_the_inputs_of_its_own_file() {
+    let file = r#"input = { kind = "file", path = "a.npy", size = 4 }"#;
+    let lab = Lab::with(&EXPERIMENT.replace("input = { size = 4 }", file));
+    lab.write("a.npy", npy([40, 3, 4], 0.5));
+    lab.write("b.npy", npy([40, 3, 4], 0.25));
+    let paths = r#"sequence.input.path=["a.npy", "b.npy"]"#;
+    let export = ["trace", "--export-weights", "experiment.toml"];
+    lab.vangrad(&[&export[..], &["--out", "torch", "--set", paths]].concat())
+        .exits_with(0);
+    let runs = lab.bytes("torch/runs.csv");
+    let runs = csv::Reader::from_reader(runs.as_slice()).into_deserialize();
+    let runs: Vec<HashMap<String, String>> = runs.map(Result::unwrap).collect();
+    assert_eq!(runs.len(), 40);
+    for run in runs {
+        let inputs = format!("torch/networks/{}.inputs.safetensors", run["run_id"]);
+        let inputs = lab.bytes(&inputs);
+        let input = SafeTensors::deserialize(&inputs).unwrap();
+        let input = input.tensor("input").unwrap();
+        let path = &run["sequence.input.path"];
+        assert!(lab.bytes(path).ends_with(input.data()), "{path}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
-    CurveRow, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
+    CurveRow, FILES, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
     LyapunovSummaryRow, ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow, Table,
     UnitGradientRow, UnitQuantileRow,
 };
@@ -64,8 +64,8 @@ pub struct Analysis {
     pub two_regimes: Vec<FitRow>,
 }
 
-/// How many tables there are besides that of the runs.
-pub const TABLES: usize = 14;
+/// How many tables there are besides that of the runs and that of every norm.
+pub const TABLES: usize = FILES.len() - 2;
 
 impl Analysis {
     /// Nothing yet.

@@ -1,7 +1,12 @@
 //! Tables of records whose answers are known.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::input_file::InputFiles;
 use crate::record::Array;
+use crate::run::Worker;
+use crate::tables::{FILES, GradientRow, TableFile};
 
 const ZERO: f64 = f64::NEG_INFINITY;
 const STEPS: usize = 40;
@@ -24,7 +29,8 @@ fn plan(replicates: usize, gains: &str) -> Plan {
         "vanilla-rnn.recurrent_weights.gain" = [{gains}]
         "#
     );
-    Plan::new(&Config::load(&text, "test.toml", &[]).unwrap(), None)
+    let loaded = Config::load(&text, "test.toml", &[]).unwrap();
+    Plan::new(&loaded, &InputFiles::default())
 }
 
 /// All grid points of `plan`, one after the other; `load` returns the record of a run, if it has one.
@@ -91,6 +97,41 @@ fn rnn_key(gain: &str) -> Key {
         cell: "vanilla-rnn".to_owned(),
         factors: vec![gain.to_owned()],
     }
+}
+
+/// A table that is not in the list would survive a rerun that does not write it.
+#[test]
+fn every_table_is_in_the_list_of_tables() {
+    let text = r#"
+        name = "closer"
+        replicates = 1
+        sequence = { steps = 5, batch = 2 }
+        record = { quantities = ["singular-values", "lyapunov", "loss-state", "unit-gradient"] }
+        cell = [{ kind = "lstm", hidden = 2 }]
+    "#;
+    let loaded = Config::load(text, "test.toml", &[]).unwrap();
+    let plan = Plan::new(&loaded, &InputFiles::default());
+    let Config { record, memory, .. } = &plan.config;
+    let spec = &plan.points[0].runs[0].spec;
+    let record = Worker::default().execute(spec, record, *memory, None);
+    let mut of_trace = closer("network", 5, 2, &record.unwrap());
+
+    let listed = |is_listed: fn(&&TableFile) -> bool| -> BTreeSet<&str> {
+        let tables = FILES.iter().filter(is_listed);
+        tables.map(|table| table.name).collect()
+    };
+    let others = [RunRow::FILE, GradientRow::FILE];
+    let names = of_trace.headers().map(|(name, _)| name);
+    assert_eq!(
+        listed(|_| true),
+        names.into_iter().chain(others).collect::<BTreeSet<_>>()
+    );
+    let tables = names.into_iter().zip(of_trace.take_lines());
+    let written = tables.filter(|(_, lines)| !lines.is_empty());
+    assert_eq!(
+        listed(|table| table.is_of_trace),
+        written.map(|(name, _)| name).chain(others).collect()
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod verify;
 
 pub(crate) use summary::aligned;
 
+use std::collections::btree_map::Entry;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,11 +22,11 @@ use std::process::ExitCode;
 use sha2::{Digest, Sha256};
 
 use crate::cli::Command;
-use crate::config::{Config, ConfigError, Input, Loaded};
+use crate::config::{Config, ConfigError, Input, Loaded, Point};
 use crate::figures::FigureError;
+use crate::input_file::{InputFile, InputFiles};
 use crate::plan::Plan;
 use crate::report::ReportError;
-use crate::sequences::InputArray;
 use crate::store::{self, StoreError};
 
 /// How a command that could do its work ended.
@@ -70,7 +71,7 @@ pub enum CommandError {
     /// Files.
     #[error("{0}")]
     Store(#[from] StoreError),
-    /// The inputs' file.
+    /// A file of inputs.
     #[error("{path}: {problem}", path = path.display())]
     Inputs {
         /// The file.
@@ -141,10 +142,10 @@ fn print(text: &str) -> Result<Status, CommandError> {
     }
 }
 
-/// A config with its plan and, if its inputs come from a file, those.
+/// The plan of a config, and the files that its inputs come from.
 struct Prepared {
     plan: Plan,
-    inputs: Option<InputArray>,
+    inputs: InputFiles,
 }
 
 fn read_config(path: &Path) -> Result<String, CommandError> {
@@ -164,12 +165,9 @@ fn prepare(text: &str, file: &Path, sets: &[String]) -> Result<Prepared, Command
     for note in &loaded.notes {
         eprintln!("note: {note}");
     }
-    let (inputs, digest) = match read_inputs(&loaded)? {
-        Some((inputs, digest)) => (Some(inputs), Some(digest)),
-        None => (None, None),
-    };
+    let inputs = read_inputs(&loaded)?;
     Ok(Prepared {
-        plan: Plan::new(&loaded, digest.as_deref()),
+        plan: Plan::new(&loaded, &inputs),
         inputs,
     })
 }
@@ -179,12 +177,32 @@ fn jobs_or_cores(jobs: Option<usize>) -> usize {
     jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get()))
 }
 
-/// The inputs' file and the SHA-256 of its bytes.
-fn read_inputs(loaded: &Loaded) -> Result<Option<(InputArray, String)>, CommandError> {
-    let Input::File { path, size } = &loaded.config.sequence.input else {
-        return Ok(None);
-    };
-    let path = Path::new(path);
+/// Every file that inputs of the grid come from, each read once.
+fn read_inputs(loaded: &Loaded) -> Result<InputFiles, CommandError> {
+    let mut files = InputFiles::default();
+    for Point { sequence, .. } in &loaded.grid {
+        let Input::File { path, size } = &sequence.input else {
+            continue;
+        };
+        let file = match files.0.entry(path.clone()) {
+            Entry::Occupied(file) => file.into_mut(),
+            Entry::Vacant(place) => place.insert(read_input_file(Path::new(path))?),
+        };
+        let (found, wanted) = (file.array.shape, [sequence.steps, sequence.batch, *size]);
+        if found != wanted {
+            return Err(CommandError::Inputs {
+                path: path.into(),
+                problem: format!(
+                    "found an array of steps × batch × size = {found:?}, expected {wanted:?} as \
+                     `sequence.steps`, `sequence.batch` and `sequence.input.size` say"
+                ),
+            });
+        }
+    }
+    Ok(files)
+}
+
+fn read_input_file(path: &Path) -> Result<InputFile, CommandError> {
     let problem = |problem: String| CommandError::Inputs {
         path: path.to_owned(),
         problem,
@@ -197,17 +215,7 @@ fn read_inputs(loaded: &Loaded) -> Result<Option<(InputArray, String)>, CommandE
         error => error.into(),
     })?;
     let array = crate::input_file::decode(&bytes).map_err(problem)?;
-    for point in &loaded.grid {
-        let wanted = [point.sequence.steps, point.sequence.batch, *size];
-        if array.shape != wanted {
-            return Err(problem(format!(
-                "found an array of steps × batch × size = {:?}, expected {wanted:?} as \
-                 `sequence.steps`, `sequence.batch` and `sequence.input.size` say",
-                array.shape
-            )));
-        }
-    }
     let digest = Sha256::digest(&bytes);
-    let hex = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Some((array, hex)))
+    let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(InputFile { array, sha256 })
 }

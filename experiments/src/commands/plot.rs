@@ -13,28 +13,27 @@ use crate::store::{self, LockedFolder, ResultsFolder};
 pub fn plot(results: &Path, formats: &[Format]) -> Result<Status, CommandError> {
     if ResultsFolder::is_of_trace(results)? {
         let folder = LockedFolder::existing_other(results)?;
-        for figure in draw_trace_into(&folder, formats)? {
-            println!("{}", results.join(figure).display());
-        }
-        return Ok(Status::Done);
+        return print(&lines(results, &draw_trace_into(&folder, formats)?));
     }
     if ResultsFolder::is_of_claims(results)? {
         let folder = LockedFolder::existing_other(results)?;
-        let mut lines = String::new();
+        let mut figures = Vec::new();
         for id in folder.folder.claims_with_plots()? {
-            for figure in draw_claim_into(&folder, &id, formats)? {
-                lines.push_str(&format!("{}\n", results.join(figure).display()));
-            }
+            figures.extend(draw_claim_into(&folder, &id, formats)?);
         }
-        return print(&lines);
+        return print(&lines(results, &figures));
     }
     let folder = LockedFolder::existing(results)?;
     let text = folder.folder.config()?;
     let file = results.join(store::CONFIG);
     let config = Config::load(&text, &file.display().to_string(), &[])?.config;
-    let figures = draw_into(&config, &folder, formats)?.into_iter();
-    let lines = figures.map(|figure| format!("{}\n", results.join(figure).display()));
-    print(&lines.collect::<String>())
+    print(&lines(results, &draw_into(&config, &folder, formats)?))
+}
+
+/// Where the files of some figures are, one a line.
+fn lines(results: &Path, figures: &[String]) -> String {
+    let paths = figures.iter().map(|figure| results.join(figure));
+    paths.map(|path| format!("{}\n", path.display())).collect()
 }
 
 /// Draws the figure of a claim from its stored data and returns the names of the files.

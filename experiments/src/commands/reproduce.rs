@@ -1,7 +1,6 @@
 //! `reproduce`: what the literature claims, checked.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::claims::{self, Check, Claim, Found};
@@ -22,8 +21,7 @@ pub fn reproduce(arguments: &ReproduceArguments) -> Result<Status, CommandError>
     let folder = LockedFolder::for_claims(&arguments.out)?;
     let stored = Stored::read(&folder)?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_ctrl_c(&stop)?;
+    let stop = stop_on_ctrl_c(|| {})?;
     let found = check(&chosen, jobs_or_cores(arguments.jobs), &stop);
     let verdicts: Vec<ClaimRow> = found
         .iter()

@@ -1,5 +1,7 @@
 //! `run`: the main job.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,14 +12,14 @@ use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config, summary,
 };
 use crate::config::{Config, Recorded, difference};
+use crate::input_file::InputFiles;
 use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
 use crate::progress::Progress;
 use crate::record::RunRecord;
-use crate::sequences::InputArray;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
 };
-use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
+use crate::sweep::{Outcome, Swept, in_order, stored_before, sweep};
 use crate::tables::{
     CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row, RunRow,
     SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
@@ -51,7 +53,8 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
     say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
-    let Computed { outcome, fits } = compute(&plan, inputs.as_ref(), &folder, jobs)?;
+    let stop = stop_on_ctrl_c(|| {})?;
+    let Computed { outcome, fits } = compute(&plan, &inputs, &folder, jobs, &stop)?;
     let Some(fits) = fits else {
         eprintln!(
             "stopped: {} of {} runs are finished and stored in {}. The same command {}resumes.",
@@ -167,15 +170,14 @@ struct Concluded {
     spectra: Vec<LyapunovSummaryRow>,
 }
 
-/// Computes the runs that `folder` does not hold, and writes every table.
+/// Computes the runs that `folder` does not hold, until `stop` is set, and writes every table.
 pub fn compute(
     plan: &Plan,
-    inputs: Option<&InputArray>,
+    inputs: &InputFiles,
     folder: &LockedFolder,
     jobs: usize,
+    stop: &AtomicBool,
 ) -> Result<Computed, CommandError> {
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_on_ctrl_c(&stop)?;
     let progress = Progress::new();
     let conclude = |point: &GridPoint, records: &[(usize, &RunRecord)]| {
         let mut analysis = analysis::analyse(&plan.config, point, records);
@@ -188,7 +190,7 @@ pub fn compute(
             spectra: analysis.lyapunov_summaries.rows,
         }
     };
-    let swept = sweep(plan, inputs, folder, jobs, &stop, &progress, conclude);
+    let swept = sweep(plan, inputs, folder, jobs, stop, &progress, conclude);
     progress.finish();
     let Swept { outcome, points } = swept?;
     let Some(points) = points else {
@@ -199,11 +201,7 @@ pub fn compute(
     };
     write_tables(plan, folder, jobs, &outcome.failures, &points)?;
     if plan.config.record.gradients {
-        // What the sweep has just stored or checked; failed runs have no record.
-        let mut load = |run: &PlannedRun| stored(plan, &folder.folder, run).ok().flatten();
-        folder.write_with("gradients.csv", |out| {
-            analysis::write_gradients(plan, &mut load, out)
-        })?;
+        write_gradients(plan, folder, &outcome.failures)?;
     }
     let mut fits = Fits {
         table: Analysis::new(&plan.config).fits,
@@ -271,14 +269,82 @@ fn write_tables(
     in_order(jobs, &tables, write).into_iter().collect()
 }
 
-/// The first Ctrl-C lets the runs in progress finish; a second one ends the process at once, which
-/// loses nothing that is stored.
-pub fn stop_on_ctrl_c(stop: &Arc<AtomicBool>) -> Result<(), ctrlc::Error> {
-    let stop = Arc::clone(stop);
+/// Writes `gradients.csv` from the records: of all runs but those that have failed.
+fn write_gradients(
+    plan: &Plan,
+    folder: &LockedFolder,
+    failures: &[Failure],
+) -> Result<(), StoreError> {
+    let failed: BTreeSet<&str> = failures.iter().map(|f| f.run_id.as_str()).collect();
+    let mut unreadable = None;
+    let written = folder.write_with(store::GRADIENTS, |out| {
+        let mut load = |run: &PlannedRun| {
+            if failed.contains(run.id.as_str()) || unreadable.is_some() {
+                return None;
+            }
+            let record = stored_before(plan, &folder.folder, run);
+            record.map_err(|error| unreadable = Some(error)).ok()
+        };
+        analysis::write_gradients(plan, &mut load, out)?;
+        match unreadable {
+            // No table is better than one that lacks a run.
+            Some(_) => Err(io::Error::other("a record cannot be read")),
+            None => Ok(()),
+        }
+    });
+    unreadable.map_or(written, Err)
+}
+
+/// What is set by the first Ctrl-C, which lets the runs in progress finish. A second one ends the process
+/// at once, after `clear_away`; that loses nothing that is stored to stay.
+pub fn stop_on_ctrl_c(
+    clear_away: impl Fn() + Send + 'static,
+) -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_set = Arc::clone(&stop);
     ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::Relaxed) {
+        if is_set.swap(true, Ordering::Relaxed) {
+            clear_away();
             std::process::exit(130);
         }
         eprintln!("\nstopping after the runs in progress; Ctrl-C again to stop at once");
-    })
+    })?;
+    Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Worker;
+
+    #[test]
+    fn gradients_lack_no_run_but_those_that_have_failed() {
+        let text = "name = \"two\"\nreplicates = 2\nsequence.steps = 3\nrecord.gradients = true\n\
+                    [[cell]]\nkind = \"lstm\"\nhidden = 2\n";
+        let loaded = Config::load(text, "test.toml", &[]).unwrap();
+        let plan = Plan::new(&loaded, &InputFiles::default());
+        let scratch = store::Scratch::new().unwrap();
+        let config = plan.config.to_toml();
+        let folder = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing).unwrap();
+        let [stored, missing] = plan.points[0].runs.as_slice() else {
+            panic!("two replicates")
+        };
+        let record =
+            Worker::default().execute(&stored.spec, &plan.config.record, plan.config.memory, None);
+        folder.write_record(&stored.id, &record.unwrap()).unwrap();
+
+        let error = write_gradients(&plan, &folder, &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(&store::record_name(&missing.id)), "{error}");
+        assert_eq!(folder.folder.text(store::GRADIENTS).unwrap(), None);
+
+        let failure = Failure {
+            run_id: missing.id.clone(),
+            reason: "overflow".to_owned(),
+        };
+        write_gradients(&plan, &folder, &[failure]).unwrap();
+        let gradients = folder.folder.text(store::GRADIENTS).unwrap().unwrap();
+        assert!(gradients.contains(&stored.id) && !gradients.contains(&missing.id));
+    }
 }

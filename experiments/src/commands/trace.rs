@@ -10,16 +10,16 @@ use vanilla_rnn::Activation;
 use crate::analysis;
 use crate::cli::{Experiment, Format, Nonlinearity, TraceArguments, TraceRecorded};
 use crate::commands::plot::{drawn, write_figures};
-use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, read_config};
+use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::{Recorded, in_units};
 use crate::figures;
-use crate::plan::available_memory;
+use crate::plan::{Plan, PlannedRun, available_memory};
 use crate::record::RunRecord;
 use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError};
-use crate::tables::{Table, TraceRow};
+use crate::tables::{Row, RunRow, Table, TraceRow};
 use crate::trace::closer;
 use crate::trace::compute::{self, Traced};
-use crate::trace::export::export;
+use crate::trace::export::{self, export};
 use crate::trace::inputs::{self, Sequences};
 use crate::trace::request::{GIVEN, HALF_SQUARED_NORM, Network, Over, Request, labels};
 use crate::trace::summary::{Found, Summary, in_words};
@@ -104,8 +104,8 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     }
     folder.write_summary(&Summary::new(&request, found.clone()).to_json())?;
 
-    println!(
-        "{}: {}; loss: {}",
+    let mut text = format!(
+        "{}: {}; loss: {}\n",
         inputs.display(),
         request.sequences.describe(),
         request.loss
@@ -117,21 +117,25 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
         }
         let mut networks = request.networks.iter();
         if let Some(network) = networks.find(|network| network.label == found.label) {
-            print!("{}", in_words(network, request.sequences.steps, found));
+            text.push_str(&in_words(network, request.sequences.steps, found));
         }
     }
     if traced.len() > MOST_PRINTED {
         let rest = traced.len() - 2;
-        println!("… and {rest} more between them in summary.json");
+        text.push_str(&format!("… and {rest} more between them in summary.json\n"));
     }
-    println!("tables in {}", arguments.out.display());
+    text.push_str(&format!("tables in {}\n", arguments.out.display()));
     for figure in figures.iter().filter(|name| name.ends_with(".png")) {
-        println!("figure {}", arguments.out.join(figure).display());
+        let figure = arguments.out.join(figure);
+        text.push_str(&format!("figure {}\n", figure.display()));
     }
     if arguments.verbose {
         let writing = clock.elapsed_seconds() - computing - reading;
-        println!("reading {reading:.3} s, computing {computing:.3} s, writing {writing:.3} s");
+        text.push_str(&format!(
+            "reading {reading:.3} s, computing {computing:.3} s, writing {writing:.3} s\n"
+        ));
     }
+    print(&text)?;
     Ok(if failed == 0 {
         Status::Done
     } else {
@@ -389,28 +393,52 @@ fn export_weights(config: &Path, arguments: &TraceArguments) -> Result<Status, C
     };
     let text = read_config(&experiment.config)?;
     let Prepared { plan, inputs } = prepare(&text, &experiment.config, &experiment.sets)?;
+    check_export_memory(&plan)?;
     let folder = NewFolder::for_trace(&arguments.out)?;
     // The first run of each kind says whether it can be exported at all, before anything is written.
     for point in &plan.points {
         if let Some(run) = point.runs.first() {
-            export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+            export(&plan.config, run, &inputs).map_err(CommandError::Usage)?;
         }
     }
     let folder = folder.begin(&serde_json::json!({ "export": config.display().to_string() }))?;
     for run in plan.runs() {
-        let exported = export(&plan.config, run, inputs.as_ref()).map_err(CommandError::Usage)?;
+        let exported = export(&plan.config, run, &inputs).map_err(CommandError::Usage)?;
         folder.write(&store::network_name(&run.id), &exported.weights)?;
         folder.write(&store::inputs_name(&run.id), &exported.inputs)?;
     }
     folder.write(
-        "runs.csv",
+        RunRow::FILE,
         analysis::runs(&plan, &|_| None).to_csv().as_bytes(),
     )?;
-    println!(
-        "{}: {} networks and their inputs in {}; runs.csv says which is which",
+    print(&format!(
+        "{}: {} networks and their inputs in {}; runs.csv says which is which\n",
         plan.config.name,
         plan.runs().count(),
         arguments.out.display()
-    );
-    Ok(Status::Done)
+    ))
+}
+
+/// Refuses an export of which a run does not fit into memory.
+fn check_export_memory(plan: &Plan) -> Result<(), CommandError> {
+    let first_runs = plan.points.iter().filter_map(|point| point.runs.first());
+    let available = available_memory();
+    let bytes = |run: &&PlannedRun| export::bytes(&run.spec);
+    let Some(largest) = first_runs.max_by_key(bytes) else {
+        return Ok(());
+    };
+    let (bytes, spec) = (bytes(&largest), &largest.spec);
+    if bytes <= u128::from(available) {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "exporting the largest run (`{}`, hidden = {}, steps = {}, batch = {}) needs about {} of memory; \
+         {} is available\nhelp: lower `sequence.steps`, `sequence.batch` or `hidden`",
+        spec.label,
+        spec.cell.hidden(),
+        spec.sequence.steps,
+        spec.sequence.batch,
+        in_units(bytes),
+        in_units(u128::from(available))
+    )))
 }

@@ -26,7 +26,8 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     let scratch = store::Scratch::new()?;
     let config = plan.config.to_toml();
     let recomputed = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing)?;
-    let Computed { outcome, fits } = run::compute(&plan, inputs.as_ref(), &recomputed, jobs)?;
+    let stop = run::stop_on_ctrl_c(scratch.remover())?;
+    let Computed { outcome, fits } = run::compute(&plan, &inputs, &recomputed, jobs, &stop)?;
     let Some(fits) = fits else {
         eprintln!("stopped: nothing was compared");
         return Ok(Status::Interrupted);

@@ -38,10 +38,11 @@ const MAX_CURVE_ROWS: u128 = 20_000_000;
 /// The keys of the top level an axis may vary: those a run's identity depends on.
 pub(super) const SWEPT: [&str; 3] = ["seed", "sequence", "loss"];
 /// Those that `--set` may give a single value.
-pub(super) const SETTABLE: [&str; 7] = [
+pub(super) const SETTABLE: [&str; 8] = [
     "name",
     "seed",
     "replicates",
+    "memory",
     "sequence",
     "loss",
     "record",

@@ -550,6 +550,21 @@ help: did you mean `lstm`? (names here: `{names}`, `stack`)
     );
 }
 
+/// All of the top level but cells, axes and figures, which are no values.
+#[test]
+fn every_key_that_can_be_set_is_suggested_where_it_was_meant() {
+    for key in super::load::TOP_KEYS {
+        if ["cell", "sweep", "figure"].contains(&key) {
+            continue;
+        }
+        let message = refused(SMALL, &[&format!("{key}s=1")]);
+        assert!(
+            message.contains(&format!("did you mean `{key}`?")),
+            "{message}"
+        );
+    }
+}
+
 #[test]
 fn an_unknown_table_is_refused() {
     assert_refused(
@@ -963,7 +978,7 @@ fn an_unknown_table_in_set_is_refused() {
 --set, column 1: unknown key `records.gradients`
 --set records.gradients=true
       ^^^^^^^^^^^^^^^^^
-help: did you mean `record.gradients`? (keys here: `vanilla-rnn`, `lstm`, `cell`, `name`, `seed`, `replicates`, `sequence`, `loss`, `record`, `fit`)
+help: did you mean `record.gradients`? (keys here: `vanilla-rnn`, `lstm`, `cell`, `name`, `seed`, `replicates`, `memory`, `sequence`, `loss`, `record`, `fit`)
 "#,
     );
 }

@@ -7,28 +7,9 @@ use super::{Folder, ReportError, words};
 use crate::config::{Config, Input, LossKind, readable};
 use crate::figures::labels;
 use crate::store::Manifest;
-use crate::tables::{CONSTANT, LyapunovSummaryRow, NamedTable};
+use crate::tables::{CONSTANT, FILES, LyapunovSummaryRow, NamedTable};
 
 const RUN: &str = "vangrad run";
-/// Every table of an experiment.
-const TABLES: [&str; 16] = [
-    "fits.csv",
-    "curves.csv",
-    "laws.csv",
-    "runs.csv",
-    "gates.csv",
-    "series.csv",
-    "parameters.csv",
-    "singular-values.csv",
-    "sequences.csv",
-    "lyapunov.csv",
-    "lyapunov-convergence.csv",
-    "lyapunov-summary.csv",
-    "loss-state.csv",
-    "unit-gradients.csv",
-    "unit-quantiles.csv",
-    "gradients.csv",
-];
 
 /// The report of an experiment from its config, as loaded and as stored, its manifest, if there is one, and
 /// its files.
@@ -917,7 +898,7 @@ fn reproduce(config: &Config, folder: &Folder) -> Section {
         blocks.push(Block::Paragraph(Text::new(what)));
         blocks.push(Block::Verbatim(command));
     }
-    blocks.push(folder.inventory(&TABLES, "`run`"));
+    blocks.push(folder.inventory(&FILES.map(|table| table.name), "`run`"));
     Section {
         id: "reproduce",
         heading: "How to reproduce each number".to_owned(),

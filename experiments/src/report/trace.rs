@@ -9,24 +9,13 @@ use super::run::{extremes, lyapunov, units_at_the_end};
 use super::{Folder, ReportError};
 use crate::config::Recorded;
 use crate::figures::{TRACE_FIGURES, labels};
-use crate::tables::CONSTANT;
+use crate::tables::{CONSTANT, FILES};
 use crate::trace::request::{Network, Request};
 
 const TRACE: &str = "vangrad trace";
 const REQUEST: &str = "trace.json";
 const SUMMARY: &str = "summary.json";
 const GRADIENTS: &str = "gradients.csv";
-const TABLES: [&str; 9] = [
-    SUMMARY,
-    GRADIENTS,
-    "singular-values.csv",
-    "lyapunov.csv",
-    "lyapunov-convergence.csv",
-    "lyapunov-summary.csv",
-    "loss-state.csv",
-    "unit-gradients.csv",
-    "unit-quantiles.csv",
-];
 
 /// The report of a folder that `trace` has made, from its files.
 ///
@@ -435,7 +424,13 @@ fn reproduce(request: &Request, folder: &Folder) -> Section {
         blocks.push(Block::Paragraph(Text::new(what)));
         blocks.push(Block::Verbatim(command));
     }
-    blocks.push(folder.inventory(&TABLES, "`trace`"));
+    // What every trace has comes first.
+    let closer = FILES.iter().filter(|table| table.is_of_trace);
+    let closer = closer
+        .map(|table| table.name)
+        .filter(|name| *name != GRADIENTS);
+    let files: Vec<&str> = [SUMMARY, GRADIENTS].into_iter().chain(closer).collect();
+    blocks.push(folder.inventory(&files, "`trace`"));
     Section {
         id: "reproduce",
         heading: "How to reproduce each number".to_owned(),

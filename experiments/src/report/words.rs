@@ -179,3 +179,16 @@ pub fn file(name: &str) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::FILES;
+
+    #[test]
+    fn it_is_said_of_every_table_what_it_holds() {
+        for table in FILES {
+            assert_ne!(file(table.name), "", "{}", table.name);
+        }
+    }
+}

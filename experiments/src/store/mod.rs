@@ -15,6 +15,7 @@ mod error;
 mod locked;
 mod manifest;
 pub mod record_file;
+mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -25,15 +26,13 @@ pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, NewFolder, Reuse};
 pub use manifest::{Clock, Failure, Machine, Manifest};
+pub use scratch::Scratch;
 
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 use crate::report;
-use crate::tables::{
-    ClaimRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row,
-    SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
-};
+use crate::tables::{ClaimRow, FILES, GradientRow, Row, Table};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -43,8 +42,8 @@ pub const REQUEST: &str = "trace.json";
 const REQUEST_TOOL: &str = "vangrad trace";
 /// What `trace` finds, written last: a folder without one is not complete.
 pub const SUMMARY: &str = "summary.json";
-/// Every norm.
-pub const GRADIENTS: &str = "gradients.csv";
+/// Every norm, of a run or a trace.
+pub const GRADIENTS: &str = GradientRow::FILE;
 /// The file whose lock is the folder's.
 const LOCK: &str = ".lock";
 /// Temporary names are `.vangrad-<name>.tmp`.
@@ -53,7 +52,6 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records";
 const FIGURES: &str = "figures";
-const RUNS: &str = "runs.csv";
 /// What `reproduce` writes: a folder with verdicts, and without a config or a request, is its own.
 pub const CLAIMS: &str = ClaimRow::FILE;
 /// The page of the claims.
@@ -64,28 +62,6 @@ const PLOTS: &str = "plots";
 const NETWORKS: &str = "networks";
 const INPUTS_SUFFIX: &str = ".inputs.safetensors";
 
-/// Everything else that this program writes at the top of a results folder.
-const TOP_LEVEL_OUTPUTS: [&str; 19] = [
-    MANIFEST,
-    RUNS,
-    "curves.csv",
-    "fits.csv",
-    "laws.csv",
-    "gates.csv",
-    "series.csv",
-    "parameters.csv",
-    GRADIENTS,
-    "singular-values.csv",
-    "lyapunov.csv",
-    "lyapunov-convergence.csv",
-    "lyapunov-summary.csv",
-    "loss-state.csv",
-    "unit-gradients.csv",
-    "unit-quantiles.csv",
-    "sequences.csv",
-    report::HTML,
-    report::MARKDOWN,
-];
 /// The extensions of the figures that this program draws.
 pub const FIGURE_EXTENSIONS: [&str; 3] = ["svg", "png", "pdf"];
 
@@ -188,14 +164,18 @@ impl ResultsFolder {
         run_id: &str,
         expected: &Expected,
     ) -> Result<Option<RunRecord>, StoreError> {
+        if_present(self.required_record(run_id, expected))
+    }
+
+    /// The same of a record that must be there.
+    pub fn required_record(
+        &self,
+        run_id: &str,
+        expected: &Expected,
+    ) -> Result<RunRecord, StoreError> {
         let path = self.path.join(record_name(run_id));
-        let Some(bytes) = if_present(read_bytes(&path))? else {
-            return Ok(None);
-        };
-        match record_file::decode(&bytes, expected) {
-            Ok(record) => Ok(Some(record)),
-            Err(problem) => Err(StoreError::BadRecord { path, problem }),
-        }
+        record_file::decode(&read_bytes(&path)?, expected)
+            .map_err(|problem| StoreError::BadRecord { path, problem })
     }
 
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
@@ -249,21 +229,8 @@ impl ResultsFolder {
             })
         };
         let is_output = |name: &String| {
-            [
-                SUMMARY,
-                GRADIENTS,
-                RUNS,
-                SingularValueRow::FILE,
-                LyapunovRow::FILE,
-                LyapunovMeanRow::FILE,
-                LyapunovSummaryRow::FILE,
-                LossStateRow::FILE,
-                UnitGradientRow::FILE,
-                UnitQuantileRow::FILE,
-                report::HTML,
-                report::MARKDOWN,
-            ]
-            .contains(&name.as_str())
+            let mut tables = FILES.iter().filter(|table| table.is_of_trace);
+            name == SUMMARY || is_report(name) || tables.any(|table| table.name == name)
         };
         let mut files = self.list("")?;
         files.retain(is_output);
@@ -349,24 +316,6 @@ impl ResultsFolder {
     }
 }
 
-/// A folder for results that nobody keeps; removed when dropped.
-#[derive(Debug)]
-pub struct Scratch(tempfile::TempDir);
-
-impl Scratch {
-    /// A new folder among the system's temporary ones.
-    pub fn new() -> Result<Self, StoreError> {
-        let made = tempfile::Builder::new().prefix("vangrad-").tempdir();
-        let folder = made.map_err(|error| StoreError::write(&std::env::temp_dir(), error))?;
-        Ok(Self(folder))
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        self.0.path()
-    }
-}
-
 /// What a path may hold that a run can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -426,8 +375,13 @@ fn if_present<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError>
     }
 }
 
+/// Whether this program writes a file of this name at the top of a results folder, beside the config.
 fn is_output(name: &str) -> bool {
-    TOP_LEVEL_OUTPUTS.contains(&name)
+    name == MANIFEST || is_report(name) || FILES.iter().any(|table| table.name == name)
+}
+
+fn is_report(name: &str) -> bool {
+    [report::HTML, report::MARKDOWN].contains(&name)
 }
 
 /// `<label>-<16 hexadecimal digits>.safetensors`, the name of a run's record.

@@ -6,9 +6,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::record::Array;
-use crate::tables::{
-    CurveRow, FitRow, GateRow, GradientRow, LawRow, ParameterRow, Row, RunRow, SeriesRow,
-};
 
 const RESUME: Reuse = Reuse::Unless(&|_| None);
 /// As much of a resolved config as the store knows.
@@ -250,18 +247,28 @@ fn the_empty_path_is_the_current_directory() {
 }
 
 #[test]
-fn every_table_is_known_as_one_of_our_files() {
-    for file in [
-        RunRow::FILE,
-        CurveRow::FILE,
-        FitRow::FILE,
-        LawRow::FILE,
-        GateRow::FILE,
-        SeriesRow::FILE,
-        ParameterRow::FILE,
-        GradientRow::FILE,
-    ] {
-        assert!(is_output(file), "{file}");
+fn no_table_of_an_earlier_run_or_trace_is_left() {
+    let (run, trace) = (scratch(), scratch());
+    let begin_trace = || {
+        let folder = NewFolder::for_trace(trace.path()).unwrap();
+        folder.begin(&serde_json::json!({})).unwrap()
+    };
+    let folder = LockedFolder::for_run(run.path(), EXPERIMENT, RESUME).unwrap();
+    let traced = begin_trace();
+    for table in FILES {
+        folder.write(table.name, b"old").unwrap();
+        if table.is_of_trace {
+            traced.write(table.name, b"old").unwrap();
+        }
+    }
+    drop((folder, traced));
+    drop(LockedFolder::for_run(run.path(), EXPERIMENT, RESUME).unwrap());
+    drop(begin_trace());
+    for table in FILES {
+        for folder in [&run, &trace] {
+            let path = folder.path().join(table.name);
+            assert!(!path.exists(), "{}", path.display());
+        }
     }
 }
 

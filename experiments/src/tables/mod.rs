@@ -8,11 +8,13 @@
 //! reading, so that whoever draws or compares rows need not think of it.
 
 mod codec;
+mod files;
 mod named;
 mod number;
 mod rows;
 
 pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError};
+pub use files::{FILES, TableFile};
 pub use named::NamedTable;
 pub use number::format_number;
 pub use rows::{

@@ -10,10 +10,11 @@ use safetensors::tensor::{Dtype, View};
 use torch_weights::Layer;
 use vanilla_rnn::Activation;
 
-use crate::config::{Config, LossKind};
+use crate::config::{Config, LossKind, Sequence};
+use crate::input_file::InputFiles;
 use crate::plan::{PlannedRun, RunSpec};
 use crate::registry::Cell;
-use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
+use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, RunInputs};
 
 /// The files of one run.
 pub struct Exported {
@@ -23,15 +24,22 @@ pub struct Exported {
     pub inputs: Vec<u8>,
 }
 
+/// About how many bytes [`export`] holds at once: inputs and adjoints four times, as drawn, in the
+/// order of the file, as its bytes and as the file, and so the weights.
+pub fn bytes(spec: &RunSpec) -> u128 {
+    let Sequence { steps, batch, .. } = spec.sequence;
+    let size = spec.sequence.input.size();
+    let rows = size as u128 + spec.cell.hidden() as u128;
+    let values = (steps as u128 * batch as u128).saturating_mul(rows);
+    let values = values.saturating_add(spec.cell.weights(size));
+    values.saturating_mul(4 * size_of::<f64>() as u128)
+}
+
 /// The network of a run, its inputs, and the adjoint it was differentiated with.
 ///
 /// # Errors
 /// What PyTorch has no module for, in words.
-pub fn export(
-    config: &Config,
-    run: &PlannedRun,
-    file: Option<&InputArray>,
-) -> Result<Exported, String> {
+pub fn export(config: &Config, run: &PlannedRun, inputs: &InputFiles) -> Result<Exported, String> {
     let RunSpec {
         sequence,
         loss,
@@ -67,6 +75,7 @@ pub fn export(
     let output = network.hidden();
 
     let (steps, batch) = (sequence.steps, sequence.batch);
+    let file = inputs.of(&sequence.input).map(|file| &file.array);
     let mut drawn = RunInputs::new(sequence, &streams, file, DrawnInputs::default());
     let input: Vec<f64> = drawn.segment(1..steps + 1).iter().copied().collect();
     let size_of_step = batch * output;

@@ -54,6 +54,20 @@ kind = "loss-state"
 kind = "unit-gradient"
 "#;
 
+/// A `.npy` file of steps × batch × size numbers that fall by this factor from one to the next.
+pub fn npy(shape: [usize; 3], factor: f64) -> Vec<u8> {
+    let [steps, batch, size] = shape;
+    let shape = format!("({steps}, {batch}, {size})");
+    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+    // The format has it that the numbers start at a multiple of 64.
+    let header = format!("{header:<117}\n");
+    let mut file = [b"\x93NUMPY\x01\x00".as_slice(), &118u16.to_le_bytes()].concat();
+    file.extend(header.bytes());
+    let numbers = (0..steps * batch * size).map(|k| factor.powi(k as i32));
+    file.extend(numbers.flat_map(f64::to_le_bytes));
+    file
+}
+
 /// The files below a folder by their relative names; folders end in `/` and hold nothing.
 pub type Files = BTreeMap<String, Vec<u8>>;
 
