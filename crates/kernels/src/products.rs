@@ -73,15 +73,15 @@ pub struct Packed {
     turn: Turn,
 }
 
-/// From which end the next product goes through the panels. A matrix that does not fit in the cache
-/// is best read back and forth: each time the cache still holds the end where the last one stopped.
-/// No result depends on it.
+/// From which end the next product goes through the panels. A matrix that does not fit in a cache, be it
+/// the first or the second, is best read back and forth: each time the cache still holds the end where
+/// the last one stopped. No result depends on it.
 #[derive(Debug, Default)]
 struct Turn(AtomicBool);
 
 impl Turn {
-    /// Below this size, in bytes, a matrix stays in the cache anyway.
-    const LARGE: usize = 1 << 19;
+    /// Below this size, in bytes, a matrix stays in the first cache anyway.
+    const LARGE: usize = 1 << 15;
 
     #[inline]
     fn goes_backward(&self, bytes: usize) -> bool {
