@@ -165,7 +165,8 @@ impl Worker {
         for (place, law) in built[last].laws.iter().enumerate() {
             let (quantity, relation) = (law.quantity, law.relation.name());
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
-            arrays.insert(name, Array::rows(2, vec![law.rate, place as f64]));
+            let rows = law.rates.iter().flat_map(|rate| [*rate, place as f64]);
+            arrays.insert(name, Array::rows(2, rows.collect()));
         }
         let of_all_layers = [
             Recorded::SingularValues,

@@ -122,7 +122,7 @@ impl CellConfig for LruConfig {
             quantity: "h",
             name,
             relation,
-            rate: largest.ln(),
+            rates: vec![largest.ln()],
         };
         if self.r_min == self.r_max {
             vec![law("ln |lambda|", Relation::Rate)]
@@ -226,11 +226,11 @@ mod tests {
         let laws = config.laws(&cell, LawContext::default());
         assert_eq!(laws.len(), 1);
         assert_eq!(laws[0].relation, Relation::UpperBound);
-        assert_eq!(laws[0].rate, largest.ln());
+        assert_eq!(laws[0].rates[0], largest.ln());
         config.r_min = 0.9;
         let laws = config.laws(&build(&config), LawContext::default());
         assert_eq!((laws.len(), laws[0].relation), (1, Relation::Rate));
-        assert!((laws[0].rate - 0.9f64.ln()).abs() <= 1e-15);
+        assert!((laws[0].rates[0] - 0.9f64.ln()).abs() <= 1e-15);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl CellConfig for VanillaRnnConfig {
             quantity: "h",
             name,
             relation,
-            rate,
+            rates: vec![rate],
         };
         let mut laws = Vec::new();
         let mean_field = self.mean_field(cell, context);
@@ -199,7 +199,7 @@ mod tests {
         for (law, (name, rate)) in laws.iter().zip(expected) {
             assert_eq!(law.name, *name);
             assert!(
-                law.rate == *rate || (law.rate - rate).abs() <= 1e-12,
+                law.rates[0] == *rate || (law.rates[0] - rate).abs() <= 1e-12,
                 "{law:?} should be {rate}"
             );
         }
@@ -283,7 +283,7 @@ mod tests {
             let place = usize::from(activation == Activation::Identity);
             assert_eq!(laws[place].name, "1/2 ln chi_1");
             assert_eq!(laws[place].relation, Relation::Rate);
-            let difference = laws[place].rate - expected.rate(&activation.phi());
+            let difference = laws[place].rates[0] - expected.rate(&activation.phi());
             assert!(difference.abs() <= 1e-12, "{laws:?}");
         }
         assert_eq!(laws(&config, Some(f64::INFINITY)), laws(&config, None));
