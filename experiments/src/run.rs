@@ -8,7 +8,7 @@ use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, SequenceGradients, Series, UnitGradients,
 };
-use gradient_tracking::source::{SquaredError, Terminal};
+use gradient_tracking::source::{SquaredDistance, Terminal};
 use gradient_tracking::{
     AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
     Workspace, with_checkpoints,
@@ -94,7 +94,7 @@ impl Worker {
         let initial: Vec<DMatrix<f64>> = layers.iter().map(of_layer).collect();
         let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
         let segment = memory.segment(steps, batch);
-        let mut squared_error = SquaredError::new(steps, spec.loss.target.unwrap_or_default());
+        let mut squared_error = SquaredDistance::new(steps, spec.loss.target.unwrap_or_default());
         let (adjoints, mut terminal, mut every_step);
         let source: &mut dyn AdjointSource = match spec.loss.kind {
             LossKind::Terminal => {
