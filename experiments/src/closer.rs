@@ -103,7 +103,7 @@ pub fn look(
         return Err(NonFinite::Adjoint { layer: None, t });
     }
     if let Some(t) = exponents.as_ref().and_then(|probe| probe.overflow) {
-        return Err(NonFinite::Adjoint { layer: None, t });
+        return Err(NonFinite::Tangent { t });
     }
     let mut arrays = BTreeMap::new();
     if let Some(mut probe) = exponents {
@@ -133,4 +133,53 @@ pub fn look(
         }
     }
     Ok(arrays)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use nalgebra::DVector;
+    use vanilla_rnn::{Activation, VanillaRnn};
+
+    use super::*;
+
+    struct Silence(DMatrix<f64>);
+
+    impl Inputs for Silence {
+        fn segment(&mut self, times: Range<usize>) -> View<'_> {
+            self.0.columns(0, times.len())
+        }
+    }
+
+    /// The state stays at rest, where J = W is out of range of a sum of two.
+    #[test]
+    fn a_jacobian_out_of_range_is_said_of_what_overflowed() {
+        let cell = VanillaRnn::new(
+            Activation::Tanh,
+            DMatrix::from_row_slice(2, 2, &[1.0, 1.0, 1.0, -1.0]) * 1.5e308,
+            DMatrix::zeros(2, 1),
+            DVector::zeros(2),
+        );
+        let wanted = Wanted {
+            singular_values: false,
+            lyapunov: true,
+            loss_state: None,
+        };
+        let steps = 20;
+        let horizon = Horizon {
+            steps,
+            segment: steps,
+            truncation: None,
+        };
+        let found = look(
+            &cell,
+            horizon,
+            &mut Silence(DMatrix::zeros(1, steps)),
+            DMatrix::zeros(2, 1).as_view(),
+            wanted,
+            (&mut Tape::new(), &mut Workspace::new()),
+        );
+        assert_eq!(found, Err(NonFinite::Tangent { t: 2 }));
+    }
 }

@@ -49,7 +49,7 @@ pub const SEQUENCE: &str = "sequence.";
 /// | `unit.<block>` | lags×units | log₁₀ norms over the batch |
 /// | `sequence.loss` | B | the loss of each sequence, where the loss has a value |
 /// | `sequence.<parameter>` | B | log₁₀ norm of each sequence's own ∂L/∂W |
-/// | `law:<quantity>:<relation>:<name>` | 1×2 | a theoretical rate, nats per step, and its place among those of the cell |
+/// | `law:<quantity>:<relation>:<name>` | n×2 | a theoretical rate, nats per step, one or that of each unit, and its place among the laws of the cell |
 ///
 /// Where a network has several layers, the names of quantities, gates, series and parameters begin
 /// with the layer and a dot, counted from 0 at the inputs: `0.h`, `gate.1.f`. Those of `x` do not.

@@ -8,7 +8,7 @@ use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, Norms, ParameterGradient,
     PathSplit, SequenceGradients, Series, UnitGradients,
 };
-use gradient_tracking::source::{SquaredError, Terminal};
+use gradient_tracking::source::{SquaredDistance, Terminal};
 use gradient_tracking::{
     AdjointSource, Horizon, NonFinite, Probe, Probes, RecurrentCell, Tape, Trainable, View,
     Workspace, with_checkpoints,
@@ -94,7 +94,7 @@ impl Worker {
         let initial: Vec<DMatrix<f64>> = layers.iter().map(of_layer).collect();
         let initial: Vec<View> = initial.iter().map(DMatrix::as_view).collect();
         let segment = memory.segment(steps, batch);
-        let mut squared_error = SquaredError::new(steps, spec.loss.target.unwrap_or_default());
+        let mut squared_error = SquaredDistance::new(steps, spec.loss.target.unwrap_or_default());
         let (adjoints, mut terminal, mut every_step);
         let source: &mut dyn AdjointSource = match spec.loss.kind {
             LossKind::Terminal => {
@@ -165,7 +165,8 @@ impl Worker {
         for (place, law) in built[last].laws.iter().enumerate() {
             let (quantity, relation) = (law.quantity, law.relation.name());
             let name = format!("{LAW}{prefix}{quantity}:{relation}:{}", law.name);
-            arrays.insert(name, Array::rows(2, vec![law.rate, place as f64]));
+            let rows = law.rates.iter().flat_map(|rate| [*rate, place as f64]);
+            arrays.insert(name, Array::rows(2, rows.collect()));
         }
         let of_all_layers = [
             Recorded::SingularValues,

@@ -8,9 +8,10 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::num::NonZeroUsize;
 
+use cell_config::{LawContext, Streams};
+use experiments::registry::{Cell, KINDS};
 use gradient_tracking::probes::{
     BlockNorms, ContributionNorms, GateStatistics, InputGradientNorms, LossState,
     ParameterGradient, PathSplit, SingularValues, UnitGradients,
@@ -20,17 +21,16 @@ use gradient_tracking::{
     AdjointSource, Probe, RecurrentCell, Tape, Trainable, Workspace, backpropagate,
     backpropagate_layers, rollout, rollout_layers,
 };
-use lstm::Lstm;
 use lyapunov::{Lyapunov, Options};
 use nalgebra::{DMatrix, DVector};
-use vanilla_rnn::{Activation, VanillaRnn};
+use serde_json::json;
 
 /// The system's allocator, counting per thread: tests run beside each other.
 struct Counting;
 
 thread_local! {
     // Constant and without a destructor, so that touching it allocates nothing.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static ALLOCATIONS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 fn count() {
@@ -91,43 +91,16 @@ fn filled(rows: usize, columns: usize, scale: f64) -> DMatrix<f64> {
     })
 }
 
-/// One cell of each kind, with its affine map.
-enum Kind {
-    VanillaRnn(VanillaRnn),
-    Lstm(Lstm),
-}
-
-impl Kind {
-    fn both() -> [Kind; 2] {
-        [
-            Kind::VanillaRnn(VanillaRnn::new(
-                Activation::Tanh,
-                filled(HIDDEN, HIDDEN, 0.1),
-                filled(HIDDEN, INPUT, 0.3),
-                DVector::zeros(HIDDEN),
-            )),
-            Kind::Lstm(Lstm::new(
-                filled(4 * HIDDEN, HIDDEN, 0.1),
-                filled(4 * HIDDEN, INPUT, 0.3),
-                DVector::zeros(4 * HIDDEN),
-                true,
-            )),
-        ]
-    }
-
-    fn cell(&self) -> &dyn Trainable {
-        match self {
-            Kind::VanillaRnn(cell) => cell,
-            Kind::Lstm(cell) => cell,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Kind::VanillaRnn(_) => "vanilla RNN",
-            Kind::Lstm(_) => "LSTM",
-        }
-    }
+/// A cell of this kind, for inputs of this size.
+fn cell(kind: &str, input: usize) -> Box<dyn Trainable> {
+    let config = Cell::deserialize(kind, json!({ "hidden": HIDDEN })).unwrap();
+    let streams = Streams {
+        seed: 20,
+        replicate: 0,
+    };
+    let weights = streams.weights(kind);
+    let built = config.build(input, &weights, LawContext::default());
+    built.unwrap().cell
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -155,12 +128,12 @@ struct Run {
 
 impl Run {
     /// What the library asks for, measured around its two calls.
-    fn library(self, kind: &Kind, tape: &mut Tape, workspace: &mut Workspace) -> Counts {
+    fn library(self, cell: &dyn Trainable, tape: &mut Tape, workspace: &mut Workspace) -> Counts {
         let Run { steps, batch, .. } = self;
-        let cell = kind.cell();
+        let output = cell.shape().output;
         let inputs = filled(INPUT, steps * batch, 1.0);
         let initial = filled(cell.shape().state, batch, 0.5);
-        let adjoints = filled(HIDDEN, steps * batch, 1.0);
+        let adjoints = filled(output, steps * batch, 1.0);
         let labels: Vec<usize> = (0..steps * batch).map(|k| k % CLASSES).collect();
         let (mut terminal, mut every_step, mut readout);
         let source: &mut dyn AdjointSource = match self.loss {
@@ -178,7 +151,7 @@ impl Run {
                 &mut every_step
             }
             Loss::Readout => {
-                let weights = filled(CLASSES, HIDDEN, 0.3);
+                let weights = filled(CLASSES, output, 0.3);
                 let target = Target::CrossEntropy(&labels);
                 readout = Readout::new(weights, DVector::zeros(CLASSES), target, 1, batch);
                 &mut readout
@@ -210,7 +183,7 @@ impl Run {
         let loss_times: Vec<usize> = (1..=steps).rev().step_by(500).collect();
         let loss_times: Vec<usize> = loss_times.into_iter().rev().collect();
         let losses = loss_times.len() * batch;
-        let loss_adjoints = filled(HIDDEN, losses, 1.0);
+        let loss_adjoints = filled(output, losses, 1.0);
         let mut loss_state = LossState::new(
             cell,
             loss_times,
@@ -260,7 +233,6 @@ impl Run {
         assert!(singular_values.log10_values[0].is_finite());
         assert!(exponents.spectrum().exponents[0].is_finite());
         assert!(loss_state.blocks[0].1.iter().any(|v| v.is_finite()));
-        assert_eq!(split.is_some(), matches!(kind, Kind::Lstm(_)));
         Counts { forward, backward }
     }
 }
@@ -277,7 +249,7 @@ const LOSSES: [(Loss, bool); 4] = [
 const LONGEST: usize = 1200;
 
 /// A tape and a workspace that have seen the longest run.
-fn warmed_up(kind: &Kind, batch: usize) -> (Tape, Workspace) {
+fn warmed_up(cell: &dyn Trainable, batch: usize) -> (Tape, Workspace) {
     let (mut tape, mut workspace) = (Tape::new(), Workspace::new());
     let run = Run {
         steps: LONGEST,
@@ -285,15 +257,17 @@ fn warmed_up(kind: &Kind, batch: usize) -> (Tape, Workspace) {
         loss: Loss::Terminal,
         truncated: false,
     };
-    run.library(kind, &mut tape, &mut workspace);
+    run.library(cell, &mut tape, &mut workspace);
     (tape, workspace)
 }
 
 #[test]
 fn after_a_warm_up_nothing_allocates() {
-    for kind in Kind::both() {
+    for kind in KINDS {
+        let cell = cell(kind, INPUT);
+        assert_eq!(PathSplit::new(&*cell, 1, 1).is_some(), *kind == "lstm");
         for batch in [1, 16] {
-            let (mut tape, mut workspace) = warmed_up(&kind, batch);
+            let (mut tape, mut workspace) = warmed_up(&*cell, batch);
             for (loss, truncated) in LOSSES {
                 for steps in [1, 50, 200, LONGEST] {
                     let run = Run {
@@ -302,25 +276,19 @@ fn after_a_warm_up_nothing_allocates() {
                         loss,
                         truncated,
                     };
-                    let found = run.library(&kind, &mut tape, &mut workspace);
-                    assert_eq!(found, Counts::default(), "{}, {run:?}", kind.name());
+                    let found = run.library(&*cell, &mut tape, &mut workspace);
+                    assert_eq!(found, Counts::default(), "{kind}, {run:?}");
                 }
             }
         }
     }
 }
 
-/// Layers of both kinds, with a loss at every step and detached states.
+/// Layers of two kinds, with a loss at every step and detached states.
 #[test]
 fn layers_allocate_nothing_after_a_warm_up() {
-    let [rnn, _] = Kind::both();
-    let lstm = Lstm::new(
-        filled(4 * HIDDEN, HIDDEN, 0.1),
-        filled(4 * HIDDEN, HIDDEN, 0.3),
-        DVector::zeros(4 * HIDDEN),
-        true,
-    );
-    let layers: [&dyn RecurrentCell; 2] = [rnn.cell(), &lstm];
+    let (rnn, lstm) = (cell("vanilla-rnn", INPUT), cell("lstm", HIDDEN));
+    let layers: [&dyn RecurrentCell; 2] = [&*rnn, &*lstm];
     let mut tapes = [Tape::new(), Tape::new()];
     let mut workspaces = [Workspace::new(), Workspace::new()];
     for batch in [1, 16] {
@@ -358,7 +326,8 @@ fn layers_allocate_nothing_after_a_warm_up() {
 /// The counter does see what is ours: a first run makes the tape and the workspace.
 #[test]
 fn a_first_run_allocates_tape_and_workspace() {
-    for kind in Kind::both() {
+    for kind in KINDS {
+        let cell = cell(kind, INPUT);
         for batch in [1, 16] {
             let run = Run {
                 steps: 50,
@@ -366,10 +335,10 @@ fn a_first_run_allocates_tape_and_workspace() {
                 loss: Loss::Terminal,
                 truncated: false,
             };
-            let cold = run.library(&kind, &mut Tape::new(), &mut Workspace::new());
+            let cold = run.library(&*cell, &mut Tape::new(), &mut Workspace::new());
             // States at the least; five adjoint buffers.
-            assert!(cold.forward >= 1, "{cold:?}");
-            assert!(cold.backward >= 5, "{cold:?}");
+            assert!(cold.forward >= 1, "{kind}: {cold:?}");
+            assert!(cold.backward >= 5, "{kind}: {cold:?}");
         }
     }
 }

@@ -13,7 +13,7 @@ use gradient_tracking::probes::{
     BlockNorms, Norms, ParameterGradient, PathSplit, SequenceGradients,
 };
 use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
-use gradient_tracking::source::{EveryStep, Readout, SquaredError, Target, Terminal};
+use gradient_tracking::source::{EveryStep, Readout, SquaredDistance, Target, Terminal};
 use gradient_tracking::{
     AdjointSource, AffineMap, BackwardChunk, BackwardStep, Block, CellShape, Factor,
     ParameterBlock, Point, Probe, RecurrentCell, Tape, Trainable, View, ViewMut, Workspace,
@@ -1663,7 +1663,7 @@ fn squared_error_is_the_squared_distance_from_the_target() {
         steps,
         batch,
     );
-    let mut loss = SquaredError::new(steps, target);
+    let mut loss = SquaredDistance::new(steps, target);
     let (gradients, _) = network.gradients(&mut loss, None);
     let last = network.tape.state(steps).into_owned();
     let expected = last.add_scalar(-target);

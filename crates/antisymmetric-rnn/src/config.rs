@@ -120,7 +120,7 @@ impl CellConfig for AntisymmetricRnnConfig {
             quantity: "h",
             name: "ln rho(I + eps M)",
             relation: Relation::Rate,
-            rate: real.hypot(imaginary).ln(),
+            rates: vec![real.hypot(imaginary).ln()],
         }]
     }
 }
@@ -190,7 +190,7 @@ mod tests {
         let laws = config().laws(&cell, WITH_SPECTRUM);
         assert_eq!((laws.len(), laws[0].quantity), (1, "h"));
         // Both to rounding; the radius by 45 squarings.
-        assert!((laws[0].rate - rho.ln()).abs() <= 1e-12, "{laws:?}");
+        assert!((laws[0].rates[0] - rho.ln()).abs() <= 1e-12, "{laws:?}");
     }
 
     #[test]
@@ -198,7 +198,7 @@ mod tests {
         let mut config = config();
         config.recurrent_weights.init = Scheme::Zero;
         let law = &config.laws(&build(&config), WITH_SPECTRUM)[0];
-        assert!((law.rate - (1.0f64 - 0.25 * 0.5).ln()).abs() <= 1e-15);
+        assert!((law.rates[0] - (1.0f64 - 0.25 * 0.5).ln()).abs() <= 1e-15);
     }
 
     #[test]

@@ -18,7 +18,7 @@ proptest! {
     fn conforms(
         seed: u64,
         hidden in 1_usize..8,
-        input in 1_usize..4,
+        input in 0_usize..4,
         batch in 1_usize..4,
         steps in 1_usize..7,
         step in 0.1_f64..1.0,

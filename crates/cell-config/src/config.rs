@@ -76,8 +76,11 @@ pub struct Law {
     pub name: &'static str,
     /// How the measured rate relates to it.
     pub relation: Relation,
-    /// The rate in nats per step; −∞ where the gradient is exactly zero.
-    pub rate: f64,
+    /// The rate in nats per step; −∞ where the gradient is exactly zero. Several of them are those of
+    /// units that decay each on its own, with equal shares of the squared norm at lag 0: the norm then
+    /// follows their root mean square ([`theory::gate_decay::ln_rms`]), which is no straight line, for the
+    /// slowest units come to be all of it.
+    pub rates: Vec<f64>,
 }
 
 /// How a measured rate relates to a [`Law`].

@@ -1,5 +1,6 @@
 //! What the configurations of all cells share: [`CellConfig`], the trait between a cell and the
-//! experiments; [`Initialization`] of weight matrices; and [`Streams`] of random numbers.
+//! experiments; [`Initialization`] of weight matrices and [`GateBias`]; and [`Streams`] of random
+//! numbers.
 //!
 //! The decision that shapes this crate: **random streams are keyed by names, never by order of
 //! use, and no hyperparameter is part of a key.** A gain scales a draw and a scheme shapes it, but
@@ -20,11 +21,13 @@
 //! ```
 
 mod config;
+mod gate_bias;
 mod initialization;
 mod spectrum;
 mod streams;
 
 pub use config::{CellConfig, InvalidConfig, Law, LawContext, Relation, require, require_finite};
+pub use gate_bias::GateBias;
 pub use initialization::{Initialization, Scheme, uniform};
 pub use spectrum::{largest_singular_value, spectral_radius};
 pub use streams::{Streams, WeightStreams};

@@ -11,7 +11,8 @@ pub const F32_ZERO_LOG10: f64 = -45.15;
 /// What happens to the gradient over the fitted window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The fitted line falls by a decade or more.
+    /// The fitted line falls by a decade or more, or the median gradient is exactly zero at the end of
+    /// the window, as behind a truncation: no line through what comes before says that.
     Vanishes,
     /// The fitted line changes by less than a decade.
     Stable,
@@ -119,6 +120,9 @@ impl DecayFit {
         }
         let lines = lines.iter().flatten();
         let r_squared: Vec<f64> = lines.filter_map(|line| line.r_squared).collect();
+        let mut last: Vec<f64> = curves.iter().map(|curve| curve[window.to]).collect();
+        let is_zero_at_last =
+            Summary::new(&mut last).is_some_and(|summary| summary.median == f64::NEG_INFINITY);
 
         Self {
             slopes: of_replicates,
@@ -130,7 +134,11 @@ impl DecayFit {
             late_rate: mean(&late),
             one_line_is_wrong: is_significant(&differences, rate, window),
             f32_zero_lag,
-            verdict: verdict(rate, window),
+            verdict: if is_zero_at_last {
+                Verdict::Vanishes
+            } else {
+                verdict(rate, window)
+            },
             n: slopes.len(),
         }
     }
@@ -264,6 +272,25 @@ mod tests {
         assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 3));
         assert_eq!((fit.rate, fit.interval, fit.half_life), (None, None, None));
         assert_eq!(fit.f32_zero_lag, Some(1));
+    }
+
+    /// Truncated after ten lags, over which next to nothing is lost.
+    #[test]
+    fn a_gradient_that_becomes_exactly_zero_vanishes_however_slowly_it_began() {
+        let cut = || curve(|k| if k <= 10.0 { -0.001 * k } else { ZERO });
+        let whole = || curve(|k| -0.001 * k);
+        let fit_of = |curves: &[Vec<f64>]| {
+            let fit = fit(curves);
+            assert!((fit.rate.unwrap() + 0.001).abs() < 1e-12);
+            (fit.verdict, fit.f32_zero_lag)
+        };
+        let vanishes = (Verdict::Vanishes, Some(11));
+        assert_eq!(fit_of(&[cut(), cut(), cut()]), vanishes);
+        assert_eq!(fit_of(&[cut(), whole(), cut()]), vanishes);
+        assert_eq!(fit_of(&[whole(), cut(), whole()]), (Verdict::Stable, None));
+        // Beyond the window nothing counts.
+        let after = curve(|k| if k <= 199.0 { -0.001 * k } else { ZERO });
+        assert_eq!(fit_of(&[after]), (Verdict::Stable, Some(200)));
     }
 
     #[test]

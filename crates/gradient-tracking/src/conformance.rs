@@ -2,8 +2,8 @@
 //!
 //! A signature is not a contract: a backward pass written by hand can look right and be wrong. A
 //! new cell calls [`check`] in its tests and is then known to have the Jacobian, the transposed
-//! Jacobian and the parameter gradient of the step it actually takes, to treat its columns as
-//! independent sequences, and to depend on time and on the order of its units in no hidden way.
+//! Jacobian and the parameter gradient of the step it actually takes, to write all of every buffer it
+//! is given, to treat its columns as independent sequences, and to depend on time and on the order of its units in no hidden way.
 //!
 //! ```
 //! use gradient_tracking::conformance::{Options, check};
@@ -100,6 +100,7 @@ pub fn check(
 ) -> Result<(), Failure> {
     let problem = Problem::draw(cell, options, draw);
     blocks_cover_their_rows(cell)?;
+    gates_lie_between_zero_and_one(cell, &problem)?;
     if options.gradient_is_exact {
         jacobian_matches_central_differences(cell, options, &problem)?;
     }
@@ -300,8 +301,14 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
         }
     };
     cover("state", cell.state_blocks(), shape.state)?;
-    if !cell.saved_blocks().is_empty() {
-        cover("saved", cell.saved_blocks(), shape.saved)?;
+    cover("saved", cell.saved_blocks(), shape.saved)?;
+    for gate in cell.gate_names() {
+        if !cell.saved_blocks().iter().any(|block| block.name == *gate) {
+            return Err(Failure {
+                property,
+                detail: format!("gate {gate} is no saved block"),
+            });
+        }
     }
     let mut next = 0;
     let sizes_fit = cell.parameter_blocks().iter().all(|block| {
@@ -322,19 +329,42 @@ fn blocks_cover_their_rows(cell: &dyn Trainable) -> Result<(), Failure> {
     Ok(())
 }
 
+fn gates_lie_between_zero_and_one(cell: &dyn Trainable, problem: &Problem) -> Result<(), Failure> {
+    let tape = problem.tape(cell);
+    let blocks = cell.saved_blocks().iter();
+    for gate in blocks.filter(|block| cell.gate_names().contains(&block.name.as_str())) {
+        for t in 1..=problem.steps {
+            let saved = tape.point(t).saved;
+            let values = saved.rows_range(gate.rows.clone());
+            if let Some(value) = values.iter().find(|v| !(0.0..=1.0).contains(*v)) {
+                return Err(Failure {
+                    property: "gates lie between 0 and 1",
+                    detail: format!("gate {} is {value:e} at t = {t}", gate.name),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A buffer for a method to write: what it leaves, or adds to, is close or equal to nothing.
+fn unwritten(rows: usize, columns: usize) -> DMatrix<f64> {
+    DMatrix::from_element(rows, columns, f64::NAN)
+}
+
 /// One step from `previous`, first sequence of the first step's input.
 fn one_step(cell: &dyn Trainable, input: View, previous: View) -> (DMatrix<f64>, DMatrix<f64>) {
     let shape = cell.shape();
     let batch = previous.ncols();
-    let mut next = DMatrix::zeros(shape.state, batch);
-    let mut saved = DMatrix::zeros(shape.saved, batch);
+    let mut next = unwritten(shape.state, batch);
+    let mut saved = unwritten(shape.saved, batch);
     cell.step(input, previous, next.as_view_mut(), saved.as_view_mut());
     (next, saved)
 }
 
 fn push_forward(cell: &dyn Trainable, at: &Point, tangent: &DMatrix<f64>) -> DMatrix<f64> {
-    let mut activation = DMatrix::zeros(cell.shape().delta, tangent.ncols());
-    let mut next = DMatrix::zeros(cell.shape().state, tangent.ncols());
+    let mut activation = unwritten(cell.shape().delta, tangent.ncols());
+    let mut next = unwritten(cell.shape().state, tangent.ncols());
     cell.push_forward(
         at,
         tangent.as_view(),
@@ -346,9 +376,9 @@ fn push_forward(cell: &dyn Trainable, at: &Point, tangent: &DMatrix<f64>) -> DMa
 
 fn pull_back(cell: &dyn Trainable, at: &Point, carried: &DMatrix<f64>) -> DMatrix<f64> {
     let (shape, n) = (cell.shape(), carried.ncols());
-    let mut node = DMatrix::zeros(shape.state, n);
-    let mut delta = DMatrix::zeros(shape.delta, n);
-    let mut previous = DMatrix::zeros(shape.state, n);
+    let mut node = unwritten(shape.state, n);
+    let mut delta = unwritten(shape.delta, n);
+    let mut previous = unwritten(shape.state, n);
     cell.pull_back(
         at,
         carried.as_view(),
@@ -432,8 +462,8 @@ fn input_jacobian_matches_central_differences(
         matrix(shape.state),
         matrix(shape.state),
     );
-    let mut activation = DMatrix::zeros(shape.delta, batch);
-    let mut forward = DMatrix::zeros(shape.state, batch);
+    let mut activation = unwritten(shape.delta, batch);
+    let mut forward = unwritten(shape.state, batch);
     cell.push_forward_with(
         &at,
         Some(x.as_view()),
@@ -455,10 +485,10 @@ fn input_jacobian_matches_central_differences(
             options.difference_tolerance,
         )?;
     }
-    let mut node = DMatrix::zeros(shape.state, batch);
-    let mut delta = DMatrix::zeros(shape.delta, batch);
-    let mut backward = DMatrix::zeros(shape.state, batch);
-    let mut input_gradient = DMatrix::zeros(shape.input, batch);
+    let mut node = unwritten(shape.state, batch);
+    let mut delta = unwritten(shape.delta, batch);
+    let mut backward = unwritten(shape.state, batch);
+    let mut input_gradient = unwritten(shape.input, batch);
     cell.pull_back(
         &at,
         u.as_view(),
@@ -535,9 +565,12 @@ fn consecutive_steps_are_single_steps(
         })
     };
     let (shape, steps, batch) = (cell.shape(), problem.steps, problem.batch);
-    let zeros = |rows, steps| DMatrix::zeros(rows, steps * batch);
+    let of_steps = |rows, steps| unwritten(rows, steps * batch);
 
-    let (mut states, mut saved) = (zeros(shape.state, steps + 1), zeros(shape.saved, steps));
+    let (mut states, mut saved) = (
+        of_steps(shape.state, steps + 1),
+        of_steps(shape.saved, steps),
+    );
     states.columns_mut(0, batch).copy_from(&problem.initial);
     let (mut all_states, mut all_saved) = (states.clone(), saved.clone());
     for k in 0..steps {
@@ -561,9 +594,9 @@ fn consecutive_steps_are_single_steps(
         batch,
     };
     let last = DMatrix::from_fn(shape.state, batch, |_, _| draw());
-    let mut carried = zeros(shape.state, steps + 1);
+    let mut carried = of_steps(shape.state, steps + 1);
     carried.columns_mut(steps * batch, batch).copy_from(&last);
-    let (mut nodes, mut deltas) = (zeros(shape.state, steps), zeros(shape.delta, steps));
+    let (mut nodes, mut deltas) = (of_steps(shape.state, steps), of_steps(shape.delta, steps));
     let mut all = (carried.clone(), nodes.clone(), deltas.clone());
     for k in (0..steps).rev() {
         let adjoint = carried.columns((k + 1) * batch, batch).into_owned();
@@ -859,4 +892,197 @@ fn relabelling_units_relabels_gradients(
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::LazyLock;
+
+    use kernels::ViewMut;
+
+    use super::*;
+    use crate::cell::{CellShape, ParameterBlock, RecurrentCell};
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Flaw {
+        None,
+        /// Adds to what it finds in this buffer.
+        Next,
+        Saved,
+        Node,
+        Delta,
+        Previous,
+        Input,
+        Activation,
+        /// Says nothing of what it saves.
+        NoBlocks,
+        /// Has a gate of a name that no block has.
+        UnknownGate,
+        /// Has a gate that adds to what there is.
+        WideGate,
+    }
+
+    /// s_t = z·s_{t−1} + x_t + b with a gate z that stands still.
+    struct Gated {
+        flaw: Flaw,
+        bias: [f64; 1],
+    }
+
+    static STATE: LazyLock<Vec<Block>> = LazyLock::new(|| Block::consecutive(&["h"], 1));
+    static SAVED: LazyLock<Vec<Block>> = LazyLock::new(|| Block::consecutive(&["z"], 1));
+    static BIAS: LazyLock<Vec<ParameterBlock>> = LazyLock::new(|| {
+        vec![ParameterBlock {
+            name: "bias".to_owned(),
+            factor: Factor::Constant,
+            rows: 0..1,
+            columns: 1,
+            range: 0..1,
+        }]
+    });
+
+    impl Gated {
+        /// Puts value(j) into column j of a row.
+        fn write(&self, buffer: Flaw, mut to: ViewMut, value: impl Fn(usize) -> f64) {
+            for (j, to) in to.iter_mut().enumerate() {
+                *to = value(j) + if self.flaw == buffer { *to } else { 0.0 };
+            }
+        }
+
+        fn gate(&self) -> f64 {
+            if self.flaw == Flaw::WideGate {
+                1.5
+            } else {
+                0.5
+            }
+        }
+    }
+
+    impl RecurrentCell for Gated {
+        fn shape(&self) -> CellShape {
+            CellShape {
+                input: 1,
+                state: 1,
+                output: 1,
+                saved: 1,
+                delta: 1,
+            }
+        }
+        fn state_blocks(&self) -> &[Block] {
+            &STATE
+        }
+        fn saved_blocks(&self) -> &[Block] {
+            match self.flaw {
+                Flaw::NoBlocks => &[],
+                _ => &SAVED,
+            }
+        }
+        fn gate_names(&self) -> &[&'static str] {
+            match self.flaw {
+                Flaw::NoBlocks => &[],
+                Flaw::UnknownGate => &["f"],
+                _ => &["z"],
+            }
+        }
+        fn output_rows(&self) -> Range<usize> {
+            0..1
+        }
+        fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut) {
+            self.write(Flaw::Saved, saved, |_| self.gate());
+            self.write(Flaw::Next, next, |j| {
+                self.gate() * previous[j] + input[j] + self.bias[0]
+            });
+        }
+        fn pull_back(
+            &self,
+            _: &Point,
+            carried: View,
+            node: ViewMut,
+            delta: ViewMut,
+            previous: ViewMut,
+        ) {
+            self.write(Flaw::Node, node, |j| carried[j]);
+            self.write(Flaw::Delta, delta, |j| carried[j]);
+            self.write(Flaw::Previous, previous, |j| self.gate() * carried[j]);
+        }
+        fn pull_back_input(&self, delta: View, input: ViewMut) {
+            self.write(Flaw::Input, input, |j| delta[j]);
+        }
+        fn push_forward_with(
+            &self,
+            _: &Point,
+            input: Option<View>,
+            tangent: View,
+            mut activation: ViewMut,
+            next: ViewMut,
+        ) {
+            self.write(Flaw::Activation, activation.as_view_mut(), |j| {
+                self.gate() * tangent[j] + input.map_or(0.0, |input| input[j])
+            });
+            self.write(Flaw::Next, next, |j| activation[j]);
+        }
+    }
+
+    impl Trainable for Gated {
+        fn parameter_blocks(&self) -> &[ParameterBlock] {
+            &BIAS
+        }
+        fn parameters(&self) -> &[f64] {
+            &self.bias
+        }
+        fn set_parameters(&mut self, parameters: &[f64]) {
+            self.bias.copy_from_slice(parameters);
+        }
+    }
+
+    fn checked(flaw: Flaw) -> Result<(), Failure> {
+        let mut state = 1_u32;
+        let mut draw = move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f64::from(state) / f64::from(u32::MAX) * 2.0 - 1.0
+        };
+        let mut cell = Gated { flaw, bias: [0.3] };
+        check(&mut cell, &Options::default(), &mut draw)
+    }
+
+    #[test]
+    fn a_cell_without_flaws_passes() {
+        assert_eq!(checked(Flaw::None), Ok(()));
+    }
+
+    #[test]
+    fn every_buffer_is_to_be_written() {
+        for flaw in [
+            Flaw::Next,
+            Flaw::Saved,
+            Flaw::Node,
+            Flaw::Delta,
+            Flaw::Previous,
+            Flaw::Input,
+            Flaw::Activation,
+        ] {
+            let failure = checked(flaw).expect_err(&format!("{flaw:?}"));
+            assert!(failure.detail.contains("found NaN"), "{flaw:?}: {failure}");
+        }
+    }
+
+    #[test]
+    fn blocks_and_gates_are_what_a_step_saves() {
+        for (flaw, expected) in [
+            (
+                Flaw::NoBlocks,
+                "blocks cover their rows: saved blocks end at row 0 of 1",
+            ),
+            (
+                Flaw::UnknownGate,
+                "blocks cover their rows: gate f is no saved block",
+            ),
+            (
+                Flaw::WideGate,
+                "gates lie between 0 and 1: gate z is 1.5e0 at t = 1",
+            ),
+        ] {
+            assert_eq!(checked(flaw).unwrap_err().to_string(), expected);
+        }
+    }
 }

@@ -168,11 +168,12 @@ impl GradedProduct {
         }
     }
 
-    /// log₁₀ of the singular values, in falling order, −∞ for an exact zero. Shape: S.
+    /// log₁₀ of the singular values, in falling order, −∞ for an exact zero; all NaN if they were not to
+    /// be had in [`MAX_SWEEPS`]. Shape: S.
     pub fn log10_singular_values(&mut self, values: &mut [f64]) {
         let (size, rank) = (self.size, self.rank);
         self.svd.set(&self.r[..rank * size], rank);
-        self.svd.log10_singular_values(values);
+        self.svd.log10_singular_values(values, MAX_SWEEPS);
     }
 }
 
@@ -324,13 +325,14 @@ impl Jacobi {
         self.wide[..rows.len()].copy_from_slice(rows);
     }
 
-    fn log10_singular_values(&mut self, values: &mut [f64]) {
+    /// All NaN if the last of `max_sweeps` still found columns that are not orthogonal.
+    fn log10_singular_values(&mut self, values: &mut [f64], max_sweeps: usize) {
         self.precondition(None);
         self.transpose();
-        for _ in 0..MAX_SWEEPS {
-            if !self.sweep() {
-                break;
-            }
+        let is_orthogonal = (0..max_sweeps).any(|_| !self.sweep());
+        if !is_orthogonal {
+            values.fill(f64::NAN);
+            return;
         }
         values.fill(f64::NEG_INFINITY);
         for (value, (square, exponent)) in values
@@ -546,4 +548,30 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     }
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two rows that are not orthogonal take one sweep to be so and one more to find that they are.
+    #[test]
+    fn an_iteration_that_is_not_done_gives_no_values() {
+        let after = |sweeps| {
+            let mut jacobi = Jacobi::new(2);
+            let rows = [3.0, 1.0, 0.0, 2.0].map(|value| Wide::new(value, 0));
+            jacobi.set(&rows, 2);
+            let mut values = [0.0; 2];
+            jacobi.log10_singular_values(&mut values, sweeps);
+            values
+        };
+        for sweeps in [0, 1] {
+            assert!(after(sweeps).iter().all(|value| value.is_nan()), "{sweeps}");
+        }
+        // σ² = 7 ± √13, from σ₁² + σ₂² = 14 and σ₁·σ₂ = 6.
+        let root = 13f64.sqrt();
+        for (value, square) in after(2).into_iter().zip([7.0 + root, 7.0 - root]) {
+            assert!((value - 0.5 * square.log10()).abs() <= 1e-15);
+        }
+    }
 }

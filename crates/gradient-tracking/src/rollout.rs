@@ -27,22 +27,31 @@ pub enum NonFinite {
         /// The first such step, counted from the end.
         t: usize,
     },
+    /// A tangent is NaN or infinite after this step alone, from a basis of ordinary size: the step's
+    /// Jacobian leaves the range of f64. All layers are one cell there.
+    Tangent {
+        /// The first such step.
+        t: usize,
+    },
 }
 
 impl std::fmt::Display for NonFinite {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         let (what, layer) = match self {
-            NonFinite::State { layer, .. } => ("state", layer),
-            NonFinite::Adjoint { layer, .. } => ("adjoint", layer),
+            NonFinite::State { layer, .. } => ("the state", *layer),
+            NonFinite::Adjoint { layer, .. } => ("the adjoint", *layer),
+            NonFinite::Tangent { .. } => ("a tangent", None),
         };
-        write!(f, "the {what}")?;
+        f.write_str(what)?;
         if let Some(layer) = layer {
             write!(f, " of layer {layer}")?;
         }
         f.write_str(" overflowed (NaN or infinite) ")?;
         match self {
             NonFinite::State { t, .. } => write!(f, "at step {t}"),
-            NonFinite::Adjoint { t, .. } => write!(f, "within the single step {t}"),
+            NonFinite::Adjoint { t, .. } | NonFinite::Tangent { t } => {
+                write!(f, "within the single step {t}")
+            }
         }
     }
 }

@@ -41,10 +41,10 @@ impl AdjointSource for Terminal<'_> {
     }
 }
 
-/// L = ‖h_T − y‖² of each sequence, y the same number for every unit: how far the last output is from
-/// a target.
+/// L = ‖h_T − y‖² of each sequence, y the same number for every unit: how far the last output is from a
+/// target. Without the ½ of [`Target::SquaredError`].
 #[derive(Clone, Debug)]
-pub struct SquaredError {
+pub struct SquaredDistance {
     /// T.
     pub steps: usize,
     /// y.
@@ -53,10 +53,10 @@ pub struct SquaredError {
     pub losses: Vec<f64>,
 }
 
-impl SquaredError {
+impl SquaredDistance {
     /// For trajectories of `steps` steps.
     pub fn new(steps: usize, target: f64) -> Self {
-        SquaredError {
+        SquaredDistance {
             steps,
             target,
             losses: Vec::new(),
@@ -64,7 +64,7 @@ impl SquaredError {
     }
 }
 
-impl AdjointSource for SquaredError {
+impl AdjointSource for SquaredDistance {
     fn inject(&mut self, t: usize, output: View, mut adjoint: ViewMut) -> bool {
         if t != self.steps {
             return false;
@@ -105,7 +105,8 @@ impl AdjointSource for EveryStep<'_> {
 /// What a readout y_t = W·h_t + b is compared with. Step t uses columns (t−1)·B…t·B.
 #[derive(Clone, Debug)]
 pub enum Target<'a> {
-    /// ½‖y_t − target_t‖², summed over sequences and steps; K×(T·B).
+    /// ½‖y_t − target_t‖², with a ½ unlike [`SquaredDistance`], summed over sequences and steps;
+    /// K×(T·B).
     SquaredError(View<'a>),
     /// −ln softmax(y_t) at label_t, summed over sequences and steps; T·B labels below K.
     CrossEntropy(&'a [usize]),

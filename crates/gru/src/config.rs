@@ -1,16 +1,13 @@
 //! The configuration of a GRU.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
-    require_finite, uniform,
+    CellConfig, GateBias, Initialization, InvalidConfig, Law, LawContext, WeightStreams, require,
+    require_finite,
 };
 use gradient_tracking::CellShape;
 use nalgebra::{DMatrix, DVector};
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use theory::gate_decay::ln_logistic;
+use serde::{Deserialize, Serialize};
 
 use crate::Gru;
 
@@ -28,8 +25,10 @@ pub struct GruConfig {
     /// The H×I blocks of W_ih, one for each gate and one for the candidate.
     #[serde(default)]
     pub input_weights: Initialization,
-    /// The whole bias of the update gate z, which keeps where it is near 1; default 0.
-    #[serde(default)]
+    /// The whole bias of the update gate z, which keeps where it is near 1; default 0. Chrono biases
+    /// are those of Tallec & Ollivier 2018 for gated RNNs, −b = ln(U[T_min, T_max] − 1) for their gate
+    /// 1 − z, with T_min = 2 as in theirs of the LSTM.
+    #[serde(default = "update_bias_default")]
     pub update_bias: UpdateBias,
     /// Every element of the biases of r and n, of the latter the one that the reset gate does not
     /// multiply; default 0.
@@ -41,77 +40,10 @@ pub struct GruConfig {
 }
 
 /// The bias of the update gate.
-///
-/// In a config file a number, or the table `{ chrono = T_max }`.
-#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
-#[schemars(untagged)]
-pub enum UpdateBias {
-    /// The same for every unit.
-    Constant(f64),
-    /// b_z = ln u, u uniform in [1, T_max − 1): with the other inputs of the gate at zero, a unit
-    /// forgets within about u + 1 steps, 2 to T_max. It is the initialisation of Tallec & Ollivier
-    /// 2018 for gated RNNs, −b = ln(U[T_min, T_max] − 1) for their gate 1 − z, with T_min = 2 as in
-    /// theirs of the LSTM.
-    #[schemars(with = "Chrono")]
-    Chrono(f64),
-}
+pub type UpdateBias = GateBias;
 
-impl Default for UpdateBias {
-    fn default() -> Self {
-        UpdateBias::Constant(0.0)
-    }
-}
-
-/// The table form of [`UpdateBias`].
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Chrono {
-    /// T_max, the longest time over which a unit is to remember.
-    #[schemars(extend("exclusiveMinimum" = 2.0))]
-    chrono: f64,
-}
-
-impl Serialize for UpdateBias {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
-            UpdateBias::Constant(bias) => serializer.serialize_f64(bias),
-            UpdateBias::Chrono(chrono) => Chrono { chrono }.serialize(serializer),
-        }
-    }
-}
-
-// By hand, because an untagged enum would buffer the value and lose its place in the file.
-impl<'de> Deserialize<'de> for UpdateBias {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UpdateBiasVisitor)
-    }
-}
-
-struct UpdateBiasVisitor;
-
-impl<'de> Visitor<'de> for UpdateBiasVisitor {
-    type Value = UpdateBias;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.write_str("a number or { chrono = T_max }")
-    }
-
-    fn visit_i64<E: Error>(self, bias: i64) -> Result<UpdateBias, E> {
-        Ok(UpdateBias::Constant(bias as f64))
-    }
-
-    fn visit_u64<E: Error>(self, bias: u64) -> Result<UpdateBias, E> {
-        Ok(UpdateBias::Constant(bias as f64))
-    }
-
-    fn visit_f64<E: Error>(self, bias: f64) -> Result<UpdateBias, E> {
-        Ok(UpdateBias::Constant(bias))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<UpdateBias, A::Error> {
-        let table = Chrono::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(UpdateBias::Chrono(table.chrono))
-    }
+fn update_bias_default() -> UpdateBias {
+    UpdateBias::Constant(0.0)
 }
 
 impl CellConfig for GruConfig {
@@ -131,15 +63,7 @@ impl CellConfig for GruConfig {
             .validate("input_weights", self.hidden, input)?;
         require_finite("bias", self.bias)?;
         require_finite("hidden_bias", self.hidden_bias)?;
-        match self.update_bias {
-            UpdateBias::Constant(bias) => require_finite("update_bias", bias),
-            UpdateBias::Chrono(t_max) => require(
-                t_max.is_finite() && t_max > 2.0,
-                "update_bias.chrono",
-                "a finite number above 2",
-                t_max,
-            ),
-        }
+        self.update_bias.validate("update_bias")
     }
 
     fn shape(&self, input: usize) -> CellShape {
@@ -168,24 +92,12 @@ impl CellConfig for GruConfig {
         ))
     }
 
-    /// One law for `h`, a rate: the mean over units of ln σ(b_z), which the gradient follows when the
-    /// other inputs of the update gate are zero and the recurrent weights small; exact with zero
-    /// weights and the same bias for every unit, whatever the other biases are.
+    /// One law for `h`, a rate: ln σ(b_z) of every unit, which the gradient follows when the other
+    /// inputs of the update gate are zero and the recurrent weights small; exact with zero weights,
+    /// whatever the other biases are.
     fn laws(&self, cell: &Gru, _context: LawContext) -> Vec<Law> {
-        let (name, rate) = match self.update_bias {
-            UpdateBias::Constant(bias) => ("ln sigma(b)", ln_logistic(bias)),
-            UpdateBias::Chrono(_) => {
-                let update = &cell.weights().bias()[2 * self.hidden..3 * self.hidden];
-                let sum: f64 = update.iter().map(|&b| ln_logistic(b)).sum();
-                ("mean ln sigma(b)", sum / self.hidden as f64)
-            }
-        };
-        vec![Law {
-            quantity: "h",
-            name,
-            relation: Relation::Rate,
-            rate,
-        }]
+        let update = &cell.weights().bias()[2 * self.hidden..3 * self.hidden];
+        vec![self.update_bias.law("h", update)]
     }
 }
 
@@ -212,14 +124,9 @@ impl GruConfig {
     fn draw_bias(&self, streams: &WeightStreams) -> DVector<f64> {
         let hidden = self.hidden;
         let mut bias = DVector::from_element(3 * hidden, self.bias);
-        let mut update = bias.rows_mut(hidden, hidden);
-        match self.update_bias {
-            UpdateBias::Constant(bias) => update.fill(bias),
-            UpdateBias::Chrono(t_max) => {
-                let rng = streams.stream("chrono", (hidden, 1));
-                update.copy_from(&uniform(hidden, 1, 1.0, t_max - 1.0, rng).map(f64::ln));
-            }
-        }
+        let rng = streams.stream("chrono", (hidden, 1));
+        let update = self.update_bias.draw(hidden, rng);
+        bias.rows_mut(hidden, hidden).copy_from(&update);
         bias
     }
 }
@@ -228,8 +135,6 @@ impl GruConfig {
 mod tests {
     use cell_config::{Scheme, Streams};
     use gradient_tracking::{RecurrentCell, Trainable};
-    use serde::de::IntoDeserializer;
-    use serde::de::value::{Error, MapDeserializer};
 
     use super::*;
 
@@ -240,7 +145,7 @@ mod tests {
             hidden,
             recurrent_weights: Initialization::default(),
             input_weights: Initialization::default(),
-            update_bias: UpdateBias::default(),
+            update_bias: update_bias_default(),
             bias: 0.25,
             hidden_bias: 0.5,
         }
@@ -294,74 +199,27 @@ mod tests {
         );
     }
 
-    /// ln u has mean (m ln m − m + 1)/(m − 1) for u uniform in [1, m), m = T_max − 1.
     #[test]
-    fn chrono_biases_are_logarithms_of_uniform_times() {
-        let (hidden, t_max) = (10_000, 200.0f64);
-        let mut config = config(hidden);
-        config.update_bias = UpdateBias::Chrono(t_max);
-        // The biases alone: the matrices of so many units would fill gigabytes.
-        let streams = Streams {
-            seed: 1,
-            replicate: 0,
-        };
-        let bias = config.draw_bias(&streams.weights("gru"));
-        let update = bias.rows(hidden, hidden);
-        assert!(bias.rows(0, hidden).iter().all(|&b| b == 0.25));
-        assert!(bias.rows(2 * hidden, hidden).iter().all(|&b| b == 0.25));
-        let m = t_max - 1.0;
-        assert!(update.min() >= 0.0 && update.max() < m.ln());
-        let mean = (m * m.ln() - m + 1.0) / (m - 1.0);
-        // The variance of ln u is below 1; five standard errors.
-        assert!((update.mean() - mean).abs() <= 5.0 / (hidden as f64).sqrt());
-    }
-
-    #[test]
-    fn law_is_the_logarithm_of_the_update_gate() {
-        let mut config = config(5);
-        for (bias, rate) in [
-            (0.0, -2f64.ln()),
-            (2.0, -0.126_928_011_042_972_5),
-            (-1000.0, -1000.0),
-            (1000.0, 0.0),
-        ] {
-            config.update_bias = UpdateBias::Constant(bias);
-            let law = only_law(&config);
-            assert_eq!((law.quantity, law.name), ("h", "ln sigma(b)"));
-            assert!((law.rate - rate).abs() <= 1e-15, "{law:?}");
-        }
-    }
-
-    #[test]
-    fn law_of_chrono_biases_is_their_mean() {
-        let mut config = config(5);
-        config.update_bias = UpdateBias::Chrono(100.0);
+    fn chrono_biases_are_those_of_the_update_gate_alone() {
+        let mut config = config(50);
+        config.update_bias = UpdateBias::Chrono(200.0);
         let cell = build(&config);
-        let update = &cell.weights().bias()[10..15];
-        // ln σ(ln u) = −ln(1 + 1/u).
-        let mean = update.iter().map(|b| -(-b).exp().ln_1p()).sum::<f64>() / 5.0;
-        let law = only_law(&config);
-        assert_eq!(law.name, "mean ln sigma(b)");
-        assert!((law.rate - mean).abs() <= 1e-15);
+        let (others, rest) = cell.weights().bias().split_at(100);
+        let (update, hidden) = rest.split_at(50);
+        assert!(update.iter().all(|b| (0.0..199f64.ln()).contains(b)));
+        assert!(others.iter().all(|&b| b == 0.25));
+        assert!(hidden.iter().all(|&b| b == 0.5));
     }
 
     #[test]
-    fn update_bias_reads_numbers_and_a_chrono_table() {
-        type Read = Result<UpdateBias, Error>;
-        let integer: Read = UpdateBias::deserialize(3i64.into_deserializer());
-        assert_eq!(integer, Ok(UpdateBias::Constant(3.0)));
-        let float: Read = UpdateBias::deserialize((-0.5f64).into_deserializer());
-        assert_eq!(float, Ok(UpdateBias::Constant(-0.5)));
-        let table = |key| -> Read {
-            UpdateBias::deserialize(MapDeserializer::new(std::iter::once((key, 200i64))))
-        };
-        assert_eq!(table("chrono"), Ok(UpdateBias::Chrono(200.0)));
-        assert!(table("t_max").is_err());
-        let text: Read = UpdateBias::deserialize("big".into_deserializer());
-        assert_eq!(
-            text.unwrap_err().to_string(),
-            "invalid type: string \"big\", expected a number or { chrono = T_max }"
-        );
+    fn law_is_that_of_the_update_gate() {
+        let mut config = config(5);
+        for bias in [UpdateBias::Constant(2.0), UpdateBias::Chrono(100.0)] {
+            config.update_bias = bias;
+            let cell = build(&config);
+            let law = bias.law("h", &cell.weights().bias()[10..15]);
+            assert_eq!(only_law(&config), law);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ proptest! {
     fn conforms(
         seed: u64,
         hidden in 1_usize..7,
-        input in 1_usize..4,
+        input in 0_usize..4,
         batch in 1_usize..4,
         steps in 1_usize..7,
     ) {

@@ -122,7 +122,7 @@ impl CellConfig for LruConfig {
             quantity: "h",
             name,
             relation,
-            rate: largest.ln(),
+            rates: vec![largest.ln()],
         };
         if self.r_min == self.r_max {
             vec![law("ln |lambda|", Relation::Rate)]
@@ -144,7 +144,9 @@ impl LruConfig {
         let (low, high) = (self.r_min.powi(2), self.r_max.powi(2));
         let nu = draw("nu").map(|u| {
             // A uniform number may be 0, where |Λ| = 0 has no ν: the middle of its last bit is not.
+            // It may round to 1, where exp(ν) = 0 has no ν either and γ would be 0.
             let square = low + (u + f64::EPSILON / 4.0) * (high - low);
+            let square = square.min(1.0f64.next_down());
             // exp(ν) = −ln |Λ|.
             (-0.5 * square.ln()).ln()
         });
@@ -204,6 +206,31 @@ mod tests {
         }
     }
 
+    /// The largest r_min below 1 and its neighbourhood, r_max = 1.
+    #[test]
+    fn a_ring_as_wide_as_rounding_has_finite_eigenvalues() {
+        for r_min in [1.0f64.next_down(), 0.999_999_999_999_999, 1.0 - 1e-13] {
+            let config = LruConfig {
+                r_min,
+                r_max: 1.0,
+                ..config(1000)
+            };
+            let cell = build(&config);
+            let spectrum = cell.spectrum();
+            let inverse_gamma: Vec<f64> = spectrum.gamma().iter().map(|g| g.recip()).collect();
+            for values in [
+                spectrum.real(),
+                spectrum.imaginary(),
+                spectrum.modulus(),
+                spectrum.gamma(),
+                &inverse_gamma,
+            ] {
+                assert!(values.iter().all(|v| v.is_finite()), "{r_min}");
+            }
+            assert!(cell.parameters().iter().all(|v| v.is_finite()), "{r_min}");
+        }
+    }
+
     #[test]
     fn input_weights_have_the_variance_of_the_paper() {
         let cell = build(&config(2000));
@@ -226,11 +253,11 @@ mod tests {
         let laws = config.laws(&cell, LawContext::default());
         assert_eq!(laws.len(), 1);
         assert_eq!(laws[0].relation, Relation::UpperBound);
-        assert_eq!(laws[0].rate, largest.ln());
+        assert_eq!(laws[0].rates[0], largest.ln());
         config.r_min = 0.9;
         let laws = config.laws(&build(&config), LawContext::default());
         assert_eq!((laws.len(), laws[0].relation), (1, Relation::Rate));
-        assert!((laws[0].rate - 0.9f64.ln()).abs() <= 1e-15);
+        assert!((laws[0].rates[0] - 0.9f64.ln()).abs() <= 1e-15);
     }
 
     #[test]

@@ -15,7 +15,7 @@ proptest! {
     fn conforms(
         seed: u64,
         hidden in 1_usize..11,
-        input in 1_usize..4,
+        input in 0_usize..4,
         batch in 1_usize..4,
         steps in 1_usize..7,
         normalized: bool,

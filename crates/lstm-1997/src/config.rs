@@ -245,7 +245,7 @@ impl CellConfig for Lstm1997Config {
             quantity: "c",
             name: "ln 1",
             relation: Relation::Rate,
-            rate: 0.0,
+            rates: vec![0.0],
         }]
     }
 }

@@ -40,7 +40,7 @@ proptest! {
         seed: u64,
         blocks in 1_usize..4,
         cells_per_block in 1_usize..4,
-        input in 1_usize..4,
+        input in 0_usize..4,
         batch in 1_usize..4,
         steps in 1_usize..7,
         biased: bool,

@@ -1,16 +1,13 @@
 //! The configuration of an LSTM.
 
 use cell_config::{
-    CellConfig, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams, require,
-    require_finite, uniform,
+    CellConfig, GateBias, Initialization, InvalidConfig, Law, LawContext, Relation, WeightStreams,
+    require, require_finite,
 };
 use gradient_tracking::CellShape;
 use nalgebra::{DMatrix, DVector};
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use theory::gate_decay::ln_logistic;
+use serde::{Deserialize, Serialize};
 
 use crate::Lstm;
 
@@ -28,8 +25,9 @@ pub struct LstmConfig {
     /// Each gate's H×I block of W_ih.
     #[serde(default)]
     pub input_weights: Initialization,
-    /// The whole bias of the forget gate; default 1. A number has no effect without a forget gate.
-    #[serde(default)]
+    /// The whole bias of the forget gate; default 1. Chrono biases also set those of the input gate,
+    /// b_i = −b_f. A number has no effect without a forget gate.
+    #[serde(default = "forget_bias_default")]
     pub forget_bias: ForgetBias,
     /// Without the forget gate f ≡ 1, the LSTM of 1997; default true.
     #[serde(default = "forget_gate_default")]
@@ -45,75 +43,10 @@ fn forget_gate_default() -> bool {
 }
 
 /// The bias of the forget gate.
-///
-/// In a config file a number, or the table `{ chrono = T_max }`.
-#[derive(Debug, Clone, Copy, PartialEq, JsonSchema)]
-#[schemars(untagged)]
-pub enum ForgetBias {
-    /// The same for every unit.
-    Constant(f64),
-    /// b_f = ln u, u uniform in [1, T_max − 1), and b_i = −b_f: with the other inputs of the gate
-    /// at zero, a unit forgets within about u steps (Tallec & Ollivier 2018, Eq. 16).
-    #[schemars(with = "Chrono")]
-    Chrono(f64),
-}
+pub type ForgetBias = GateBias;
 
-impl Default for ForgetBias {
-    fn default() -> Self {
-        ForgetBias::Constant(1.0)
-    }
-}
-
-/// The table form of [`ForgetBias`].
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Chrono {
-    /// T_max, the longest time over which a unit is to remember.
-    #[schemars(extend("exclusiveMinimum" = 2.0))]
-    chrono: f64,
-}
-
-impl Serialize for ForgetBias {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match *self {
-            ForgetBias::Constant(bias) => serializer.serialize_f64(bias),
-            ForgetBias::Chrono(chrono) => Chrono { chrono }.serialize(serializer),
-        }
-    }
-}
-
-// By hand, because an untagged enum would buffer the value and lose its place in the file.
-impl<'de> Deserialize<'de> for ForgetBias {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ForgetBiasVisitor)
-    }
-}
-
-struct ForgetBiasVisitor;
-
-impl<'de> Visitor<'de> for ForgetBiasVisitor {
-    type Value = ForgetBias;
-
-    fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        formatter.write_str("a number or { chrono = T_max }")
-    }
-
-    fn visit_i64<E: Error>(self, bias: i64) -> Result<ForgetBias, E> {
-        Ok(ForgetBias::Constant(bias as f64))
-    }
-
-    fn visit_u64<E: Error>(self, bias: u64) -> Result<ForgetBias, E> {
-        Ok(ForgetBias::Constant(bias as f64))
-    }
-
-    fn visit_f64<E: Error>(self, bias: f64) -> Result<ForgetBias, E> {
-        Ok(ForgetBias::Constant(bias))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ForgetBias, A::Error> {
-        let table = Chrono::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(ForgetBias::Chrono(table.chrono))
-    }
+fn forget_bias_default() -> ForgetBias {
+    ForgetBias::Constant(1.0)
 }
 
 impl CellConfig for LstmConfig {
@@ -132,22 +65,15 @@ impl CellConfig for LstmConfig {
         self.input_weights
             .validate("input_weights", self.hidden, input)?;
         require_finite("bias", self.bias)?;
+        self.forget_bias.validate("forget_bias")?;
         match self.forget_bias {
-            ForgetBias::Constant(bias) => require_finite("forget_bias", bias),
-            ForgetBias::Chrono(t_max) => {
-                require(
-                    t_max.is_finite() && t_max > 2.0,
-                    "forget_bias.chrono",
-                    "a finite number above 2",
-                    t_max,
-                )?;
-                require(
-                    self.forget_gate,
-                    "forget_bias",
-                    "a number, because forget_gate = false",
-                    format_args!("{{ chrono = {t_max} }}"),
-                )
-            }
+            ForgetBias::Constant(_) => Ok(()),
+            ForgetBias::Chrono(t_max) => require(
+                self.forget_gate,
+                "forget_bias",
+                "a number, because forget_gate = false",
+                format_args!("{{ chrono = {t_max} }}"),
+            ),
         }
     }
 
@@ -171,24 +97,20 @@ impl CellConfig for LstmConfig {
         ))
     }
 
-    /// One law for `c`, a rate: the mean over units of ln σ(b_f), which the direct cell path
-    /// follows when the other inputs of the forget gate are zero; exact with zero weights and the
-    /// same bias for every unit.
+    /// One law for `c`, a rate: ln σ(b_f) of every unit, which the direct cell path follows when the
+    /// other inputs of the forget gate are zero; exact with zero weights, and for chrono biases there
+    /// if the other biases are zero too, so that units start with equal shares.
     fn laws(&self, cell: &Lstm, _context: LawContext) -> Vec<Law> {
-        let (name, rate) = match (self.forget_gate, self.forget_bias) {
-            (false, _) => ("ln 1", 0.0),
-            (true, ForgetBias::Constant(bias)) => ("ln sigma(b)", ln_logistic(bias)),
-            (true, ForgetBias::Chrono(_)) => {
-                let forget = &cell.affine().bias()[self.hidden..2 * self.hidden];
-                let sum: f64 = forget.iter().map(|&b| ln_logistic(b)).sum();
-                ("mean ln sigma(b)", sum / self.hidden as f64)
+        let forget = &cell.affine().bias()[self.hidden..2 * self.hidden];
+        vec![if self.forget_gate {
+            self.forget_bias.law("c", forget)
+        } else {
+            Law {
+                quantity: "c",
+                name: "ln 1",
+                relation: Relation::Rate,
+                rates: vec![0.0],
             }
-        };
-        vec![Law {
-            quantity: "c",
-            name,
-            relation: Relation::Rate,
-            rate,
         }]
     }
 }
@@ -216,15 +138,12 @@ impl LstmConfig {
     fn draw_bias(&self, streams: &WeightStreams) -> DVector<f64> {
         let hidden = self.hidden;
         let mut bias = DVector::from_element(4 * hidden, self.bias);
-        match self.forget_bias {
-            ForgetBias::Constant(forget) => bias.rows_mut(hidden, hidden).fill(forget),
-            ForgetBias::Chrono(t_max) => {
-                let rng = streams.stream("chrono", (hidden, 1));
-                let forget = uniform(hidden, 1, 1.0, t_max - 1.0, rng).map(f64::ln);
-                bias.rows_mut(0, hidden).copy_from(&-&forget);
-                bias.rows_mut(hidden, hidden).copy_from(&forget);
-            }
+        let rng = streams.stream("chrono", (hidden, 1));
+        let forget = self.forget_bias.draw(hidden, rng);
+        if let ForgetBias::Chrono(_) = self.forget_bias {
+            bias.rows_mut(0, hidden).copy_from(&-&forget);
         }
+        bias.rows_mut(hidden, hidden).copy_from(&forget);
         bias
     }
 }
@@ -233,8 +152,6 @@ impl LstmConfig {
 mod tests {
     use cell_config::{Scheme, Streams};
     use gradient_tracking::RecurrentCell;
-    use serde::de::IntoDeserializer;
-    use serde::de::value::{Error, MapDeserializer};
 
     use super::*;
 
@@ -245,7 +162,7 @@ mod tests {
             hidden,
             recurrent_weights: Initialization::default(),
             input_weights: Initialization::default(),
-            forget_bias: ForgetBias::default(),
+            forget_bias: forget_bias_default(),
             forget_gate: true,
             bias: 0.25,
         }
@@ -295,93 +212,31 @@ mod tests {
         );
     }
 
-    /// The constants of Tallec & Ollivier: b_f = ln u has mean
-    /// (m ln m − m + 1)/(m − 1) for u uniform in [1, m), m = T_max − 1.
     #[test]
-    fn chrono_biases_are_logarithms_of_uniform_times() {
-        let (hidden, t_max) = (10_000, 200.0f64);
-        let mut config = config(hidden);
-        config.forget_bias = ForgetBias::Chrono(t_max);
-        // The biases alone: the matrices of so many units would fill gigabytes.
-        let streams = Streams {
-            seed: 1,
-            replicate: 0,
-        };
-        let bias = config.draw_bias(&streams.weights("lstm"));
-        let input = bias.rows(0, hidden);
-        let forget = bias.rows(hidden, hidden);
-        assert_eq!(input, -forget);
-        assert!(bias.rows(2 * hidden, 2 * hidden).iter().all(|&b| b == 0.25));
-        let m = t_max - 1.0;
-        assert!(forget.min() >= 0.0 && forget.max() < m.ln());
-        let mean = (m * m.ln() - m + 1.0) / (m - 1.0);
-        // The variance of ln u is below 1; five standard errors.
-        assert!((forget.mean() - mean).abs() <= 5.0 / (hidden as f64).sqrt());
-    }
-
-    #[test]
-    fn t_max_scales_the_same_chrono_draw() {
-        let unit_times = |t_max: f64| {
-            let mut config = config(4);
-            config.forget_bias = ForgetBias::Chrono(t_max);
-            let cell = build(&config);
-            let forget = DVector::from_column_slice(&cell.affine().bias()[4..8]);
-            forget.map(|b| (b.exp() - 1.0) / (t_max - 2.0))
-        };
-        assert!((unit_times(10.0) - unit_times(1000.0)).amax() <= 1e-12);
-    }
-
-    #[test]
-    fn law_is_the_logarithm_of_the_forget_gate() {
-        let mut config = config(5);
-        for (bias, rate) in [
-            (0.0, -2f64.ln()),
-            (2.0, -0.126_928_011_042_972_5),
-            (-1000.0, -1000.0),
-            (1000.0, 0.0),
-        ] {
-            config.forget_bias = ForgetBias::Constant(bias);
-            let law = only_law(&config);
-            assert_eq!((law.quantity, law.name), ("c", "ln sigma(b)"));
-            assert!((law.rate - rate).abs() <= 1e-15, "{law:?}");
-        }
-        config.forget_gate = false;
-        assert_eq!(
-            (only_law(&config).name, only_law(&config).rate),
-            ("ln 1", 0.0)
-        );
-    }
-
-    #[test]
-    fn law_of_chrono_biases_is_their_mean() {
-        let mut config = config(5);
-        config.forget_bias = ForgetBias::Chrono(100.0);
+    fn chrono_biases_open_one_gate_as_far_as_they_close_the_other() {
+        let mut config = config(50);
+        config.forget_bias = ForgetBias::Chrono(200.0);
         let cell = build(&config);
-        let forget = &cell.affine().bias()[5..10];
-        // ln σ(ln u) = −ln(1 + 1/u).
-        let mean = forget.iter().map(|b| -(-b).exp().ln_1p()).sum::<f64>() / 5.0;
-        let law = only_law(&config);
-        assert_eq!(law.name, "mean ln sigma(b)");
-        assert!((law.rate - mean).abs() <= 1e-15);
+        let (input, rest) = cell.affine().bias().split_at(50);
+        let (forget, other) = rest.split_at(50);
+        assert!(forget.iter().all(|b| (0.0..199f64.ln()).contains(b)));
+        assert!(input.iter().zip(forget).all(|(i, f)| *i == -f));
+        assert!(other.iter().all(|&b| b == 0.25));
     }
 
     #[test]
-    fn forget_bias_reads_numbers_and_a_chrono_table() {
-        type Read = Result<ForgetBias, Error>;
-        let integer: Read = ForgetBias::deserialize(3i64.into_deserializer());
-        assert_eq!(integer, Ok(ForgetBias::Constant(3.0)));
-        let float: Read = ForgetBias::deserialize((-0.5f64).into_deserializer());
-        assert_eq!(float, Ok(ForgetBias::Constant(-0.5)));
-        let table = |key| -> Read {
-            ForgetBias::deserialize(MapDeserializer::new(std::iter::once((key, 200i64))))
-        };
-        assert_eq!(table("chrono"), Ok(ForgetBias::Chrono(200.0)));
-        assert!(table("t_max").is_err());
-        let text: Read = ForgetBias::deserialize("big".into_deserializer());
-        assert_eq!(
-            text.unwrap_err().to_string(),
-            "invalid type: string \"big\", expected a number or { chrono = T_max }"
-        );
+    fn law_is_that_of_the_forget_gate() {
+        let mut config = config(5);
+        for bias in [ForgetBias::Constant(2.0), ForgetBias::Chrono(100.0)] {
+            config.forget_bias = bias;
+            let cell = build(&config);
+            let law = bias.law("c", &cell.affine().bias()[5..10]);
+            assert_eq!(only_law(&config), law);
+        }
+        config.forget_bias = forget_bias_default();
+        config.forget_gate = false;
+        let law = only_law(&config);
+        assert_eq!((law.name, law.rates), ("ln 1", vec![0.0]));
     }
 
     #[test]

@@ -103,11 +103,6 @@ impl Lstm {
     pub fn affine(&self) -> &AffineMap {
         &self.affine
     }
-
-    /// Whether f is a gate; if not, f ≡ 1.
-    pub fn has_forget_gate(&self) -> bool {
-        self.forget_gate
-    }
 }
 
 impl RecurrentCell for Lstm {

@@ -76,7 +76,7 @@ impl Pass for Steps<'_> {
 
 impl Steps<'_> {
     /// The steps of one sequence of 8K units, P = 4K, state and gates in registers: false if the
-    /// columns do not lie one after the other, and nothing is done.
+    /// columns do not lie one after the other or there are no inputs, and nothing is done.
     #[inline(always)]
     fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> bool {
         let hidden = K * LANES;
@@ -87,6 +87,9 @@ impl Steps<'_> {
         ) else {
             return false;
         };
+        if inputs.is_empty() {
+            return false;
+        }
         let (initial, states) = states.split_at_mut(2 * hidden);
         let mut h: [S::V; K] = simd.load_all(&initial[..hidden]);
         let mut c: [S::V; K] = simd.load_all(&initial[hidden..]);
@@ -309,7 +312,7 @@ impl Pass for PullBackSteps<'_> {
 
 impl PullBackSteps<'_> {
     /// The steps of one sequence of 8K units, P = 4K, the adjoint and δ in registers: `None` if the
-    /// columns do not lie one after the other, and nothing is done.
+    /// columns do not lie one after the other or there are no inputs, and nothing is done.
     #[inline(always)]
     fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> Option<usize> {
         let hidden = K * LANES;

@@ -30,8 +30,9 @@ pub enum Interval {
     /// to stay below 10⁴, up to 64; halved, and the steps done again, where it did not.
     #[default]
     Automatic,
-    /// So many, at least 1, and fewer where columns would become ill-conditioned: then those steps are
-    /// done again in halves, so that no interval gives wrong exponents.
+    /// So many, at least 1 and no more than 64, which stands for any larger number; and fewer where
+    /// columns would become ill-conditioned: then those steps are done again in halves, so that no
+    /// interval gives wrong exponents.
     Steps(usize),
 }
 
@@ -283,7 +284,7 @@ impl Probe for Lyapunov<'_> {
 /// The exponents of `cell` along the trajectory of one sequence, from 0, on `tape`.
 ///
 /// # Errors
-/// [`NonFinite::State`] at the step whose Jacobian leaves the range of f64.
+/// [`NonFinite::Tangent`] at the step whose Jacobian leaves the range of f64.
 ///
 /// # Panics
 /// If the tape is not of this cell or has no such sequence, or as [`Lyapunov::new`].
@@ -305,7 +306,7 @@ pub fn spectrum(
     }
     let found = probe.spectrum();
     match probe.overflow {
-        Some(t) => Err(NonFinite::State { layer: None, t }),
+        Some(t) => Err(NonFinite::Tangent { t }),
         None => Ok(found),
     }
 }

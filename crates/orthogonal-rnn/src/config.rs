@@ -127,7 +127,7 @@ impl CellConfig for OrthogonalRnnConfig {
             } else {
                 Relation::UpperBound
             },
-            rate: 0.0,
+            rates: vec![0.0],
         }]
     }
 }
@@ -212,7 +212,7 @@ mod tests {
             let config = OrthogonalRnnConfig { bias, ..config() };
             let laws = config.laws(&build(&config), LawContext::default());
             assert_eq!(laws.len(), 1);
-            assert_eq!((laws[0].relation, laws[0].rate), (relation, 0.0));
+            assert_eq!((laws[0].relation, laws[0].rates[0]), (relation, 0.0));
         }
     }
 

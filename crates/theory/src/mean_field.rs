@@ -23,6 +23,7 @@ use special::Error;
 
 use crate::quadrature::gaussian_mean;
 use crate::roots::turning_point;
+use crate::scalar_maps::logistic;
 
 /// An activation φ, as mean-field theory needs it.
 ///
@@ -112,10 +113,6 @@ impl Nonlinearity for Phi {
             Phi::Relu => normal_cdf(mean / variance.sqrt()),
         }
     }
-}
-
-fn logistic(a: f64) -> f64 {
-    (1.0 + (-a).exp()).recip()
 }
 
 /// P(z' < z) of a standard normal variable.

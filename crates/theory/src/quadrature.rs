@@ -18,9 +18,12 @@ const DEVIATIONS: f64 = 9.0;
 ///
 /// # Panics
 ///
-/// If the variance is negative or `NaN`.
+/// If the variance is negative, infinite or NaN.
 pub fn gaussian_mean(mean: f64, variance: f64, f: impl Fn(f64) -> f64) -> f64 {
-    assert!(variance >= 0.0, "the variance is {variance}");
+    assert!(
+        variance >= 0.0 && variance.is_finite(),
+        "the variance is {variance}"
+    );
     if variance == 0.0 {
         return f(mean);
     }
@@ -134,6 +137,12 @@ mod tests {
         let step = std::f64::consts::PI / 1000.0;
         let bound = std::f64::consts::PI * step.powi(4) / 180.0;
         assert!((integral - 2.0).abs() <= bound && (integral - 2.0).abs() > bound / 10.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "the variance is inf")]
+    fn an_infinite_variance_is_a_mistake() {
+        gaussian_mean(0.0, f64::INFINITY, f64::tanh);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use special::LambertW;
 
 use crate::roots::turning_point;
 
-fn logistic(a: f64) -> f64 {
+/// σ(a) = 1/(1 + e^−a).
+pub(crate) fn logistic(a: f64) -> f64 {
     (1.0 + (-a).exp()).recip()
 }
 

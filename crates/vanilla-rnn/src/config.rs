@@ -96,7 +96,7 @@ impl CellConfig for VanillaRnnConfig {
             quantity: "h",
             name,
             relation,
-            rate,
+            rates: vec![rate],
         };
         let mut laws = Vec::new();
         let mean_field = self.mean_field(cell, context);
@@ -124,6 +124,10 @@ impl CellConfig for VanillaRnnConfig {
     }
 }
 
+/// The mean field is known of gains below this: their squares, and sums and multiples of them, lie well
+/// within the range of f64.
+const LARGEST_GAIN: f64 = 1e150;
+
 impl VanillaRnnConfig {
     /// The mean field of these weights and inputs, if it says anything about them.
     fn mean_field(&self, cell: &VanillaRnn, context: LawContext) -> Option<MeanField> {
@@ -142,10 +146,13 @@ impl VanillaRnnConfig {
             _ => true,
         };
         let noise_variance = mean_square * affine.input_weights().norm_squared() / hidden;
-        // An input of 10²⁰⁰ has no square.
-        let is_known = is_drawn(&self.recurrent_weights) && is_even && noise_variance.is_finite();
-        is_known.then(|| MeanField {
-            gain: (affine.recurrent_weights().norm_squared() / hidden).sqrt(),
+        let gain = (affine.recurrent_weights().norm_squared() / hidden).sqrt();
+        // Pre-activations have a variance of gain² and more; a gain of 10¹⁵⁴ or an input of 10²⁰⁰ has
+        // no square.
+        let is_finite = gain < LARGEST_GAIN && noise_variance < LARGEST_GAIN.powi(2);
+        let is_known = is_drawn(&self.recurrent_weights) && is_even && is_finite;
+        is_known.then_some(MeanField {
+            gain,
             bias: self.bias,
             noise_variance,
         })
@@ -199,7 +206,7 @@ mod tests {
         for (law, (name, rate)) in laws.iter().zip(expected) {
             assert_eq!(law.name, *name);
             assert!(
-                law.rate == *rate || (law.rate - rate).abs() <= 1e-12,
+                law.rates[0] == *rate || (law.rates[0] - rate).abs() <= 1e-12,
                 "{law:?} should be {rate}"
             );
         }
@@ -283,7 +290,7 @@ mod tests {
             let place = usize::from(activation == Activation::Identity);
             assert_eq!(laws[place].name, "1/2 ln chi_1");
             assert_eq!(laws[place].relation, Relation::Rate);
-            let difference = laws[place].rate - expected.rate(&activation.phi());
+            let difference = laws[place].rates[0] - expected.rate(&activation.phi());
             assert!(difference.abs() <= 1e-12, "{laws:?}");
         }
         assert_eq!(laws(&config, Some(f64::INFINITY)), laws(&config, None));
@@ -305,6 +312,38 @@ mod tests {
         // Three inputs, each for a unit of its own: enough for three units, not for five.
         assert!(has_mean_field(Scheme::Gaussian, Scheme::Identity, 3));
         assert!(!has_mean_field(Scheme::Gaussian, Scheme::Identity, 5));
+    }
+
+    /// Weights and inputs that validation accepts, whose squares leave the range of f64.
+    #[test]
+    fn mean_field_knows_nothing_of_weights_out_of_range() {
+        for activation in [
+            Activation::Tanh,
+            Activation::Relu,
+            Activation::Logistic,
+            Activation::Identity,
+        ] {
+            let count = |gain: f64, input_gain: f64| {
+                let mut config = VanillaRnnConfig {
+                    activation,
+                    ..config()
+                };
+                config.recurrent_weights.gain = gain;
+                config.input_weights.gain = input_gain;
+                assert_eq!(config.validate(INPUT), Ok(()));
+                let laws = laws(&config, Some(1.0));
+                assert!(laws.iter().all(|law| !law.rates[0].is_nan()), "{laws:?}");
+                laws.iter().filter(|law| law.name == "1/2 ln chi_1").count()
+            };
+            for gain in [1e151, 1e154, 1e200, 1e300] {
+                assert_eq!(
+                    (count(gain, 1.0), count(1.0, gain)),
+                    (0, 0),
+                    "{activation:?}"
+                );
+            }
+            assert_eq!((count(1e149, 1.0), count(1.0, 1e149)), (1, 1));
+        }
     }
 
     #[test]

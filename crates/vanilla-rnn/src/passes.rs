@@ -53,13 +53,16 @@ impl Pass for Steps<'_> {
 
 impl Steps<'_> {
     /// The steps of one sequence of 8K units, h_t in registers: false if the columns do not lie one
-    /// after the other, and nothing is done.
+    /// after the other or there are no inputs, and nothing is done.
     #[inline(always)]
     fn in_registers<S: Simd, const K: usize>(&mut self, simd: S) -> bool {
         let (Some(inputs), Some(states)) = (entries(&self.inputs), entries_mut(&mut self.states))
         else {
             return false;
         };
+        if inputs.is_empty() {
+            return false;
+        }
         let (initial, states) = states.split_at_mut(K * LANES);
         let mut h: [S::V; K] = simd.load_all(initial);
         let inputs = inputs.chunks_exact(self.affine.input());

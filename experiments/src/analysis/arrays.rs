@@ -1,5 +1,8 @@
 //! What the arrays of a record are, by their names.
 
+use decay_analysis::{Line, Window};
+use theory::gate_decay::ln_rms;
+
 use crate::network::split_layer;
 use crate::record::{Array, LAW, REFERENCE, RunRecord, is_quantity};
 
@@ -72,6 +75,33 @@ pub(super) fn laws(record: &RunRecord) -> Vec<LawName<'_>> {
         .collect();
     laws.sort_by(|a, b| a.0.total_cmp(&b.0));
     laws.into_iter().map(|(_, law)| law).collect()
+}
+
+/// The rate of a law over the lags that measured rates are fitted over, in a run of `steps` steps.
+///
+/// Units with rates of their own have that of their root mean square, fitted as the measured one is:
+/// the least-squares slope over the window, without the lags at which the gradient is exactly zero,
+/// as behind a truncation. `None` if the window has too few lags for a line.
+pub(super) fn law_rate(
+    record: &RunRecord,
+    law: &LawName,
+    steps: usize,
+    window: Window,
+) -> Option<f64> {
+    let array = record.arrays.get(&format!("{LAW}{}", law.array))?;
+    let rates: Vec<f64> = rows(array).filter_map(|row| row.first().copied()).collect();
+    let [_, _, ..] = rates[..] else {
+        return rates.first().copied();
+    };
+    let mut curve: Vec<f64> = (0..=steps).map(|lag| ln_rms(&rates, lag as f64)).collect();
+    let whole = Line::fit(&curve, window);
+    let measured = log10_ratios(record, law.quantity).unwrap_or_default();
+    for (ln_ratio, measured) in curve.iter_mut().zip(measured) {
+        if measured == f64::NEG_INFINITY {
+            *ln_ratio = measured;
+        }
+    }
+    Some(Line::fit(&curve, window).or(whole)?.slope)
 }
 
 /// log₁₀ r_k of a quantity, indexed by lag k = T − t; `None` if it was not recorded.

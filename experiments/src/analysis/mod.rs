@@ -20,7 +20,7 @@ pub use gradients::write_gradients;
 
 use crate::config::Config;
 use crate::plan::{GridPoint, Plan, PlannedRun};
-use crate::record::{GATE, LAW, RunRecord, SERIES, TOTAL, series_times};
+use crate::record::{GATE, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
     CurveRow, FILES, FitRow, GateRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
     LyapunovSummaryRow, ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow, Table,
@@ -149,7 +149,7 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
             records,
         };
         replicates.decay(config, &mut analysis);
-        replicates.laws(&mut analysis.laws);
+        replicates.laws(config, &mut analysis.laws);
         replicates.gates(&mut analysis.gates);
         replicates.series(config, &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
@@ -228,12 +228,17 @@ impl<'a> Replicates<'a> {
         self.records().next()
     }
 
-    /// Curves and fits of every quantity with norms by step.
-    fn decay(&self, config: &Config, analysis: &mut Analysis) {
-        let window = Window {
+    /// The lags that rates are fitted over.
+    fn window(&self, config: &Config) -> Window {
+        Window {
             from: config.fit.from,
             to: config.fit.to.unwrap_or(self.steps),
-        };
+        }
+    }
+
+    /// Curves and fits of every quantity with norms by step.
+    fn decay(&self, config: &Config, analysis: &mut Analysis) {
+        let window = self.window(config);
         for quantity in self.first().map(arrays::quantities).unwrap_or_default() {
             let (records, mut curves): (Vec<&RunRecord>, Vec<Vec<f64>>) = self
                 .records()
@@ -246,7 +251,7 @@ impl<'a> Replicates<'a> {
             }
             let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
             let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key));
-            let prediction = self.prediction(quantity, &records, &fit.slopes);
+            let prediction = self.prediction(quantity, window, &records, &fit.slopes);
             let row = FitRow {
                 key: self.key.clone(),
                 quantity: quantity.to_owned(),
@@ -315,6 +320,7 @@ impl<'a> Replicates<'a> {
     fn prediction(
         &self,
         quantity: &str,
+        window: Window,
         records: &[&RunRecord],
         slopes: &[Option<f64>],
     ) -> Option<Prediction<'a>> {
@@ -322,8 +328,7 @@ impl<'a> Replicates<'a> {
         let law = laws
             .iter()
             .find(|law| law.quantity == quantity && law.relation == Relation::Rate.name())?;
-        let name = format!("{LAW}{}", law.array);
-        let rate_of = |record: &&RunRecord| record.arrays.get(&name)?.values.first().copied();
+        let rate_of = |record: &&RunRecord| arrays::law_rate(record, law, self.steps, window);
         let rates: Vec<Option<f64>> = records.iter().map(rate_of).collect();
         let pairs = slopes.iter().zip(&rates);
         let (differences, predicted): (Vec<f64>, Vec<f64>) = pairs
@@ -338,10 +343,13 @@ impl<'a> Replicates<'a> {
         })
     }
 
-    fn laws(&self, table: &mut Table<LawRow>) {
+    fn laws(&self, config: &Config, table: &mut Table<LawRow>) {
         let Some(record) = self.first() else { return };
+        let window = self.window(config);
         for law in arrays::laws(record) {
-            let Some(summary) = self.summary(&format!("{LAW}{}", law.array)) else {
+            let rate_of = |record| arrays::law_rate(record, &law, self.steps, window);
+            let mut rates: Vec<f64> = self.records().filter_map(rate_of).collect();
+            let Some(summary) = Summary::new(&mut rates) else {
                 continue;
             };
             table.rows.push(LawRow {

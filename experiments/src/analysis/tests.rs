@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::config::Memory;
 use crate::input_file::InputFiles;
 use crate::record::Array;
 use crate::run::Worker;
@@ -379,6 +380,97 @@ fn one_replicate_and_replicates_that_agree_are_no_measure() {
             (fit.predicted_rate, fit.difference_in_se),
             (Some(-0.3), None)
         );
+    }
+}
+
+/// Two units of rates −1 and −0.01: after three lags the slower one is all there is.
+#[test]
+fn a_law_with_a_rate_for_each_unit_is_fitted_as_the_gradient_is() {
+    let ln_rms = |lag: f64| 0.5 * (0.5 * (-2.0 * lag).exp() + 0.5 * (-0.02 * lag).exp()).ln();
+    let analysed = |from: usize, to: Option<usize>, last: usize| {
+        let mut plan = plan(2, "0.5");
+        (plan.config.fit.from, plan.config.fit.to) = (from, to);
+        analyse(&plan, &mut |_| {
+            let ln = |t: usize| match STEPS - t {
+                lag if lag <= last => 2.0 + ln_rms(lag as f64) / LN_10,
+                _ => ZERO,
+            };
+            let h = array(&[STEPS + 1], (0..=STEPS).map(ln).collect());
+            let law = array(&[2, 2], vec![-1.0, 0.0, -0.01, 0.0]);
+            Some(record(vec![reference(), ("h", h), ("law:h:rate:a", law)]))
+        })
+    };
+    for (from, last) in [(1, STEPS), (20, STEPS), (1, 10)] {
+        let analysis = analysed(from, None, last);
+        let measured = analysis.fits.rows[0].rate.unwrap();
+        let predicted = analysis.fits.rows[0].predicted_rate.unwrap();
+        // Logarithms of ratios of about 1, and back.
+        assert!((predicted - measured).abs() <= 1e-14, "{from} {last}");
+        assert_eq!(analysis.laws.rows[0].rate, predicted);
+    }
+    let rate = |from, last| analysed(from, None, last).laws.rows[0].rate;
+    // e^−38 is left of the faster unit's square.
+    assert!((rate(20, STEPS) + 0.01).abs() <= 1e-14);
+    assert!(rate(1, 10) < 1.3 * rate(1, STEPS));
+    // Nothing is measured, but the law holds.
+    assert_eq!(rate(1, 0), rate(1, STEPS));
+    // Two lags make no line.
+    assert!(analysed(1, Some(2), STEPS).laws.rows.is_empty());
+}
+
+/// Without weights and at rest all units start with the same gradient, and each keeps its own gate: the
+/// law is exact, of chrono biases and of one for all.
+#[test]
+fn without_weights_a_gate_alone_sets_the_rate() {
+    let text = |bias: &str| {
+        format!(
+            r#"
+            name = "gates-alone"
+            replicates = 2
+            sequence = {{ steps = {STEPS}, batch = 1 }}
+            loss = {{ kind = "squared-error", target = 1.0 }}
+            [[cell]]
+            kind = "lstm"
+            hidden = 16
+            forget_bias = {bias}
+            recurrent_weights = {{ init = "zero" }}
+            input_weights = {{ init = "zero" }}
+            [[cell]]
+            kind = "gru"
+            hidden = 16
+            update_bias = {bias}
+            recurrent_weights = {{ init = "zero" }}
+            input_weights = {{ init = "zero" }}
+            "#
+        )
+    };
+    for (bias, law) in [
+        ("1.5", "ln sigma(b)"),
+        ("{ chrono = 60 }", "ln rms sigma(b)^k"),
+    ] {
+        let config = Config::load(&text(bias), "test.toml", &[]).unwrap();
+        let plan = Plan::new(&config, &InputFiles::default());
+        let mut worker = Worker::default();
+        let analysis = analyse(&plan, &mut |run| {
+            let record = &plan.config.record;
+            Some(
+                worker
+                    .execute(&run.spec, record, Memory::Full, None)
+                    .unwrap(),
+            )
+        });
+        let fits = analysis.fits.rows.iter();
+        let fits: Vec<&FitRow> = fits.filter(|fit| fit.predicted_by == law).collect();
+        let names: Vec<(&str, &str)> = fits
+            .iter()
+            .map(|fit| (fit.key.cell.as_str(), fit.quantity.as_str()))
+            .collect();
+        assert_eq!(names, [("lstm", "c"), ("gru", "h")]);
+        for fit in fits {
+            let (rate, predicted) = (fit.rate.unwrap(), fit.predicted_rate.unwrap());
+            // A gate is known to 2 ulp, and loses that at every step.
+            assert!((rate - predicted).abs() <= 1e-14, "{rate} {predicted}");
+        }
     }
 }
 

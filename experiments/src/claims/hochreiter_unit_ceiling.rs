@@ -11,7 +11,7 @@
 //! The tolerance against the exact ln[w·h(1 − h)] is four times that.
 
 use nalgebra::DMatrix;
-use theory::scalar_maps::{logistic_factor, logistic_fixed_point};
+use theory::scalar_maps::{logistic_ceiling, logistic_factor, logistic_fixed_point};
 use vanilla_rnn::Activation;
 
 use super::measure::{EPSILON, Trajectory, Worst, largest, scalar, slope};
@@ -37,7 +37,8 @@ const LAGS: usize = 60;
 fn check() -> Result<Evidence, String> {
     let (mut worst, mut above, mut alive, mut dead) = (Worst::default(), 0, 0, 0);
     let mut factors = Vec::new();
-    let ceiling = -1.278_465;
+    let (best, factor) = logistic_ceiling();
+    let ceiling = factor.ln();
     for k in 1..=5000 {
         let w = f64::from(k) / 100.0;
         let rate = rate(w, STEPS)?;
@@ -60,7 +61,7 @@ fn check() -> Result<Evidence, String> {
             "W(1/e) = 0.2785",
             Mark::Dashed,
             1,
-            [-2.0, 50_f64.log10()].map(|x| (x, ceiling.exp())),
+            [-2.0, 50_f64.log10()].map(|x| (x, factor)),
         ),
     ];
     Ok(Evidence {
@@ -72,7 +73,7 @@ fn check() -> Result<Evidence, String> {
                 1e-4,
             ),
             // A flat top of height rounded to 10⁻¹⁵ has its place known to a few 10⁻⁸.
-            Check::within("the w where it is", place, 1.634_472, 1e-6),
+            Check::within("the w where it is", place, best, 1e-6),
             Check::none("rates above the ceiling, w = 0.01…50", above, alive + dead),
             Check::at_most(
                 "|rate − ln w·h(1−h)|, worst in units of its rounding",

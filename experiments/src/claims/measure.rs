@@ -314,6 +314,7 @@ fn describe(error: NonFinite) -> String {
     match error {
         NonFinite::State { t, .. } => format!("a state is not finite at step {t}"),
         NonFinite::Adjoint { t, .. } => format!("an adjoint is not finite at step {t}"),
+        NonFinite::Tangent { t } => format!("a tangent is not finite at step {t}"),
     }
 }
 

@@ -21,7 +21,7 @@
 
 use gradient_tracking::clip_norm;
 use gradient_tracking::probes::SequenceGradients;
-use gradient_tracking::source::SquaredError;
+use gradient_tracking::source::SquaredDistance;
 use nalgebra::DMatrix;
 use theory::scalar_maps::bistable_biases;
 use vanilla_rnn::Activation;
@@ -136,7 +136,7 @@ fn surface(w: f64, biases: &[f64]) -> Result<Vec<Point>, String> {
     let start = 1.0 / (1.0 + (-0.5_f64).exp());
     let trajectory = Trajectory::new(&cell, inputs, &DMatrix::from_element(1, batch, start))?;
     let mut gradients = SequenceGradients::new(&cell, batch);
-    let mut loss = SquaredError::new(STEPS, TARGET);
+    let mut loss = SquaredDistance::new(STEPS, TARGET);
     trajectory.backpropagate(&mut loss, None, &mut [&mut gradients])?;
     Ok((0..batch)
         .map(|j| {

@@ -7,6 +7,7 @@
 //! shape is compared where T − k ≥ T/10, with T = 10⁵.
 
 use nalgebra::DMatrix;
+use theory::scalar_maps::{CRITICAL_EXPONENT, critical_state};
 use vanilla_rnn::Activation;
 
 use super::measure::{Trajectory, Worst, regression, scalar};
@@ -40,12 +41,16 @@ fn check() -> Result<Evidence, String> {
 
     let cell = scalar(Activation::Tanh, 1.0, 0.0);
     let trajectory = start(&cell, LONGEST)?;
-    let amplitude = trajectory.state(LONGEST)[0] * (2.0 * LONGEST as f64 / 3.0).sqrt();
+    let amplitude = trajectory.state(LONGEST)[0] / critical_state(LONGEST);
     let ratios = trajectory.scalar_ratios()?;
     let mut shape = Worst::default();
     for (k, log10_ratio) in ratios[..=LONGEST - LONGEST / 10].iter().enumerate() {
         let left = (LONGEST - k) as f64 / LONGEST as f64;
-        shape.see(10_f64.powf(*log10_ratio) / left.powf(1.5), 1.0, 1.0);
+        shape.see(
+            10_f64.powf(*log10_ratio) / left.powf(-CRITICAL_EXPONENT),
+            1.0,
+            1.0,
+        );
     }
 
     // How much worse a power law describes w = 0.99 than an exponential does, and the reverse at 1.
@@ -63,7 +68,10 @@ fn check() -> Result<Evidence, String> {
     };
     let at_critical = log10(&horizons, &critical);
     let (first, last) = (at_critical[0], at_critical[at_critical.len() - 1]);
-    let power_law = [first, (last.0, first.1 - 1.5 * (last.0 - first.0))];
+    let power_law = [
+        first,
+        (last.0, first.1 + CRITICAL_EXPONENT * (last.0 - first.0)),
+    ];
     let series = vec![
         PlotSeries::new("w = 0.99", Mark::Points, 1, log10(&short, &beside)),
         PlotSeries::new("w = 1", Mark::Points, 0, at_critical),
@@ -74,7 +82,7 @@ fn check() -> Result<Evidence, String> {
             Check::within(
                 "slope of ln|∂x_T/∂x_0| against ln T, T = 10³…10⁵",
                 exponent,
-                -1.5,
+                CRITICAL_EXPONENT,
                 0.005,
             ),
             Check::within("x_T·√(2T/3) at T = 10⁵", amplitude, 1.0, 0.001),

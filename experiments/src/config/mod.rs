@@ -255,7 +255,7 @@ pub enum LossKind {
     Terminal,
     /// An independent random unit adjoint on every h_t.
     EveryStep,
-    /// ‖h_T − target‖² of each sequence.
+    /// ‖h_T − target‖² of each sequence, without a ½.
     SquaredError,
 }
 

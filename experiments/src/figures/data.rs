@@ -1,6 +1,7 @@
 //! Stored rows, arranged the way figures need them: by cell, grid point and factor.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use super::FigureError;
 use super::labels;
@@ -334,38 +335,51 @@ pub fn panels_note(request: &Request<'_>, shown: usize, total: usize) -> Option<
         .then(|| format!("{shown} of {total} panels are shown; {chooses}the tables have all."))
 }
 
-/// Laws that are drawn alike: one formula, or its mean where it differs between units.
-pub struct Theory<'a> {
+/// Laws that are drawn alike: one formula, and its root mean square where it differs between units.
+pub struct Theory {
     pub is_bound: bool,
-    formula: &'a str,
-    /// The formula as a figure writes it.
+    formula: String,
+    /// The formula as a figure writes it, or both.
     pub label: String,
 }
 
-impl Theory<'_> {
+impl Theory {
     pub fn has(&self, law: &LawRow) -> bool {
-        (is_bound(law), formula(law)) == (self.is_bound, self.formula)
+        is_bound(law) == self.is_bound && formula(law) == self.formula
     }
 }
 
 /// What these laws are, each once.
-pub fn theories<'a>(laws: &[&'a LawRow]) -> Vec<Theory<'a>> {
-    let mut theories: Vec<Theory<'a>> = Vec::new();
+pub fn theories(laws: &[&LawRow]) -> Vec<Theory> {
+    let mut theories: Vec<(Theory, BTreeSet<(usize, &str)>)> = Vec::new();
     for law in laws {
-        let name = labels::law_name(&law.law);
-        match theories.iter_mut().find(|theory| theory.has(law)) {
-            Some(theory) if theory.label != name => {
-                theory.label = format!("{} or its mean", labels::law_name(theory.formula));
+        // The formula itself is shorter than its root mean square.
+        let name = (law.law.len(), law.law.as_str());
+        match theories.iter_mut().find(|(theory, _)| theory.has(law)) {
+            Some((_, names)) => {
+                names.insert(name);
             }
-            Some(_) => {}
-            None => theories.push(Theory {
-                is_bound: is_bound(law),
-                formula: formula(law),
-                label: name,
-            }),
+            None => theories.push((
+                Theory {
+                    is_bound: is_bound(law),
+                    formula: formula(law),
+                    label: String::new(),
+                },
+                BTreeSet::from([name]),
+            )),
         }
     }
-    theories
+    let labelled = theories.into_iter().map(|(theory, names)| {
+        let names: Vec<String> = names
+            .iter()
+            .map(|(_, name)| labels::law_name(name))
+            .collect();
+        Theory {
+            label: names.join(" or "),
+            ..theory
+        }
+    });
+    labelled.collect()
 }
 
 /// Whether a law bounds the gradient from above only.
@@ -373,8 +387,9 @@ pub fn is_bound(law: &LawRow) -> bool {
     law.relation == "upper-bound"
 }
 
-fn formula(law: &LawRow) -> &str {
-    law.law.strip_prefix("mean ").unwrap_or(&law.law)
+/// `ln sigma(b)` of `ln rms sigma(b)^k`.
+fn formula(law: &LawRow) -> String {
+    law.law.replace("rms ", "").replace("^k", "")
 }
 
 /// `median`, or where no value is one of several replicates, `value`.

@@ -276,7 +276,7 @@ fn forget_bias_files() -> Files {
                 },
                 Err(_) => LawRow {
                     rate: -0.02,
-                    ..law(point, "mean ln sigma(b)", "rate")
+                    ..law(point, "ln rms sigma(b)^k", "rate")
                 },
             });
         }
@@ -883,10 +883,10 @@ fn bounds_are_named_at_their_end_or_where_they_leave_the_panel() {
 }
 
 #[test]
-fn a_law_and_its_mean_are_one_entry() {
+fn a_law_and_its_root_mean_square_are_one_entry() {
     let files = forget_bias_files();
     let decay = drawn(&spec(FigureKind::Decay), &files);
-    assert!(decay.contains("theory in its line’s shade: rate ln σ(b) or its mean"));
+    assert!(decay.contains("theory in its line’s shade: rate ln σ(b) or ln rms σ(b)"));
     let rate = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
     for svg in [decay, rate] {
         assert_eq!(svg.matches("ln σ(b)").count(), 1);

@@ -155,7 +155,7 @@ pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProb
 fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordProblem> {
     let (allowed, expected) = if name == REFERENCE {
         (vec![0, 2], "0 or 2".to_owned())
-    } else if name.starts_with(TOTAL) || name.starts_with(LAW) {
+    } else if name.starts_with(TOTAL) {
         (vec![1], "1".to_owned())
     } else if name.starts_with(SERIES) {
         let rows = series_times(steps).len();
@@ -170,8 +170,8 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
     } else if name == SINGULAR_VALUES || name.starts_with(UNIT) {
         let lags = grids::lags(steps).len();
         (vec![lags], lags.to_string())
-    } else if name.starts_with(SEQUENCE) {
-        // One per sequence.
+    } else if name.starts_with(SEQUENCE) || name.starts_with(LAW) {
+        // One per sequence, or one or one per unit.
         let rows = shape.first().copied().filter(|rows| *rows > 0);
         (rows.into_iter().collect(), "at least 1".to_owned())
     } else if name.starts_with(LOSS_STATE) {

@@ -1,13 +1,13 @@
 //! ∂L/∂x_t: how far the input of each step is still heard.
 
-use kernels::ViewMut;
+use kernels::{View, ViewMut};
 
 use crate::cell::RecurrentCell;
 use crate::probe::{BackwardChunk, Probe, Watches};
 use crate::probes::norms::Norms;
 use crate::scaled::Scaled;
 
-/// Input gradient norms, t = 1…T (index t − 1).
+/// Input gradient norms, t = 1…T (index t − 1); −∞ for a cell without inputs.
 pub struct InputGradientNorms<'a> {
     /// The norms.
     pub norms: Norms,
@@ -47,19 +47,11 @@ impl Probe for InputGradientNorms<'_> {
             chunk.deltas.values,
             ViewMut::from_slice(gradients, rows, columns),
         );
-        let size = rows * chunk.batch;
-        for (k, step) in gradients.chunks_exact(size).enumerate() {
-            let exponents = &chunk.deltas.exponents[k * chunk.batch..(k + 1) * chunk.batch];
-            self.norms.set(
-                chunk.first_step + k - 1,
-                Scaled {
-                    values: kernels::View::from_slice(step, rows, chunk.batch),
-                    exponents,
-                },
-            );
-        }
+        let values = Scaled {
+            values: View::from_slice(gradients, rows, columns),
+            exponents: chunk.deltas.exponents,
+        };
         // Index t − 1.
-        let times = chunk.times();
-        self.norms.finish(times.start - 1..times.end - 1);
+        self.norms.set_all(chunk.first_step - 1, values);
     }
 }

@@ -25,7 +25,9 @@ pub struct LossState<'a> {
     /// The times t of the states, in rising order.
     pub state_times: Vec<usize>,
     /// Name of each block, `h` or `c`, and log₁₀ ‖∂L_τ/∂(block)_t‖ over the batch: for each τ one row
-    /// of a value for each t; −∞ for an exact zero, as everywhere where t > τ.
+    /// of a value for each t; −∞ for an exact zero, as everywhere where t > τ. A column has one
+    /// exponent, of layers that are one cell too: a block more than some 10³⁰⁰ below the largest of its
+    /// column underflows, and is −∞ as well.
     pub blocks: Vec<(String, Vec<f64>)>,
     /// The step in which an adjoint left the range of f64; earlier values are not recorded.
     pub overflow: Option<usize>,

@@ -24,7 +24,8 @@ use crate::probe::{BackwardStep, Probe, Watches};
 pub struct SingularValues<'a> {
     /// The times t, in rising order.
     pub times: Vec<usize>,
-    /// S values for each of the times, in falling order; −∞ for an exact zero.
+    /// S values for each of the times, in falling order; −∞ for an exact zero, and all NaN where the
+    /// iteration for them did not converge, which nobody has seen.
     pub log10_values: Vec<f64>,
     /// The step whose Jacobian left the range of f64, where values end: all earlier ones are NaN.
     pub overflow: Option<usize>,
