@@ -17,8 +17,8 @@ mod manifest;
 pub mod record_file;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 pub use builds::Build;
@@ -192,7 +192,7 @@ impl ResultsFolder {
         let Some(bytes) = if_present(read_bytes(&path))? else {
             return Ok(None);
         };
-        match record_file::decode(&bytes, expected) {
+        match record_file::decode(bytes, expected) {
             Ok(record) => Ok(Some(record)),
             Err(problem) => Err(StoreError::BadRecord { path, problem }),
         }
@@ -201,8 +201,10 @@ impl ResultsFolder {
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
     /// would not do: −0 equals 0.)
     pub fn holds_exactly(&self, run_id: &str, record: &RunRecord) -> Result<bool, StoreError> {
-        let stored = if_present(read_bytes(&self.path.join(record_name(run_id))))?;
-        Ok(stored.is_some_and(|bytes| bytes == record_file::encode(record)))
+        let path = self.path.join(record_name(run_id));
+        let compare = || record_file::is_same(record, BufReader::new(File::open(&path)?));
+        let is_same = if_present(compare().map_err(|error| StoreError::read(&path, error)))?;
+        Ok(is_same.unwrap_or(false))
     }
 
     /// What computed these results; `None` if the first run has not finished.
