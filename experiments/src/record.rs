@@ -65,6 +65,14 @@ pub struct RunRecord {
     pub arrays: BTreeMap<String, Array>,
 }
 
+impl RunRecord {
+    /// The bytes of its curves.
+    pub fn bytes(&self) -> usize {
+        let values = self.arrays.values().map(|array| &array.values);
+        values.map(|values| size_of_val(&values[..])).sum()
+    }
+}
+
 /// The steps at which the values of a sequence of T steps are kept, from the first on: as far before T
 /// as the lags of a stored curve, so all of them if there are no more than 1,001.
 ///
