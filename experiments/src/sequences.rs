@@ -32,7 +32,7 @@ pub struct DrawnInputs {
 
 impl DrawnInputs {
     /// How many numbers are kept, unless a single run has more: 4 MiB.
-    const MOST: usize = 1 << 19;
+    pub const MOST: usize = 1 << 19;
 
     fn take(&mut self, streams: &Streams, sequence: &Sequence) -> Option<Vec<f64>> {
         let mut kept = self.kept.iter();

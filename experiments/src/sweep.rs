@@ -181,7 +181,7 @@ where
     }
     let is_complete = |point: &usize| open[*point].left == 0;
     let complete: Vec<usize> = (0..open.len()).filter(is_complete).collect();
-    let flops: Vec<u128> = runs.iter().map(|(_, run)| run.spec.estimate(&plan.config).flops).collect();
+    let flops: Vec<u128> = runs.iter().map(|(_, run)| plan.flops_of(run)).collect();
     let mut by_length = missing.clone();
     // Long runs first, so that no thread is left with one at the end; among equals in the order of
     // the plan, so that few grid points are open at once.

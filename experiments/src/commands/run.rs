@@ -10,12 +10,13 @@ use crate::commands::{
     CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config, summary,
 };
 use crate::config::{Config, Recorded, difference};
-use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
+use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::progress::Progress;
 use crate::record::RunRecord;
 use crate::sequences::InputArray;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
+    available_memory,
 };
 use crate::sweep::{Outcome, Swept, in_order, stored, sweep};
 use crate::tables::{

@@ -13,6 +13,7 @@
 mod builds;
 mod error;
 mod locked;
+mod machine;
 mod manifest;
 pub mod record_file;
 
@@ -24,7 +25,8 @@ use std::path::{Path, PathBuf};
 pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, NewFolder, Reuse};
-pub use manifest::{Clock, Failure, Machine, Manifest};
+pub use machine::{Machine, available_memory};
+pub use manifest::{Clock, Failure, Manifest};
 
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
