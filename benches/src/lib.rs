@@ -208,7 +208,7 @@ mod tests {
         for run in plan.runs() {
             let shape = run.spec.shapes()[0];
             let counted = flops(shape, 7, 3, true);
-            assert_eq!(u128::from(counted), run.spec.estimate(&plan.config).flops);
+            assert_eq!(u128::from(counted), run.spec.flops(&plan.config.record));
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod closer;
 pub mod commands;
 pub mod comparison;
 pub mod config;
+pub mod cost;
 pub mod figures;
 pub mod grids;
 pub mod input_file;

@@ -1,7 +1,8 @@
 //! What stands under a `[[cell]]`: one cell, n equal layers of it, or a stack of different ones.
 
-use cell_config::{InvalidConfig, LawContext, WeightStreams};
+use cell_config::{InvalidConfig, LawContext, Streams, WeightStreams};
 use gradient_tracking::CellShape;
+use gradient_tracking::probes::{GateTotals, PathSplit};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
@@ -106,6 +107,14 @@ impl Network {
         layers.map(|(cell, input)| cell.shape(input)).collect()
     }
 
+    /// How much has a name in every layer: read off cells of one unit, for names depend on no size.
+    pub fn named(&self) -> Vec<Named> {
+        match self {
+            Network::Equal { cell, layers } => vec![Named::of(cell); *layers],
+            Network::Stack(cells) => cells.iter().map(Named::of).collect(),
+        }
+    }
+
     /// Draws the weights of every layer and states its laws. What `context` knows of the inputs is
     /// known of the lowest layer's alone.
     pub fn build(
@@ -125,6 +134,43 @@ impl Network {
                 cell.build(input, &streams.of_layer(layer), context)
             })
             .collect()
+    }
+}
+
+/// How much has a name in a layer, and so an array in its record and a curve of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Blocks of the state.
+    pub blocks: usize,
+    /// Gates.
+    pub gates: usize,
+    /// Blocks of parameters.
+    pub parameters: usize,
+    /// Whether the gradient of its memory has a direct path.
+    pub splits: bool,
+}
+
+impl Named {
+    /// Nothing, if the cell cannot be built: weights near the largest number there is make that fail, and
+    /// then no run of it keeps anything.
+    fn of(cell: &Cell) -> Self {
+        let streams = Streams {
+            seed: 0,
+            replicate: 0,
+        };
+        let weights = streams.weights("");
+        let built = cell
+            .with_one_unit()
+            .build(1, &weights, LawContext::default());
+        let Ok(Built { cell, .. }) = built else {
+            return Self::default();
+        };
+        Named {
+            blocks: cell.state_blocks().len(),
+            gates: GateTotals::new(&*cell).gates.len(),
+            parameters: cell.parameter_blocks().len(),
+            splits: PathSplit::new(&*cell, 1, 1).is_some(),
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use decay_analysis::thinned_lags;
 
+use crate::config::{Record, Recorded};
+use crate::network::Named;
+
 /// The array that every record has, because no ratio can be formed without it.
 pub const REFERENCE: &str = "reference";
 /// The end of the names of norms per sequence.
@@ -65,6 +68,14 @@ pub struct RunRecord {
     pub arrays: BTreeMap<String, Array>,
 }
 
+impl RunRecord {
+    /// The bytes of its curves.
+    pub fn bytes(&self) -> usize {
+        let values = self.arrays.values().map(|array| &array.values);
+        values.map(|values| size_of_val(&values[..])).sum()
+    }
+}
+
 /// The steps at which the values of a sequence of T steps are kept, from the first on: as far before T
 /// as the lags of a stored curve, so all of them if there are no more than 1,001.
 ///
@@ -90,6 +101,47 @@ pub fn is_quantity(name: &str) -> bool {
         && ![GATE, SERIES, TOTAL, LAW, LOSS_STATE, UNIT, SEQUENCE]
             .iter()
             .any(is_other)
+}
+
+/// How many quantities a run records that have a norm at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantities {
+    /// Node and carried norms of blocks of the state, and those of the inputs: of these the norms of each
+    /// sequence may be kept too.
+    pub by_sequence: u128,
+    /// Contributions to parameters, and paths.
+    pub others: u128,
+}
+
+impl Quantities {
+    /// Those of a network of these layers.
+    pub fn new(layers: &[Named], record: &Record) -> Self {
+        let wanted = |quantity| record.quantities.contains(&quantity);
+        let sum =
+            |named: fn(&Named) -> usize| layers.iter().map(|l| named(l) as u128).sum::<u128>();
+        let of_block = match (wanted(Recorded::Adjoint), wanted(Recorded::Node)) {
+            (true, _) => 2,
+            (false, node) => u128::from(node),
+        };
+        let of_inputs = u128::from(wanted(Recorded::InputGradient));
+        let contributions = match wanted(Recorded::ParameterContributions) {
+            true => sum(|named| named.parameters),
+            false => 0,
+        };
+        let paths = match wanted(Recorded::PathSplit) {
+            true => 2 * sum(|named| usize::from(named.splits)),
+            false => 0,
+        };
+        Quantities {
+            by_sequence: of_block * sum(|named| named.blocks) + of_inputs,
+            others: contributions + paths,
+        }
+    }
+
+    /// All of them.
+    pub fn count(&self) -> u128 {
+        self.by_sequence + self.others
+    }
 }
 
 /// What the record of a run must be, known without computing it.

@@ -230,6 +230,24 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn weights_are_counted_without_building_the_cell() {
+        let streams = cell_config::Streams {
+            seed: 20,
+            replicate: 0,
+        };
+        let mut cells: Vec<Cell> = KINDS.iter().map(|kind| with_hidden_3(kind)).collect();
+        let without_biases = serde_json::json!({ "hidden": 3, "biases": false });
+        cells.push(Cell::deserialize("lstm-1997", without_biases).unwrap());
+        for cell in cells {
+            let weights = streams.weights(cell.kind());
+            let built = cell.build(7, &weights, LawContext::default()).unwrap();
+            let last = built.cell.parameter_blocks().last().unwrap();
+            assert_eq!(cell.weights(7), last.range.end as u128, "{cell:?}");
+        }
+    }
+
     /// What `configs/cells.toml` says of its cells.
     #[test]
     fn the_cells_of_the_shipped_comparison_have_as_many_parameters_within_two_percent() {

@@ -32,7 +32,7 @@ pub struct DrawnInputs {
 
 impl DrawnInputs {
     /// How many numbers are kept, unless a single run has more: 4 MiB.
-    const MOST: usize = 1 << 19;
+    pub const MOST: usize = 1 << 19;
 
     fn take(&mut self, streams: &Streams, sequence: &Sequence) -> Option<Vec<f64>> {
         let mut kept = self.kept.iter();
@@ -40,12 +40,21 @@ impl DrawnInputs {
         Some(self.kept.remove(index).2)
     }
 
+    /// Keeps no more than leaves room for so many numbers, which are about to be drawn. What is no
+    /// longer kept may be where they go.
+    fn make_room(&mut self, numbers: usize, buffer: &mut Vec<f64>) {
+        let kept = |kept: &[(_, _, Vec<f64>)]| kept.iter().map(|(.., v)| v.len()).sum::<usize>();
+        while !self.kept.is_empty() && kept(&self.kept) + numbers > Self::MOST {
+            let (.., oldest) = self.kept.remove(0);
+            if oldest.len() == numbers {
+                *buffer = oldest;
+            }
+        }
+    }
+
+    /// Keeps what room was made for.
     fn keep(&mut self, streams: Streams, sequence: Sequence, values: Vec<f64>) {
         self.kept.push((streams, sequence, values));
-        let numbers = |kept: &[(_, _, Vec<f64>)]| kept.iter().map(|(.., v)| v.len()).sum::<usize>();
-        while self.kept.len() > 1 && numbers(&self.kept) > Self::MOST {
-            self.spare = self.kept.remove(0).2;
-        }
     }
 }
 
@@ -109,8 +118,15 @@ impl<'a> RunInputs<'a> {
     fn draw(&mut self, times: &Range<usize>) {
         let (batch, size) = (self.sequence.batch, self.sequence.input.size());
         let step = batch * size;
+        let numbers = times.len() * step;
+        self.before.make_room(numbers, &mut self.values);
         self.values.clear();
-        self.values.resize(times.len() * step, 0.0);
+        if self.values.capacity() != numbers {
+            // Neither beside what takes its place nor larger than it need be.
+            self.values = Vec::new();
+            self.values.reserve_exact(numbers);
+        }
+        self.values.resize(numbers, 0.0);
         match &self.sequence.input {
             Input::Gaussian { std, .. } => self.add_noise(times, *std),
             Input::Zero { .. } => {}
@@ -375,6 +391,9 @@ mod tests {
             (3, long, 1, gaussian(1), long),
             (1, long, 1, gaussian(1), long),
             (0, 9, 2, gaussian(3), 9),
+            (0, 4 * long, 1, gaussian(1), 4 * long),
+            (1, 5 * long, 1, gaussian(1), 5 * long),
+            (1, 9, 2, gaussian(3), 9),
         ] {
             let sequence = sequence(steps, batch, input);
             let streams = Streams {
@@ -389,6 +408,10 @@ mod tests {
                     let times = start..(start + segment).min(steps + 1);
                     drawn.extend(inputs.segment(times).iter());
                 }
+                let kept = inputs.before.kept.iter().map(|(.., values)| values);
+                let held = kept.chain([&inputs.values]).map(Vec::capacity);
+                let most = DrawnInputs::MOST.max(inputs.values.len());
+                assert!(held.sum::<usize>() <= most, "inputs of {sequence:?}");
                 (drawn, is_found, inputs.into_drawn())
             };
             let (alone, ..) = draw(DrawnInputs::default());
@@ -396,8 +419,6 @@ mod tests {
             assert_eq!(drawn, alone);
             found += usize::from(is_found);
             before = after;
-            let numbers: usize = before.kept.iter().map(|(.., values)| values.len()).sum();
-            assert!(numbers <= DrawnInputs::MOST);
         }
         assert_eq!(found, 4);
     }

@@ -130,6 +130,15 @@ impl<T> Default for Open<'_, T> {
 /// Threads that write records, for each that computes some; and at most so many in all.
 const WRITERS: (usize, usize) = (4, 16);
 
+/// The bytes of the largest record that waits for one of them. Who has computed a larger one writes it:
+/// that takes little of the time it took, and the records that wait take little memory.
+pub const WAITING: usize = 1 << 20;
+
+/// The threads that write records while `threads` compute some.
+pub fn writers(threads: usize) -> usize {
+    WRITERS.1.min(WRITERS.0.saturating_mul(threads))
+}
+
 /// What a thread does next.
 enum Task<'a> {
     /// Computes a run of this grid point.
@@ -194,10 +203,7 @@ where
     }
     let is_complete = |point: &usize| open[*point].left == 0;
     let complete: Vec<usize> = (0..open.len()).filter(is_complete).collect();
-    let flops: Vec<u128> = runs
-        .iter()
-        .map(|(_, run)| run.spec.estimate(&plan.config).flops)
-        .collect();
+    let flops: Vec<u128> = runs.iter().map(|(_, run)| plan.flops_of(run)).collect();
     let mut by_length = missing.clone();
     // Long runs first, so that no thread is left with one at the end; among equals in the order of
     // the plan, so that few grid points are open at once.
@@ -255,27 +261,29 @@ where
     // and by several threads, because the waits overlap. Few records wait to be written, so that
     // few are lost with the process.
     let (finished, to_write) = mpsc::sync_channel::<(&PlannedRun, Arc<RunRecord>)>(threads);
-    let writers = WRITERS.1.min(WRITERS.0 * threads);
     let to_write = Mutex::new(to_write);
+    let write_record = |run: &PlannedRun, record: &RunRecord| {
+        // After an error what still comes is received, so that nobody waits, and not written.
+        if has_failed.load(Ordering::Relaxed) {
+            return;
+        }
+        match folder.write_record(&run.id, record) {
+            Ok(()) => {
+                observer.finished(run, None);
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => fail(error),
+        }
+    };
     let write = || {
         loop {
             let next = to_write.lock().expect("no thread panics").recv();
             let Ok((run, record)) = next else { break };
-            // After an error what still comes is received, so that nobody waits, and not written.
-            if has_failed.load(Ordering::Relaxed) {
-                continue;
-            }
-            match folder.write_record(&run.id, &record) {
-                Ok(()) => {
-                    observer.finished(run, None);
-                    done.fetch_add(1, Ordering::Relaxed);
-                }
-                Err(error) => fail(error),
-            }
+            write_record(run, &record);
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..writers {
+        for _ in 0..writers(threads) {
             scope.spawn(write);
         }
         let work = || {
@@ -296,8 +304,12 @@ where
                 match worker.execute(&run.spec, record, *memory, file) {
                     Ok(record) => {
                         let record = Arc::new(record);
-                        let sent = finished.send((run, Arc::clone(&record)));
-                        sent.expect("writers receive until the last record is sent");
+                        if record.bytes() > WAITING {
+                            write_record(run, &record);
+                        } else {
+                            let sent = finished.send((run, Arc::clone(&record)));
+                            sent.expect("writers receive until the last record is sent");
+                        }
                         settle(point, Some((run.replicate, record)));
                     }
                     Err(failure) => {
@@ -466,7 +478,7 @@ mod tests {
                 let names = expected.arrays.as_ref().unwrap();
                 with_all += usize::from(kept.arrays.keys().eq(names));
                 lacking += usize::from(!kept.arrays.keys().eq(names));
-                let found = record_file::decode(&record_file::encode(&kept), &expected);
+                let found = record_file::decode(record_file::encode(&kept), &expected);
                 assert_eq!(found, Ok(kept));
             }
         }

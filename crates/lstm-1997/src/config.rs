@@ -215,6 +215,12 @@ impl CellConfig for Lstm1997Config {
         }
     }
 
+    /// Gates see each other as well as the cells, so W_hh is as wide as it is high.
+    fn weights(&self, input: usize) -> u128 {
+        let (units, input) = (self.units() as u128, input as u128);
+        units * (units + input + u128::from(self.biases))
+    }
+
     fn build(&self, input: usize, streams: &WeightStreams) -> Result<Lstm1997, InvalidConfig> {
         self.validate(input)?;
         let units = self.units();

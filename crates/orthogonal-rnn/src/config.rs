@@ -87,6 +87,12 @@ impl CellConfig for OrthogonalRnnConfig {
         }
     }
 
+    /// Of the 2H rows of δ half are those of the bias alone.
+    fn weights(&self, input: usize) -> u128 {
+        let (hidden, input) = (self.hidden as u128, input as u128);
+        hidden * (hidden + input + 1)
+    }
+
     /// A is block diagonal, with blocks [[0, s], [−s, 0]], s = −√((1 − cos θ)/(1 + cos θ)) = −tan ½θ, of
     /// which (I + A)⁻¹(I − A) makes rotations by θ (Helfrich et al. 2018, after the block-diagonal
     /// initialisation of Henaff, Szlam & LeCun 2016). An odd unit out keeps a 1.

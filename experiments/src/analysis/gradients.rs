@@ -13,8 +13,8 @@ pub fn write_gradients(
     load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let header = Table::<GradientRow>::new(Vec::new()).header();
-    out.write_all(header.as_bytes())?;
+    let table = Table::<GradientRow>::new(Vec::new());
+    out.write_all(table.header().as_bytes())?;
     for run in plan.points.iter().flat_map(|point| &point.runs) {
         let Some(record) = load(run) else { continue };
         for quantity in arrays::quantities(&record) {
@@ -28,11 +28,9 @@ pub fn write_gradients(
                 lag: norms.len() - 1 - row,
                 log10_norm,
             };
-            let table = Table {
-                factors: Vec::new(),
-                rows: norms.iter().enumerate().map(row).collect(),
-            };
-            out.write_all(table.lines().as_bytes())?;
+            let rows = norms.iter().enumerate().map(row);
+            let mut parts = table.lines_in_parts(rows);
+            parts.try_for_each(|part| out.write_all(part.as_bytes()))?;
         }
     }
     Ok(())

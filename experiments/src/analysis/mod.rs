@@ -36,10 +36,9 @@ pub struct Analysis {
     pub fits: Table<FitRow>,
     /// What theory says.
     pub laws: Table<LawRow>,
-    /// Gate statistics by step.
-    pub gates: Table<GateRow>,
-    /// States and gates of replicate 0, as the lines of their table: there are too many to hold as
-    /// rows.
+    /// Gate statistics by step, as the lines of their table: there are too many to hold as rows.
+    pub gates: String,
+    /// States and gates of replicate 0, likewise.
     pub series: String,
     /// Norms of whole parameter gradients.
     pub parameters: Table<ParameterRow>,
@@ -78,7 +77,7 @@ impl Analysis {
             curves: Table::new(factors.clone()),
             fits: Table::new(factors.clone()),
             laws: Table::new(factors.clone()),
-            gates: Table::new(factors.clone()),
+            gates: String::new(),
             series: String::new(),
             parameters: Table::new(factors.clone()),
             singular_values: Table::new(factors.clone()),
@@ -95,14 +94,18 @@ impl Analysis {
 
     /// The name of each file and its first line.
     pub fn headers(&self) -> [(&'static str, String); TABLES] {
+        let factors = &self.curves.factors;
         [
             (CurveRow::FILE, self.curves.header()),
             (FitRow::FILE, self.fits.header()),
             (LawRow::FILE, self.laws.header()),
-            (GateRow::FILE, self.gates.header()),
+            (
+                GateRow::FILE,
+                Table::<GateRow>::new(factors.clone()).header(),
+            ),
             (
                 SeriesRow::FILE,
-                Table::<SeriesRow>::new(self.curves.factors.clone()).header(),
+                Table::<SeriesRow>::new(factors.clone()).header(),
             ),
             (ParameterRow::FILE, self.parameters.header()),
             (SingularValueRow::FILE, self.singular_values.header()),
@@ -116,13 +119,13 @@ impl Analysis {
         ]
     }
 
-    /// The other lines of each file, in the same order. Those of the series are taken from here.
+    /// The other lines of each file, in the same order. What is held as lines is taken from here.
     pub fn take_lines(&mut self) -> [String; TABLES] {
         [
             self.curves.lines(),
             self.fits.lines(),
             self.laws.lines(),
-            self.gates.lines(),
+            std::mem::take(&mut self.gates),
             std::mem::take(&mut self.series),
             self.parameters.lines(),
             self.singular_values.lines(),
@@ -150,8 +153,9 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
         };
         replicates.decay(config, &mut analysis);
         replicates.laws(config, &mut analysis.laws);
-        replicates.gates(&mut analysis.gates);
-        replicates.series(config, &mut analysis.series);
+        let factors = factor_names(config);
+        replicates.gates(&Table::new(factors.clone()), &mut analysis.gates);
+        replicates.series(&Table::new(factors), &mut analysis.series);
         replicates.parameters(&mut analysis.parameters);
         replicates.look_closer(&mut analysis);
         replicates.sequences(&mut analysis.sequences);
@@ -381,17 +385,17 @@ impl<'a> Replicates<'a> {
     }
 
     /// Every statistic is the mean over replicates of that of each run, which pools its own units
-    /// and sequences.
-    fn gates(&self, table: &mut Table<GateRow>) {
+    /// and sequences. The lines are those of rows of `table`.
+    fn gates(&self, table: &Table<GateRow>, lines: &mut String) {
         let Some(record) = self.first() else { return };
         for (gate, _) in arrays::with_prefix(record, GATE) {
             let name = format!("{GATE}{gate}");
             let gates = self.records().filter_map(|record| record.arrays.get(&name));
             let replicates: Vec<&[[f64; 8]]> =
                 gates.map(|array| array.values.as_chunks().0).collect();
-            let steps = replicates.iter().map(|rows| rows.len()).min();
-            let first_step = arrays::first_step(steps.unwrap_or(0), self.steps);
-            for row in 0..steps.unwrap_or(0) {
+            let steps = replicates.iter().map(|rows| rows.len()).min().unwrap_or(0);
+            let first_step = arrays::first_step(steps, self.steps);
+            let row = |row: usize| {
                 let sum = replicates.iter().fold([0.0; 8], |sum, rows| {
                     std::array::from_fn(|column| sum[column] + rows[row][column])
                 });
@@ -405,7 +409,7 @@ impl<'a> Replicates<'a> {
                     low_fraction,
                     high_fraction,
                 ] = sum.map(|sum| sum / replicates.len() as f64);
-                table.rows.push(GateRow {
+                GateRow {
                     key: self.key.clone(),
                     gate: gate.to_owned(),
                     t: first_step + row,
@@ -418,12 +422,14 @@ impl<'a> Replicates<'a> {
                     low_fraction,
                     high_fraction,
                     n: replicates.len(),
-                });
-            }
+                }
+            };
+            lines.extend(table.lines_in_parts((0..steps).map(row)));
         }
     }
 
-    fn series(&self, config: &Config, lines: &mut String) {
+    /// The lines are those of rows of `table`.
+    fn series(&self, table: &Table<SeriesRow>, lines: &mut String) {
         let Some((_, record)) = self.records.iter().find(|(replicate, _)| *replicate == 0) else {
             return;
         };
@@ -438,11 +444,7 @@ impl<'a> Replicates<'a> {
                     t: *t,
                     value: values[unit],
                 };
-                let table = Table {
-                    factors: factor_names(config),
-                    rows: times.iter().zip(&rows).map(row).collect(),
-                };
-                lines.push_str(&table.lines());
+                lines.extend(table.lines_in_parts(times.iter().zip(&rows).map(row)));
             }
         }
     }

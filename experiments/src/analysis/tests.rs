@@ -48,7 +48,7 @@ fn analyse(plan: &Plan, load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>) 
         all.curves.rows.extend(one.curves.rows);
         all.fits.rows.extend(one.fits.rows);
         all.laws.rows.extend(one.laws.rows);
-        all.gates.rows.extend(one.gates.rows);
+        all.gates.push_str(&one.gates);
         all.series.push_str(&one.series);
         all.parameters.rows.extend(one.parameters.rows);
         all.singular_values.rows.extend(one.singular_values.rows);
@@ -500,7 +500,9 @@ fn gate_statistics_are_means_over_replicates() {
         let gate = array(&[STEPS, 8], statistics.collect());
         Some(record(vec![reference(), ("gate.f", gate)]))
     });
-    let row = &analysis.gates.rows[3];
+    let table = Table::<GateRow>::new(analysis.fits.factors.clone());
+    let table = Table::<GateRow>::from_csv(&(table.header() + &analysis.gates)).unwrap();
+    let row = &table.rows[3];
     assert_eq!((row.gate.as_str(), row.t, row.n), ("f", 4, 2));
     assert_eq!(
         [row.mean, row.q10, row.q25, row.median, row.q75, row.q90],

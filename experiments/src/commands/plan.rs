@@ -5,7 +5,7 @@ use gradient_tracking::CellShape;
 use crate::cli::Experiment;
 use crate::commands::{CommandError, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::{in_digits, in_units, readable};
-use crate::plan::available_memory;
+use crate::store::available_memory;
 
 pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
     let text = read_config(&experiment.config)?;
@@ -45,9 +45,25 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         }
     ));
     let jobs = jobs_or_cores(None).min(runs);
+    let memory = plan.memory();
     line(format!(
         "  memory: at most {}, with {jobs} at a time",
-        plan.memory_at_once(jobs)
+        in_units(memory.total(jobs))
+    ));
+    line(format!(
+        "    {jobs}·(W + max(N, R + A)) = {} for runs: W = {} to work with, N = {} measured, \
+         R = {} recorded, A = {} of the analysis",
+        in_units(memory.runs(jobs)),
+        in_units(memory.run.working),
+        in_units(memory.run.measured),
+        in_units(memory.run.record),
+        in_units(memory.run.analysis),
+    ));
+    line(format!(
+        "    and {} for records of other runs, {} for tables and figures, {} for the program",
+        in_units(memory.records(jobs)),
+        in_units(memory.tables),
+        in_units(memory.program)
     ));
     if let Some(spec) = plan.largest() {
         let (steps, batch) = (spec.sequence.steps, spec.sequence.batch);

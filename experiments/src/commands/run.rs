@@ -13,11 +13,12 @@ use crate::commands::{
 };
 use crate::config::{Config, Recorded, difference};
 use crate::input_file::InputFiles;
-use crate::plan::{GridPoint, Plan, PlannedRun, available_memory};
+use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::progress::Progress;
 use crate::record::RunRecord;
 use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
+    available_memory,
 };
 use crate::sweep::{Outcome, Swept, in_order, stored_before, sweep};
 use crate::tables::{

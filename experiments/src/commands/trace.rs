@@ -13,9 +13,9 @@ use crate::commands::plot::{drawn, write_figures};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, prepare, print, read_config};
 use crate::config::{Recorded, in_units};
 use crate::figures;
-use crate::plan::{Plan, PlannedRun, available_memory};
+use crate::plan::{Plan, PlannedRun};
 use crate::record::RunRecord;
-use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError};
+use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError, available_memory};
 use crate::tables::{Row, RunRow, Table, TraceRow};
 use crate::trace::closer;
 use crate::trace::compute::{self, Traced};
@@ -348,8 +348,8 @@ fn write_gradients(
         .then(|| "weights".to_owned())
         .into_iter()
         .collect();
-    let header = Table::<TraceRow>::new(factors.clone()).to_csv();
-    out.write_all(header.as_bytes())?;
+    let table = Table::<TraceRow>::new(factors);
+    out.write_all(table.header().as_bytes())?;
     for (label, traced) in traced {
         let label: Vec<String> = with_label
             .then(|| (*label).to_owned())
@@ -365,11 +365,9 @@ fn write_gradients(
                     lag: traced.steps - t,
                     log10_norm: *log10_norm,
                 };
-                let table = Table {
-                    factors: factors.clone(),
-                    rows: quantity.log10_norm.iter().enumerate().map(row).collect(),
-                };
-                out.write_all(&table.to_csv().as_bytes()[header.len()..])?;
+                let rows = quantity.log10_norm.iter().enumerate().map(row);
+                let mut parts = table.lines_in_parts(rows);
+                parts.try_for_each(|part| out.write_all(part.as_bytes()))?;
             }
         }
     }

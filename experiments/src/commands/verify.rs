@@ -10,8 +10,10 @@ use crate::cli::Format;
 use crate::commands::run::{self, Computed};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare, print};
 use crate::comparison::{self, Due};
-use crate::plan::{Plan, available_memory};
-use crate::store::{self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError};
+use crate::plan::Plan;
+use crate::store::{
+    self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError, available_memory,
+};
 use crate::sweep;
 
 pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandError> {

@@ -83,38 +83,36 @@ pub enum ConfigError {
         /// How many there may be.
         limit: u128,
     },
-    /// The largest run does not fit into memory.
-    #[error(
-        "the largest run (`{label}`, hidden = {hidden}, steps = {steps}, batch = {batch}) needs about {} of memory, times {jobs} at once; {} is available\nhelp: {}",
-        in_units(*.bytes), in_units(u128::from(*.available)), less_memory(*.bytes, *.available)
-    )]
-    Memory {
-        /// Label of its cell.
-        label: String,
-        /// H.
-        hidden: usize,
-        /// T.
-        steps: usize,
-        /// B.
-        batch: usize,
-        /// The estimate, in bytes.
-        bytes: u128,
-        /// How many would run at once.
-        jobs: u128,
-        /// What there is, in bytes.
-        available: u64,
-    },
-    /// The records of a grid point and the tables made of them do not fit into memory.
-    #[error(
-        "analysing what is recorded needs about {} of memory; {} is available\nhelp: record fewer quantities, or lower `replicates` or `sequence.steps`",
-        in_units(*.bytes), in_units(u128::from(*.available))
-    )]
-    AnalysisMemory {
-        /// The estimate, in bytes.
-        bytes: u128,
-        /// What there is, in bytes.
-        available: u64,
-    },
+    /// The plan does not fit into memory.
+    #[error("{0}")]
+    Memory(Box<OutOfMemory>),
+}
+
+/// What a plan needs that does not fit into memory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the largest run (`{label}`, hidden = {hidden}, steps = {steps}, batch = {batch}) needs about {} of memory, times {jobs} at once, and what is held beside the runs {}; {} is available\nhelp: {remedy}",
+    in_units(*.run), in_units(*.beside), in_units(u128::from(*.available))
+)]
+pub struct OutOfMemory {
+    /// Label of the largest run's cell.
+    pub label: String,
+    /// H.
+    pub hidden: usize,
+    /// T.
+    pub steps: usize,
+    /// B.
+    pub batch: usize,
+    /// The estimate of one run, in bytes.
+    pub run: u128,
+    /// How many would run at once.
+    pub jobs: u128,
+    /// The estimate of everything else, in bytes: records, tables, the program.
+    pub beside: u128,
+    /// What there is, in bytes.
+    pub available: u64,
+    /// What to change.
+    pub remedy: String,
 }
 
 fn suggestion(nearest: &Option<String>, known: &[String], what: &str) -> String {
@@ -130,15 +128,6 @@ fn help(remedy: &Option<String>) -> String {
     remedy
         .as_ref()
         .map_or_else(String::new, |remedy| format!("\nhelp: {remedy}"))
-}
-
-fn less_memory(bytes: u128, available: u64) -> String {
-    let smaller =
-        "set `memory = \"checkpointed\"`, or lower `sequence.steps`, `sequence.batch` or `hidden`";
-    match u128::from(available) / bytes.max(1) {
-        0 => smaller.to_owned(),
-        fitting => format!("run at most {fitting} at once (`--jobs {fitting}`), {smaller}"),
-    }
 }
 
 /// A whole number, with an exponent where it has more digits than anybody counts.

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use decay_analysis::thinned_lags;
+
 use super::cells::CellDraft;
 use super::load::TOP_KEYS;
 use super::reader::Reader;
 use super::top::Top;
 use super::tree::{Entry, Node, Value};
-use super::{Axis, ConfigError, Loss, Recorded, Sequence, schema};
+use super::{Axis, ConfigError, Loss, Sequence, schema};
 use crate::nearest::nearest;
 use crate::network::{Network, STACK, layer_number};
+use crate::record::Quantities;
 use crate::registry::Cell;
 
 /// One grid point: a cell with one value of every axis that applies to it.
@@ -410,8 +413,7 @@ pub(super) fn expand(
             }
             let top = reader.top(&root)?;
             let network = reader.cell(&draft, top.sequence.input.size())?;
-            let layers = network.layers().len() as u128;
-            rows = rows.saturating_add(layers * curve_rows(&top));
+            rows = rows.saturating_add(curve_rows(&top, &network));
             grid.push(Point {
                 cell: network,
                 label: draft.label,
@@ -433,21 +435,8 @@ fn refuse_more(what: &'static str, found: u128, limit: u128) -> Result<(), Confi
     Ok(())
 }
 
-/// At most this many rows of `curves.csv` for one layer of a grid point: lags are thinned beyond 1,000.
-fn curve_rows(top: &Top) -> u128 {
-    let lags = (top.sequence.steps as u128).min(3_000);
-    let quantities: u128 = top
-        .record
-        .quantities
-        .iter()
-        .map(|recorded| match recorded {
-            Recorded::Adjoint => 4,
-            Recorded::Node => 2,
-            Recorded::ParameterContributions => 3,
-            Recorded::PathSplit => 2,
-            Recorded::InputGradient => 1,
-            _ => 0,
-        })
-        .sum();
-    lags * quantities
+/// At most as many rows as `curves.csv` has of a grid point.
+fn curve_rows(top: &Top, network: &Network) -> u128 {
+    let lags = thinned_lags(top.sequence.steps).len() as u128;
+    lags * Quantities::new(&network.named(), &top.record).count()
 }

@@ -31,7 +31,7 @@ use gradient_tracking::segment_steps;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use error::ConfigError;
+pub use error::{ConfigError, OutOfMemory};
 pub(crate) use error::{in_digits, in_units};
 pub use grid::Point;
 pub use load::Loaded;

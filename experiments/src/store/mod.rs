@@ -13,19 +13,21 @@
 mod builds;
 mod error;
 mod locked;
+mod machine;
 mod manifest;
 pub mod record_file;
 mod scratch;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 pub use builds::Build;
 pub use error::{RecordProblem, StoreError};
 pub use locked::{LockedFolder, NewFolder, Reuse};
-pub use manifest::{Clock, Failure, Machine, Manifest};
+pub use machine::{Machine, available_memory};
+pub use manifest::{Clock, Failure, Manifest};
 pub use scratch::Scratch;
 
 use crate::config::figure_names;
@@ -174,15 +176,17 @@ impl ResultsFolder {
         expected: &Expected,
     ) -> Result<RunRecord, StoreError> {
         let path = self.path.join(record_name(run_id));
-        record_file::decode(&read_bytes(&path)?, expected)
+        record_file::decode(read_bytes(&path)?, expected)
             .map_err(|problem| StoreError::BadRecord { path, problem })
     }
 
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
     /// would not do: −0 equals 0.)
     pub fn holds_exactly(&self, run_id: &str, record: &RunRecord) -> Result<bool, StoreError> {
-        let stored = if_present(read_bytes(&self.path.join(record_name(run_id))))?;
-        Ok(stored.is_some_and(|bytes| bytes == record_file::encode(record)))
+        let path = self.path.join(record_name(run_id));
+        let compare = || record_file::is_same(record, BufReader::new(File::open(&path)?));
+        let is_same = if_present(compare().map_err(|error| StoreError::read(&path, error)))?;
+        Ok(is_same.unwrap_or(false))
     }
 
     /// What computed these results; `None` if the first run has not finished.

@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::ops::Range;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
 
 use super::RecordProblem;
 use crate::grids;
@@ -82,20 +83,94 @@ impl View for Described<'_> {
     }
 }
 
+/// Whether `stored` gives the file of a record, bit for bit, without that in memory.
+///
+/// # Panics
+///
+/// If an array's shape and number of values disagree.
+pub(super) fn is_same(record: &RunRecord, stored: impl Read) -> io::Result<bool> {
+    let mut compared = Compared {
+        stored,
+        is_same: true,
+    };
+    write(record, &mut compared)?;
+    let rest = compared.stored.read(&mut [0])?;
+    Ok(compared.is_same && rest == 0)
+}
+
+/// Compares what is written with what is stored.
+struct Compared<R> {
+    stored: R,
+    is_same: bool,
+}
+
+impl<R: Read> Write for Compared<R> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stored = [0; 4096];
+        let length = bytes.len().min(stored.len());
+        let stored = &mut stored[..length];
+        if self.is_same {
+            self.is_same = match self.stored.read_exact(stored) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => false,
+                read => read.map(|()| *stored == bytes[..length])?,
+            };
+        }
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The record in `bytes`, if it is whole and what is expected.
 ///
 /// safetensors has no checksum: a flipped bit of a value that leaves a possible value is found
 /// only by recomputing, which is what `verify` does. A flipped bit of anything else is found here,
 /// as long as the names of the arrays are known.
 ///
+/// The bytes are given back as they are read, so that a record is held once and not twice.
+///
 /// # Errors
 /// The first problem there is, arrays in the order of their names.
-pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProblem> {
+pub fn decode(mut bytes: Vec<u8>, expected: &Expected) -> Result<RunRecord, RecordProblem> {
+    let mut found = check(&bytes, expected)?;
+    found.sort_by_key(|array| (array.bytes.start, array.bytes.end));
+    let mut arrays = BTreeMap::new();
+    for Found {
+        name,
+        shape,
+        bytes: at,
+    } in found.into_iter().rev()
+    {
+        let (values, _) = bytes[at.clone()].as_chunks::<8>();
+        let values = values.iter().map(|bytes| f64::from_le_bytes(*bytes));
+        let values = values.collect();
+        arrays.insert(name, Array { shape, values });
+        bytes.truncate(at.start);
+        bytes.shrink_to_fit();
+    }
+    Ok(RunRecord {
+        spec: expected.spec.clone(),
+        arrays,
+    })
+}
+
+/// An array in the bytes of a record.
+struct Found {
+    name: String,
+    shape: Vec<usize>,
+    bytes: Range<usize>,
+}
+
+/// The arrays in `bytes`, if these are what is expected.
+fn check(bytes: &[u8], expected: &Expected) -> Result<Vec<Found>, RecordProblem> {
     let damaged = |error: safetensors::SafeTensorError| RecordProblem::Damaged {
         reason: error.to_string(),
     };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
+    let (header_bytes, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    // Behind the header's length and the header.
+    let data = 8 + header_bytes;
 
     let metadata = header.metadata().clone().unwrap_or_default();
     match metadata.get(SPEC) {
@@ -111,8 +186,8 @@ pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProb
     }
 
     // In the order of names, so that of several problems always the same one is reported.
-    let views: BTreeMap<&str, TensorView> = file.iter().collect();
-    let found: BTreeSet<String> = views.keys().map(|name| (*name).to_owned()).collect();
+    let tensors: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
+    let found: BTreeSet<String> = tensors.keys().cloned().collect();
     if let Some(arrays) = &expected.arrays {
         // Not every law holds of every size, weight and input.
         let missing = arrays.difference(&found);
@@ -124,30 +199,25 @@ pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProb
         }
     }
 
-    let mut arrays = BTreeMap::new();
-    for (name, view) in views {
-        if view.dtype() != Dtype::F64 {
+    let mut found = Vec::new();
+    for (name, tensor) in tensors {
+        if tensor.dtype != Dtype::F64 {
             return Err(RecordProblem::Type {
-                array: name.to_owned(),
-                found: format!("{:?}", view.dtype()),
+                array: name,
+                found: format!("{:?}", tensor.dtype),
             });
         }
-        let (values, _) = view.data().as_chunks::<8>();
-        let array = Array {
-            shape: view.shape().to_vec(),
-            values: values
-                .iter()
-                .map(|bytes| f64::from_le_bytes(*bytes))
-                .collect(),
-        };
-        check_shape(name, &array.shape, expected.steps)?;
-        check_values(name, &array.values)?;
-        arrays.insert(name.to_owned(), array);
+        let (start, end) = tensor.data_offsets;
+        let (values, _) = bytes[data + start..data + end].as_chunks::<8>();
+        check_shape(&name, &tensor.shape, expected.steps)?;
+        check_values(&name, values.iter().map(|bytes| f64::from_le_bytes(*bytes)))?;
+        found.push(Found {
+            name,
+            shape: tensor.shape.clone(),
+            bytes: data + start..data + end,
+        });
     }
-    Ok(RunRecord {
-        spec: expected.spec.clone(),
-        arrays,
-    })
+    Ok(found)
 }
 
 /// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
@@ -192,22 +262,24 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
 }
 
 /// Logarithms are finite, or −∞ for an exact zero; what is not a logarithm is finite.
-fn check_values(name: &str, values: &[f64]) -> Result<(), RecordProblem> {
+fn check_values(name: &str, values: impl Iterator<Item = f64>) -> Result<(), RecordProblem> {
     let is_logarithm = !(name == REFERENCE || name.starts_with(GATE) || name.starts_with(SERIES));
     let is_possible =
         |value: f64| value.is_finite() || (is_logarithm && value == f64::NEG_INFINITY);
-    match values.iter().position(|&value| !is_possible(value)) {
+    match values.enumerate().find(|(_, value)| !is_possible(*value)) {
         None => Ok(()),
-        Some(index) => Err(RecordProblem::Value {
+        Some((index, value)) => Err(RecordProblem::Value {
             array: name.to_owned(),
             index,
-            value: values[index],
+            value,
         }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use safetensors::tensor::TensorView;
+
     use super::*;
 
     const STEPS: usize = 2;
@@ -248,7 +320,7 @@ mod tests {
     }
 
     fn read(record: &RunRecord) -> Result<RunRecord, RecordProblem> {
-        decode(&encode(record), &expected(record))
+        decode(encode(record), &expected(record))
     }
 
     #[test]
@@ -258,6 +330,22 @@ mod tests {
         assert_eq!(back, record);
         assert_eq!(encode(&back), encode(&record));
         assert!(back.arrays["x"].values[1].is_sign_negative());
+    }
+
+    #[test]
+    fn stored_bytes_are_the_same_or_differ_anywhere() {
+        // Longer than what is compared at once.
+        let record = record_with(&[("gate.i", array(&[2, 500], &[0.25; 1000]))]);
+        let bytes = encode(&record);
+        let same = |stored: &[u8]| is_same(&record, stored).unwrap();
+        assert!(same(&bytes));
+        assert!(!same(&bytes[..bytes.len() - 1]) && !same(&[]));
+        assert!(!same(&[bytes.as_slice(), &[0]].concat()));
+        for at in [0, 100, 4095, 4096, bytes.len() - 1] {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1;
+            assert!(!same(&flipped), "{at}");
+        }
     }
 
     #[test]
@@ -303,14 +391,14 @@ mod tests {
         let record = record_with(&[]);
         let bytes = encode(&record);
         for length in 0..bytes.len() {
-            let found = decode(&bytes[..length], &expected(&record));
+            let found = decode(bytes[..length].to_vec(), &expected(&record));
             assert!(
                 matches!(found, Err(RecordProblem::Damaged { .. })),
                 "{length}"
             );
         }
         let longer = [bytes.as_slice(), &[0]].concat();
-        assert!(decode(&longer, &expected(&record)).is_err());
+        assert!(decode(longer, &expected(&record)).is_err());
     }
 
     #[test]
@@ -321,7 +409,7 @@ mod tests {
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(back) = decode(&flipped, &expected(&record)) {
+            if let Ok(back) = decode(flipped, &expected(&record)) {
                 assert!(bit / 8 >= bytes.len() - 8 * values, "bit {bit}");
                 assert_ne!(encode(&back), bytes, "bit {bit}");
             }
@@ -335,7 +423,7 @@ mod tests {
             spec: "{}".to_owned(),
             ..expected(&record)
         };
-        let found = decode(&encode(&record), &other);
+        let found = decode(encode(&record), &other);
         assert_eq!(found, Err(RecordProblem::OtherSpec));
     }
 
@@ -349,7 +437,7 @@ mod tests {
         let two = safetensors::serialize(Vec::<(&str, TensorView)>::new(), Some(two)).unwrap();
         for (bytes, keys) in [(none, ""), (two, "format, spec")] {
             assert_eq!(
-                decode(&bytes, &expected(&record_with(&[]))),
+                decode(bytes, &expected(&record_with(&[]))),
                 Err(RecordProblem::Metadata {
                     found: keys.to_owned()
                 })
@@ -393,7 +481,7 @@ mod tests {
         let mut record = complete.clone();
         let reference = record.arrays.remove("reference").unwrap();
         let problem = |record: &RunRecord| {
-            let found = decode(&encode(record), &expected(&complete));
+            let found = decode(encode(record), &expected(&complete));
             found.unwrap_err().to_string()
         };
         assert_eq!(
@@ -412,13 +500,13 @@ mod tests {
             ..expected(&complete)
         };
         record.arrays.remove("referende");
-        assert_eq!(decode(&encode(&record), &unknown), Ok(record.clone()));
+        assert_eq!(decode(encode(&record), &unknown), Ok(record.clone()));
 
         // A law may be missing, and none be another's.
         record.arrays.insert("reference".to_owned(), reference);
         let law = record.arrays.remove("law:h:rate:ln rho(W)").unwrap();
         assert_eq!(
-            decode(&encode(&record), &expected(&complete)),
+            decode(encode(&record), &expected(&complete)),
             Ok(record.clone())
         );
         record.arrays.insert("law:h:rate:ln rho(V)".to_owned(), law);
@@ -440,7 +528,7 @@ mod tests {
             arrays: None,
         };
         assert_eq!(
-            decode(&file, &expected).unwrap_err().to_string(),
+            decode(file, &expected).unwrap_err().to_string(),
             "array `reference` should be F64, found F32"
         );
     }

@@ -1,5 +1,6 @@
 //! Rows to CSV text and back.
 
+use std::borrow::Borrow;
 use std::fmt::Write;
 
 use thiserror::Error;
@@ -119,6 +120,26 @@ impl<R: Row> Table<R> {
     ///
     /// If a row has more or fewer factor values than the table has factors.
     pub fn lines(&self) -> String {
+        self.lines_of(self.rows.iter())
+    }
+
+    /// The lines of `rows`, which the table does not hold, in parts of some hundred kilobytes: for what
+    /// is too much to hold as rows, or to hold at all.
+    ///
+    /// # Panics
+    ///
+    /// If a row has more or fewer factor values than the table has factors.
+    pub fn lines_in_parts(
+        &self,
+        rows: impl IntoIterator<Item = R>,
+    ) -> impl Iterator<Item = String> {
+        const ROWS: usize = 4096;
+        let mut rows = rows.into_iter();
+        let part = move || Some(self.lines_of(rows.by_ref().take(ROWS)));
+        std::iter::from_fn(part).take_while(|part| !part.is_empty())
+    }
+
+    fn lines_of(&self, rows: impl Iterator<Item: Borrow<R>>) -> String {
         let factors = if R::HAS_FACTORS {
             self.factors.len()
         } else {
@@ -126,8 +147,8 @@ impl<R: Row> Table<R> {
         };
         let columns = R::BEFORE.len() + factors + R::AFTER.len();
         let mut fields = FieldWriter::new();
-        for row in &self.rows {
-            row.write(&mut fields);
+        for row in rows {
+            row.borrow().write(&mut fields);
             assert_eq!(fields.in_line, columns, "one value per column");
             fields.end_line();
         }
@@ -433,6 +454,28 @@ mod tests {
         let text = table.to_csv();
         let reread = Table::<SeriesRow>::from_csv(&text).unwrap();
         assert_eq!(reread.to_csv(), text);
+    }
+
+    #[test]
+    fn lines_in_parts_are_the_lines() {
+        let row = |t: usize| GradientRow {
+            run_id: "lstm-0".into(),
+            quantity: "h".into(),
+            t,
+            lag: 10_000 - t,
+            log10_norm: -0.25 * t as f64,
+        };
+        for count in [0, 1, 4096, 10_000] {
+            let table = Table {
+                factors: Vec::new(),
+                rows: (0..count).map(row).collect(),
+            };
+            let alone = Table::new(Vec::new());
+            let parts: Vec<String> = alone.lines_in_parts((0..count).map(row)).collect();
+            assert_eq!(parts.concat(), table.lines());
+            // None is as long as a long table.
+            assert!(parts.iter().all(|part| part.lines().count() <= 4096));
+        }
     }
 
     #[test]
