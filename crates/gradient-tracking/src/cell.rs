@@ -105,7 +105,8 @@ pub struct AdjointsMut<'a> {
 /// The state is one flat vector, so norms, tape, Jacobians, finite differences and optimisers are
 /// written once for every cell, and a pair (h, c) needs no special case. Adjoints are ∂L/∂s,
 /// never negated. Every method writes all of its output buffers and allocates nothing of its own.
-/// Shapes that do not fit are a bug of the caller and panic.
+/// Shapes that do not fit are a bug of the caller: those of products panic; where a method only goes
+/// through columns side by side, what has no partner may be left out.
 ///
 /// In [`pull_back`](Self::pull_back) and [`push_forward`](Self::push_forward) a point of B columns
 /// may serve m·B adjoint or tangent columns: column j belongs to trajectory j mod B. So a whole
