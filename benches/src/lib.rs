@@ -161,7 +161,7 @@ impl AdjointSource for TerminalSquaredError<'_> {
 /// Without parameter gradients W_hh is used once each way and W_ih once forward, two operations
 /// per weight, step and sequence: (4·P·H + 2·P·I)·T·B. With them, every parameter is counted once
 /// forward, once backward and once for its gradient, as in
-/// [`RunSpec::estimate`](experiments::plan::RunSpec::estimate): 6·P·(H + I + 1)·T·B. That is
+/// [`RunSpec::flops`](experiments::plan::RunSpec::flops): 6·P·(H + I + 1)·T·B. That is
 /// 2·P·(I + 2)·T·B more than is strictly needed, for ∂L/∂x and what a bias costs less than a weight.
 pub fn flops(shape: CellShape, steps: usize, batch: usize, parameter_gradient: bool) -> u64 {
     let CellShape {
