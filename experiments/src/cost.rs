@@ -25,6 +25,8 @@
 //!   serve nobody else.
 //! * **P**: the program, and the plan.
 
+use std::collections::BTreeMap;
+
 use decay_analysis::thinned_lags;
 use gradient_tracking::{CellShape, chunk_steps};
 
@@ -200,7 +202,7 @@ impl Plan {
             others: self.config.replicates as u128 - 1,
             waiting,
             tables: lines + rows + largest,
-            program: PROGRAM + runs * (size_of::<PlannedRun>() as u128 + RUN) + self.input_file(),
+            program: PROGRAM + runs * (size_of::<PlannedRun>() as u128 + RUN) + self.input_files(),
             runs,
             points: self.points.len() as u128,
         }
@@ -210,13 +212,19 @@ impl Plan {
         self.points.len() as u128 * self.config.replicates as u128
     }
 
-    /// Bytes of an array of inputs that comes from a file.
-    fn input_file(&self) -> u128 {
-        let sequence = &self.config.sequence;
-        let Input::File { size, .. } = sequence.input else {
-            return 0;
+    /// Bytes of the arrays of inputs that come from files, each of which is read once.
+    fn input_files(&self) -> u128 {
+        let runs = self.points.iter().filter_map(|point| point.runs.first());
+        let file = |run: &'_ PlannedRun| {
+            let sequence = &run.spec.sequence;
+            let Input::File { path, size } = &sequence.input else {
+                return None;
+            };
+            let columns = sequence.steps as u128 * sequence.batch as u128;
+            Some((path.clone(), 8 * columns.saturating_mul(*size as u128)))
         };
-        8 * (sequence.steps as u128 * sequence.batch as u128).saturating_mul(size as u128)
+        let files: BTreeMap<String, u128> = runs.filter_map(file).collect();
+        files.into_values().fold(0, u128::saturating_add)
     }
 
     /// Refuses a plan that does not fit into `available` bytes, `jobs` runs at once.
@@ -701,6 +709,26 @@ hidden = 4
 kind = "lstm"
 hidden = 4
 "#;
+
+    /// Every file that an axis names is held for the whole sweep, and no file twice.
+    #[test]
+    fn every_file_of_inputs_is_counted_once() {
+        let file = |path: &str| format!("{{ kind = \"file\", path = \"{path}\", size = 2 }}");
+        let drawn = "{ kind = \"gaussian\", size = 2 }";
+        let bytes = |inputs: &str| {
+            let inputs = format!("sequence.input={inputs}");
+            let plan = plan(&[&inputs, "cell.hidden=[4, 5]"]);
+            plan.memory().program
+                - PROGRAM
+                - plan.number_of_runs() * (size_of::<PlannedRun>() as u128 + RUN)
+        };
+        let of_file = 8 * 10 * 3 * 2;
+        assert_eq!(bytes(drawn), 0);
+        assert_eq!(bytes(&file("a.npy")), of_file);
+        assert_eq!(bytes(&format!("[{drawn}, {}]", file("a.npy"))), of_file);
+        let two = format!("[{}, {}]", file("a.npy"), file("b.npy"));
+        assert_eq!(bytes(&two), 2 * of_file);
+    }
 
     fn plan(sets: &[&str]) -> Plan {
         let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
