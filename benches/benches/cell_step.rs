@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use benches::{Kind, Problem, generator, normals, settings};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use gradient_tracking::{Tape, rollout};
+use gradient_tracking::{AdjointMut, Tape, rollout};
 use nalgebra::DMatrix;
 
 const HIDDEN: [usize; 4] = [16, 64, 128, 256];
@@ -60,13 +60,13 @@ fn steps(c: &mut Criterion) {
                 group.throughput(Throughput::Elements(pull_back as u64));
                 group.bench_function(size, |b| {
                     b.iter(|| {
-                        cell.pull_back(
-                            black_box(&at),
-                            carried.as_view(),
-                            node.as_view_mut(),
-                            delta.as_view_mut(),
-                            previous.as_view_mut(),
-                        );
+                        let adjoint = AdjointMut {
+                            carried: carried.as_view(),
+                            node: Some(node.as_view_mut()),
+                            delta: delta.as_view_mut(),
+                            previous: previous.as_view_mut(),
+                        };
+                        cell.pull_back(black_box(&at), adjoint);
                     });
                 });
                 group.finish();

@@ -15,7 +15,7 @@ use gradient_tracking::probes::{
 use gradient_tracking::scaled::{Scaled, scale_by_power_of_two};
 use gradient_tracking::source::{EveryStep, Readout, SquaredDistance, Target, Terminal};
 use gradient_tracking::{
-    AdjointSource, AffineMap, BackwardChunk, BackwardStep, Block, CellShape, Factor,
+    AdjointMut, AdjointSource, AffineMap, BackwardChunk, BackwardStep, Block, CellShape, Factor,
     ParameterBlock, Point, Probe, RecurrentCell, Tape, Trainable, View, ViewMut, Workspace,
     backpropagate, rollout,
 };
@@ -1042,15 +1042,17 @@ impl RecurrentCell for Leaky {
             *h = (1.0 - self.alpha) * *h + self.alpha * tanh_a;
         });
     }
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        mut node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
-        node.copy_from(&carried);
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            mut previous,
+        } = adjoint;
+        if let Some(mut node) = node {
+            node.copy_from(&carried);
+        }
         delta.copy_from(&carried);
         self.multiply_by_slope(at, &mut delta);
         self.affine
@@ -1162,16 +1164,15 @@ fn o16_forward_and_backward_products_are_adjoint() {
                 tangent = next;
             }
             let mut adjoint = u.clone();
-            let mut node = DMatrix::zeros(shape.state, columns);
             for t in (steps - k + 1..=steps).rev() {
                 let mut previous = DMatrix::zeros(shape.state, columns);
-                cell.pull_back(
-                    &tape.point(t),
-                    adjoint.as_view(),
-                    node.as_view_mut(),
-                    scratch.as_view_mut(),
-                    previous.as_view_mut(),
-                );
+                let carried = AdjointMut {
+                    carried: adjoint.as_view(),
+                    node: None,
+                    delta: scratch.as_view_mut(),
+                    previous: previous.as_view_mut(),
+                };
+                cell.pull_back(&tape.point(t), carried);
                 adjoint = previous;
             }
             for j in 0..columns {

@@ -7,8 +7,8 @@ use std::path::Path;
 use gradient_tracking::probes::SingularValues;
 use gradient_tracking::source::Terminal;
 use gradient_tracking::{
-    Block, CellShape, Point, RecurrentCell, Stack, Tape, Trainable, View, ViewMut, Workspace,
-    backpropagate, rollout,
+    AdjointMut, Block, CellShape, Point, RecurrentCell, Stack, Tape, Trainable, View, ViewMut,
+    Workspace, backpropagate, rollout,
 };
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
@@ -72,17 +72,14 @@ impl RecurrentCell for Product {
         let jacobian = DMatrix::from_iterator(self.size, self.size, input.iter().copied());
         next.copy_from(&(jacobian * previous));
     }
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        mut node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
-        node.copy_from(&carried);
-        delta.copy_from(&carried);
-        previous.copy_from(&(self.jacobian(at).transpose() * carried));
+    fn pull_back(&self, at: &Point, mut adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let carried = adjoint.carried;
+        if let Some(mut node) = adjoint.node {
+            node.copy_from(&carried);
+        }
+        adjoint.delta.copy_from(&carried);
+        (adjoint.previous).copy_from(&(self.jacobian(at).transpose() * carried));
     }
     fn pull_back_input(&self, _: View, _: ViewMut) {
         unreachable!("nobody asks for the gradient of the inputs")

@@ -45,7 +45,8 @@ mod config;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
+    AdjointMut, AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View,
+    ViewMut,
 };
 use kernels::Epilogue;
 use kernels::simd::Simd;
@@ -177,15 +178,17 @@ impl RecurrentCell for AntisymmetricRnn {
     }
 
     /// δ_t = ε(1 − tanh² a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = ∂L/∂h_t + Mᵀ·δ_t.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
-        kernels::copy(carried, node);
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            mut previous,
+        } = adjoint;
+        if let Some(node) = node {
+            kernels::copy(carried, node);
+        }
         self.slopes(at, carried, delta.as_view_mut());
         self.affine
             .pull_back_recurrent(delta.as_view(), previous.as_view_mut());

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use kernels::{Buffer, View, ViewMut};
 
-use crate::cell::{AdjointsMut, RecurrentCell};
+use crate::cell::{AdjointMut, AdjointsMut, RecurrentCell};
 use crate::probe::{BackwardChunk, BackwardStep, Probe, ProbeList};
 use crate::rollout::{NonFinite, assert_layers, layer_inputs, steps_of};
 use crate::scaled::{NotFinite, Scaled, add_to_rows, rescale, rows, safe_squares};
@@ -130,7 +130,6 @@ impl<'a> WayBack<'a> {
             workspace.exponents.clear();
             workspace.exponents.resize(batch, 0);
             workspace.resumed.resize(state_size);
-            workspace.unseen.resize(state_size);
             workspace.injected.resize(shape.output * batch);
             workspace.injected_exponents.resize(batch, 0);
         }
@@ -264,7 +263,6 @@ impl LayerChunk<'_> {
             arrived,
             arrived_exponents,
             resumed,
-            unseen,
             injected,
             injected_exponents,
             downward,
@@ -274,7 +272,8 @@ impl LayerChunk<'_> {
         let is_below = matches!(outside, Outside::Above(_));
         let has_inner_paths = !cell.inner_paths().is_empty();
         let deltas = at_least(deltas, shape.delta * columns);
-        let nodes = at_least(nodes, shape.state * columns);
+        let node_rows = if has_inner_paths { shape.state } else { 0 };
+        let nodes = at_least(nodes, node_rows * columns);
         let adjoints = at_least(adjoints, shape.state * columns + state_size);
         // The adjoint with which the chunk before this one ended stands at its front.
         adjoints.copy_within(..state_size, shape.state * columns);
@@ -362,7 +361,9 @@ impl LayerChunk<'_> {
                         &mut adjoints[from * state_size..(to + 1) * state_size],
                         shape.state,
                     ),
-                    nodes: columns_mut(&mut nodes[from * state_size..to * state_size], shape.state),
+                    nodes: has_inner_paths.then(|| {
+                        columns_mut(&mut nodes[from * state_size..to * state_size], shape.state)
+                    }),
                     deltas: columns_mut(
                         &mut deltas[from * delta_size..to * delta_size],
                         shape.delta,
@@ -433,13 +434,13 @@ impl LayerChunk<'_> {
                         .copy_from(&kept.values);
                     exponents.copy_from_slice(kept.exponents);
                 }
-                cell.pull_back(
-                    &tape.point(t),
-                    columns_of(resumed, shape.state),
-                    columns_mut(unseen, shape.state),
-                    columns_mut(delta, shape.delta),
-                    columns_mut(previous, shape.state),
-                );
+                let adjoint = AdjointMut {
+                    carried: columns_of(resumed, shape.state),
+                    node: None,
+                    delta: columns_mut(delta, shape.delta),
+                    previous: columns_mut(previous, shape.state),
+                };
+                cell.pull_back(&tape.point(t), adjoint);
             }
             for of_step in delta_exponents[from * batch..to * batch].chunks_exact_mut(batch) {
                 of_step.copy_from_slice(exponents);

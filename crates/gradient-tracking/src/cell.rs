@@ -86,18 +86,80 @@ impl Points<'_> {
     }
 }
 
+/// The adjoints of one step back, N = m·B columns each: column j belongs to trajectory j mod B.
+#[derive(Debug)]
+pub struct AdjointMut<'a> {
+    /// ∂L/∂s_t with the coordinates of s_t independent, S×N.
+    pub carried: View<'a>,
+    /// If asked for, receives the gradient with respect to s_t as nodes of the computation graph, S×N:
+    /// paths inside step t included, such as c_t → h_t.
+    pub node: Option<ViewMut<'a>>,
+    /// Receives δ_t = ∂L/∂a_t, P×N.
+    pub delta: ViewMut<'a>,
+    /// Receives (∂s_t/∂s_{t−1})ᵀ · `carried`, S×N.
+    pub previous: ViewMut<'a>,
+}
+
+impl AdjointMut<'_> {
+    /// # Panics
+    /// If these are not the adjoints of a cell of this shape at points of B sequences.
+    #[inline]
+    #[track_caller]
+    pub fn assert_fits(&self, shape: CellShape, at: &Point) {
+        let (batch, columns) = (at.next.ncols(), self.carried.ncols());
+        let node = (self.node.as_ref()).map_or(self.carried.shape(), |node| node.shape());
+        let fit = self.carried.nrows() == shape.state
+            && node == self.carried.shape()
+            && self.delta.shape() == (shape.delta, columns)
+            && self.previous.shape() == self.carried.shape()
+            && at.next.nrows() == shape.state
+            && at.previous.shape() == at.next.shape()
+            && at.saved.shape() == (shape.saved, batch)
+            && columns.is_multiple_of(batch);
+        assert!(
+            fit,
+            "shapes of a step back do not fit {shape:?}: carried {:?}, node {node:?}, delta {:?}, \
+             previous {:?} at states {:?} and {:?} and saved {:?}",
+            self.carried.shape(),
+            self.delta.shape(),
+            self.previous.shape(),
+            at.previous.shape(),
+            at.next.shape(),
+            at.saved.shape(),
+        );
+    }
+}
+
 /// The adjoints of n consecutive steps, of N columns each, N = m·B.
+#[derive(Debug)]
 pub struct AdjointsMut<'a> {
     /// S×((n+1)·N): that of the state after the last step comes in its last columns, those of the
     /// states before it are to be written.
     pub carried: ViewMut<'a>,
-    /// S×(n·N), to be written, unless the cell has no inner paths: then they are the carried adjoints,
-    /// and nobody reads these.
-    pub nodes: ViewMut<'a>,
+    /// S×(n·N), to be written if asked for.
+    pub nodes: Option<ViewMut<'a>>,
     /// δ, P×(n·N), to be written.
     pub deltas: ViewMut<'a>,
     /// N.
     pub columns: usize,
+}
+
+impl AdjointsMut<'_> {
+    /// Those of step k, counted from 0.
+    #[inline]
+    pub fn step(&mut self, k: usize) -> AdjointMut<'_> {
+        let n = self.columns;
+        let own = k * n..(k + 1) * n;
+        let (previous, carried) = self
+            .carried
+            .columns_range_pair_mut(own.clone(), (k + 1) * n..(k + 2) * n);
+        AdjointMut {
+            carried: carried.into(),
+            node: (self.nodes.as_mut()).map(|nodes| nodes.columns_range_mut(own.clone())),
+            delta: self.deltas.columns_range_mut(own),
+            previous,
+        }
+    }
 }
 
 /// A cell: s_t = F(s_{t−1}, x_t), its transposed Jacobian and its Jacobian.
@@ -105,8 +167,8 @@ pub struct AdjointsMut<'a> {
 /// The state is one flat vector, so norms, tape, Jacobians, finite differences and optimisers are
 /// written once for every cell, and a pair (h, c) needs no special case. Adjoints are ∂L/∂s,
 /// never negated. Every method writes all of its output buffers and allocates nothing of its own.
-/// Shapes that do not fit are a bug of the caller: those of products panic; where a method only goes
-/// through columns side by side, what has no partner may be left out.
+/// Shapes that do not fit are a bug of the caller: those of products and of a step back panic; where
+/// another method only goes through columns side by side, what has no partner may be left out.
 ///
 /// In [`pull_back`](Self::pull_back) and [`push_forward`](Self::push_forward) a point of B columns
 /// may serve m·B adjoint or tangent columns: column j belongs to trajectory j mod B. So a whole
@@ -158,18 +220,9 @@ pub trait RecurrentCell: Send + Sync {
 
     /// One step back: from the carried adjoint of s_t to that of s_{t−1}.
     ///
-    /// Shapes, N = m·B: `carried` S×N is ∂L/∂s_t with the coordinates of s_t independent;
-    /// `node` S×N receives the gradient with respect to s_t as nodes of the computation graph
-    /// (paths inside step t included, c_t → h_t); `delta` P×N receives δ_t = ∂L/∂a_t;
-    /// `previous` S×N receives (∂s_t/∂s_{t−1})ᵀ · `carried`.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        delta: ViewMut,
-        previous: ViewMut,
-    );
+    /// # Panics
+    /// If shapes do not fit ([`AdjointMut::assert_fits`]).
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut);
 
     /// [`pull_back`](Self::pull_back) of consecutive steps, the last one first, until the carried
     /// adjoint of the state before a step has a column whose squared norm lies outside of `low`…`high`,
@@ -177,26 +230,12 @@ pub trait RecurrentCell: Send + Sync {
     fn pull_back_steps(
         &self,
         along: &Points,
-        adjoints: AdjointsMut,
+        mut adjoints: AdjointsMut,
         (low, high): (f64, f64),
     ) -> usize {
-        let AdjointsMut {
-            mut carried,
-            mut nodes,
-            mut deltas,
-            columns: n,
-        } = adjoints;
         for k in (0..along.steps()).rev() {
-            let (mut previous, carried) =
-                carried.columns_range_pair_mut(k * n..(k + 1) * n, (k + 1) * n..(k + 2) * n);
-            self.pull_back(
-                &along.step(k),
-                carried.as_view(),
-                nodes.columns_range_mut(k * n..(k + 1) * n),
-                deltas.columns_range_mut(k * n..(k + 1) * n),
-                previous.as_view_mut(),
-            );
-            if !kernels::columns_lie_within(previous.as_view(), low, high) {
+            self.pull_back(&along.step(k), adjoints.step(k));
+            if !kernels::columns_lie_within(adjoints.step(k).previous.as_view(), low, high) {
                 return along.steps() - k;
             }
         }

@@ -20,12 +20,13 @@
 //! ```
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use kernels::View;
 use nalgebra::{DMatrix, DVector};
 
 use crate::backpropagation::backpropagate;
-use crate::cell::{AdjointsMut, Block, Factor, Point, Points, Trainable};
+use crate::cell::{AdjointMut, AdjointsMut, Block, Factor, Point, Points, Trainable};
 use crate::probe::{BackwardStep, Probe};
 use crate::probes::{InputGradientNorms, ParameterGradient};
 use crate::rollout::rollout;
@@ -107,6 +108,7 @@ pub fn check(
     input_jacobian_matches_central_differences(cell, options, &problem, draw)?;
     pull_back_is_the_transpose_of_push_forward(cell, options, &problem, draw)?;
     many_columns_may_share_a_trajectory(cell, options, &problem, draw)?;
+    misfits_are_refused(cell, &problem)?;
     consecutive_steps_are_single_steps(cell, &problem.first_sequence(), draw)?;
     consecutive_steps_are_single_steps(cell, &problem, draw)?;
     if options.gradient_is_exact {
@@ -374,19 +376,35 @@ fn push_forward(cell: &dyn Trainable, at: &Point, tangent: &DMatrix<f64>) -> DMa
     next
 }
 
+/// The adjoint of s_{t−1}, as one gets it who asks for nothing else.
 fn pull_back(cell: &dyn Trainable, at: &Point, carried: &DMatrix<f64>) -> DMatrix<f64> {
+    let (shape, n) = (cell.shape(), carried.ncols());
+    let mut delta = unwritten(shape.delta, n);
+    let mut previous = unwritten(shape.state, n);
+    let adjoint = AdjointMut {
+        carried: carried.as_view(),
+        node: None,
+        delta: delta.as_view_mut(),
+        previous: previous.as_view_mut(),
+    };
+    cell.pull_back(at, adjoint);
+    previous
+}
+
+/// The node gradient.
+fn node(cell: &dyn Trainable, at: &Point, carried: &DMatrix<f64>) -> DMatrix<f64> {
     let (shape, n) = (cell.shape(), carried.ncols());
     let mut node = unwritten(shape.state, n);
     let mut delta = unwritten(shape.delta, n);
     let mut previous = unwritten(shape.state, n);
-    cell.pull_back(
-        at,
-        carried.as_view(),
-        node.as_view_mut(),
-        delta.as_view_mut(),
-        previous.as_view_mut(),
-    );
-    previous
+    let adjoint = AdjointMut {
+        carried: carried.as_view(),
+        node: Some(node.as_view_mut()),
+        delta: delta.as_view_mut(),
+        previous: previous.as_view_mut(),
+    };
+    cell.pull_back(at, adjoint);
+    node
 }
 
 /// ∂s_t/∂s_{t−1}, column by column, forward and transposed.
@@ -485,17 +503,16 @@ fn input_jacobian_matches_central_differences(
             options.difference_tolerance,
         )?;
     }
-    let mut node = unwritten(shape.state, batch);
     let mut delta = unwritten(shape.delta, batch);
     let mut backward = unwritten(shape.state, batch);
     let mut input_gradient = unwritten(shape.input, batch);
-    cell.pull_back(
-        &at,
-        u.as_view(),
-        node.as_view_mut(),
-        delta.as_view_mut(),
-        backward.as_view_mut(),
-    );
+    let adjoint = AdjointMut {
+        carried: u.as_view(),
+        node: None,
+        delta: delta.as_view_mut(),
+        previous: backward.as_view_mut(),
+    };
+    cell.pull_back(&at, adjoint);
     cell.pull_back_input(delta.as_view(), input_gradient.as_view_mut());
     for j in 0..batch {
         let found =
@@ -597,43 +614,46 @@ fn consecutive_steps_are_single_steps(
     let mut carried = of_steps(shape.state, steps + 1);
     carried.columns_mut(steps * batch, batch).copy_from(&last);
     let (mut nodes, mut deltas) = (of_steps(shape.state, steps), of_steps(shape.delta, steps));
-    let mut all = (carried.clone(), nodes.clone(), deltas.clone());
+    let unwritten = (carried.clone(), nodes.clone(), deltas.clone());
     for k in (0..steps).rev() {
         let adjoint = carried.columns((k + 1) * batch, batch).into_owned();
-        cell.pull_back(
-            &points.step(k),
-            adjoint.as_view(),
-            nodes.columns_mut(k * batch, batch),
-            deltas.columns_mut(k * batch, batch),
-            carried.columns_mut(k * batch, batch),
-        );
-    }
-    let mut pull_back_within = |squares| {
-        let adjoints = AdjointsMut {
-            carried: all.0.as_view_mut(),
-            nodes: all.1.as_view_mut(),
-            deltas: all.2.as_view_mut(),
-            columns: batch,
+        let adjoint = AdjointMut {
+            carried: adjoint.as_view(),
+            node: Some(nodes.columns_mut(k * batch, batch)),
+            delta: deltas.columns_mut(k * batch, batch),
+            previous: carried.columns_mut(k * batch, batch),
         };
-        cell.pull_back_steps(&points, adjoints, squares)
-    };
-    let counts = [
-        pull_back_within((f64::INFINITY, f64::INFINITY)),
-        pull_back_within((f64::NEG_INFINITY, f64::INFINITY)),
-    ];
-    if counts != [1, steps] {
-        return Err(Failure {
-            property,
-            detail: format!("took {counts:?} steps of {steps}, one and all were asked for"),
-        });
+        cell.pull_back(&points.step(k), adjoint);
     }
-    let inner = cell.inner_paths();
-    same("carried adjoints", &all.0, &carried)?;
-    if !inner.is_empty() {
-        same("node gradients", &all.1, &nodes)?;
+    for with_nodes in [false, true] {
+        let mut all = unwritten.clone();
+        let mut pull_back_within = |squares| {
+            let adjoints = AdjointsMut {
+                carried: all.0.as_view_mut(),
+                nodes: with_nodes.then(|| all.1.as_view_mut()),
+                deltas: all.2.as_view_mut(),
+                columns: batch,
+            };
+            cell.pull_back_steps(&points, adjoints, squares)
+        };
+        let counts = [
+            pull_back_within((f64::INFINITY, f64::INFINITY)),
+            pull_back_within((f64::NEG_INFINITY, f64::INFINITY)),
+        ];
+        if counts != [1, steps] {
+            return Err(Failure {
+                property,
+                detail: format!("took {counts:?} steps of {steps}, one and all were asked for"),
+            });
+        }
+        same("carried adjoints", &all.0, &carried)?;
+        if with_nodes {
+            same("node gradients", &all.1, &nodes)?;
+        }
+        same("δ", &all.2, &deltas)?;
     }
-    same("δ", &all.2, &deltas)?;
 
+    let inner = cell.inner_paths();
     let arrived = carried.columns(batch, steps * batch);
     for (from, to) in [(0, inner.start.min(shape.state)), (inner.end, shape.state)] {
         let rows = to.saturating_sub(from);
@@ -658,7 +678,7 @@ fn many_columns_may_share_a_trajectory(
     let point = tape.point(problem.steps);
     let many = DMatrix::from_fn(state, 3 * batch, |_, _| draw());
     type Map = fn(&dyn Trainable, &Point, &DMatrix<f64>) -> DMatrix<f64>;
-    let maps: [Map; 2] = [pull_back, push_forward];
+    let maps: [Map; 3] = [pull_back, node, push_forward];
     for map in maps {
         let together = map(cell, &point, &many);
         for k in 0..3 {
@@ -670,6 +690,33 @@ fn many_columns_may_share_a_trajectory(
                 map(cell, &point, &part).as_slice(),
                 options.rounding_tolerance,
             )?;
+        }
+    }
+    Ok(())
+}
+
+/// A step back in which one of the matrices is a column short panics, and leaves nothing out in silence.
+fn misfits_are_refused(cell: &dyn Trainable, problem: &Problem) -> Result<(), Failure> {
+    let (shape, batch) = (cell.shape(), problem.batch);
+    let tape = problem.tape(cell);
+    let carried = unwritten(shape.state, batch);
+    for (short, name) in ["node", "delta", "previous"].into_iter().enumerate() {
+        let columns = |matrix: usize| batch - usize::from(matrix == short);
+        let mut node = unwritten(shape.state, columns(0));
+        let mut delta = unwritten(shape.delta, columns(1));
+        let mut previous = unwritten(shape.state, columns(2));
+        let adjoint = AdjointMut {
+            carried: carried.as_view(),
+            node: Some(node.as_view_mut()),
+            delta: delta.as_view_mut(),
+            previous: previous.as_view_mut(),
+        };
+        let pull_back = || cell.pull_back(&tape.point(1), adjoint);
+        if catch_unwind(AssertUnwindSafe(pull_back)).is_ok() {
+            return Err(Failure {
+                property: "misfits are refused",
+                detail: format!("{name} of {} columns for {batch} of carried", batch - 1),
+            });
         }
     }
     Ok(())
@@ -915,6 +962,8 @@ mod tests {
         Previous,
         Input,
         Activation,
+        /// Leaves out columns that have no partner.
+        Misfits,
         /// Says nothing of what it saves.
         NoBlocks,
         /// Has a gate of a name that no block has.
@@ -993,17 +1042,18 @@ mod tests {
                 self.gate() * previous[j] + input[j] + self.bias[0]
             });
         }
-        fn pull_back(
-            &self,
-            _: &Point,
-            carried: View,
-            node: ViewMut,
-            delta: ViewMut,
-            previous: ViewMut,
-        ) {
-            self.write(Flaw::Node, node, |j| carried[j]);
-            self.write(Flaw::Delta, delta, |j| carried[j]);
-            self.write(Flaw::Previous, previous, |j| self.gate() * carried[j]);
+        fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+            if self.flaw != Flaw::Misfits {
+                adjoint.assert_fits(self.shape(), at);
+            }
+            let carried = adjoint.carried;
+            if let Some(node) = adjoint.node {
+                self.write(Flaw::Node, node, |j| carried[j]);
+            }
+            self.write(Flaw::Delta, adjoint.delta, |j| carried[j]);
+            self.write(Flaw::Previous, adjoint.previous, |j| {
+                self.gate() * carried[j]
+            });
         }
         fn pull_back_input(&self, delta: View, input: ViewMut) {
             self.write(Flaw::Input, input, |j| delta[j]);
@@ -1064,6 +1114,14 @@ mod tests {
             let failure = checked(flaw).expect_err(&format!("{flaw:?}"));
             assert!(failure.detail.contains("found NaN"), "{flaw:?}: {failure}");
         }
+    }
+
+    #[test]
+    fn columns_without_a_partner_are_not_left_out() {
+        assert_eq!(
+            checked(Flaw::Misfits).unwrap_err().to_string(),
+            "misfits are refused: node of 2 columns for 3 of carried"
+        );
     }
 
     #[test]

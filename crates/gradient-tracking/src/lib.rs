@@ -77,6 +77,7 @@ mod checkpoints;
 mod clipping;
 pub mod conformance;
 mod graded;
+mod passes;
 mod probe;
 pub mod probes;
 mod rollout;
@@ -92,11 +93,13 @@ mod workspace;
 pub use affine::AffineMap;
 pub use backpropagation::{backpropagate, backpropagate_layers};
 pub use cell::{
-    AdjointsMut, Block, CellShape, Factor, ParameterBlock, Point, Points, RecurrentCell, Trainable,
+    AdjointMut, AdjointsMut, Block, CellShape, Factor, ParameterBlock, Point, Points,
+    RecurrentCell, Trainable,
 };
 pub use checkpoints::{Horizon, Inputs, Probes, segment_steps, with_checkpoints};
 pub use clipping::clip_norm;
 pub use kernels::{View, ViewMut};
+pub use passes::CellPasses;
 pub use probe::{BackwardChunk, BackwardStep, ForwardStep, Probe, ProbeList, Watches};
 pub use rollout::{NonFinite, rollout, rollout_layers};
 pub use source::AdjointSource;

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use kernels::{View, ViewMut};
 
-use crate::cell::{Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable};
+use crate::cell::{
+    AdjointMut, Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable,
+};
 
 /// A stack of layers is itself a cell: layer k sees h_t of layer k − 1 as its input at the same step,
 /// and the state is `[0.h; 0.c; 1.h; …]`, bottom first.
@@ -235,23 +237,29 @@ impl RecurrentCell for Stack {
 
     /// The top layer first; what it hands down, W_ihᵀ·δ_t, is added to the adjoint of the output
     /// below before that is pulled back.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        mut node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape, at);
+        let AdjointMut {
+            carried,
+            mut node,
+            mut delta,
+            mut previous,
+        } = adjoint;
         let mut above: Option<(&dyn Trainable, &Place)> = None;
         for (cell, place) in self.layers.iter().zip(&self.places).rev() {
             let own = carried.rows_range(place.state.clone());
-            let node = node.rows_range_mut(place.state.clone());
+            let node = (node.as_mut()).map(|node| node.rows_range_mut(place.state.clone()));
             let previous = previous.rows_range_mut(place.state.clone());
             match above {
                 None => {
                     let delta = delta.rows_range_mut(place.delta.clone());
-                    cell.pull_back(&place.point(at), own, node, delta, previous);
+                    let adjoint = AdjointMut {
+                        carried: own,
+                        node,
+                        delta,
+                        previous,
+                    };
+                    cell.pull_back(&place.point(at), adjoint);
                 }
                 Some((above, its)) => {
                     let scratch = self.scratch.start..self.scratch.start + place.state.len();
@@ -269,7 +277,13 @@ impl RecurrentCell for Stack {
                             *sum += own;
                         }
                     }
-                    cell.pull_back(&place.point(at), sum.as_view(), node, delta, previous);
+                    let adjoint = AdjointMut {
+                        carried: sum.as_view(),
+                        node,
+                        delta,
+                        previous,
+                    };
+                    cell.pull_back(&place.point(at), adjoint);
                 }
             }
             above = Some((&**cell, place));

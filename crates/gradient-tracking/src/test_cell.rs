@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use kernels::{View, ViewMut};
 
-use crate::cell::{Block, CellShape, Point, RecurrentCell};
+use crate::cell::{AdjointMut, Block, CellShape, Point, RecurrentCell};
 
 /// s_t = ½·s_{t−1} + x_t, one unit.
 #[derive(Clone, Copy, Debug)]
@@ -36,17 +36,14 @@ impl RecurrentCell for Halving {
         next.copy_from(&input);
         next.zip_apply(&previous, |n, p| *n += 0.5 * p);
     }
-    fn pull_back(
-        &self,
-        _: &Point,
-        carried: View,
-        mut node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
-        node.copy_from(&carried);
-        delta.copy_from(&carried);
-        previous.zip_apply(&carried, |p, c| *p = 0.5 * c);
+    fn pull_back(&self, at: &Point, mut adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let carried = adjoint.carried;
+        if let Some(mut node) = adjoint.node {
+            node.copy_from(&carried);
+        }
+        adjoint.delta.copy_from(&carried);
+        (adjoint.previous).zip_apply(&carried, |p, c| *p = 0.5 * c);
     }
     fn pull_back_input(&self, delta: View, mut input: ViewMut) {
         input.copy_from(&delta);

@@ -10,7 +10,7 @@ use crate::scaled::{NotFinite, Scaled, rescale};
 /// Scratch memory; grows to the largest run seen and is then allocated no more.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
-    /// Of one chunk: δ, P×(n·B), the node gradients, S×(n·B), and the adjoints, S×((n+1)·B), those
+    /// Of one chunk: δ, P×(n·B), the node gradients if the cell has inner paths, S×(n·B), and the adjoints, S×((n+1)·B), those
     /// of the state before its first step in front; with the exponents of the columns.
     pub(crate) deltas: Buffer,
     pub(crate) delta_exponents: Vec<i64>,
@@ -23,9 +23,8 @@ pub struct Workspace {
     /// layer of the chunk.
     pub(crate) arrived: Buffer,
     pub(crate) arrived_exponents: Vec<i64>,
-    /// Past a detached state, S×B each: what goes on, and what nobody is shown.
+    /// What goes on past a detached state, S×B.
     pub(crate) resumed: Buffer,
-    pub(crate) unseen: Buffer,
     /// The loss's direct derivative, H×B.
     pub(crate) injected: Buffer,
     pub(crate) injected_exponents: Vec<i64>,

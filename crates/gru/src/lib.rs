@@ -58,10 +58,9 @@ mod weights;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AdjointsMut, Block, CellShape, ParameterBlock, Point, Points, RecurrentCell, Trainable, View,
-    ViewMut,
+    AdjointMut, AdjointsMut, Block, CellPasses, CellShape, ParameterBlock, Point, Points,
+    RecurrentCell, Trainable, View, ViewMut,
 };
-use kernels::simd;
 use nalgebra::{DMatrix, DVector};
 
 pub use config::{GruConfig, UpdateBias};
@@ -142,49 +141,19 @@ impl RecurrentCell for Gru {
     }
 
     fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut) {
-        simd::run(passes::Step {
-            weights: &self.weights,
-            input,
-            previous,
-            next,
-            saved,
-        });
+        self.run_step(input, previous, next, saved);
     }
 
     fn steps(&self, inputs: View, states: ViewMut, saved: ViewMut) {
-        simd::run(passes::Steps {
-            weights: &self.weights,
-            inputs,
-            states,
-            saved,
-        });
+        self.run_steps(inputs, states, saved);
     }
 
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        delta: ViewMut,
-        previous: ViewMut,
-    ) {
-        simd::run(passes::PullBack {
-            weights: &self.weights,
-            at,
-            carried,
-            node,
-            delta,
-            previous,
-        });
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        self.run_pull_back(at, adjoint);
     }
 
     fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
-        simd::run(passes::PullBackSteps {
-            weights: &self.weights,
-            along,
-            adjoints,
-            squares,
-        })
+        self.run_pull_back_steps(along, adjoints, squares)
     }
 
     fn pull_back_input(&self, delta: View, input: ViewMut) {
@@ -196,17 +165,10 @@ impl RecurrentCell for Gru {
         at: &Point,
         input: Option<View>,
         tangent: View,
-        mut activation: ViewMut,
+        activation: ViewMut,
         next: ViewMut,
     ) {
-        self.weights
-            .tangent(input, tangent, activation.as_view_mut());
-        simd::run(passes::PushForward {
-            at,
-            tangent,
-            activation: activation.as_view(),
-            next,
-        });
+        self.run_push_forward(at, input, tangent, activation, next);
     }
 }
 

@@ -1,85 +1,119 @@
-//! What a GRU does in a step, forward, back and along a tangent.
+//! The steps of a GRU, forward, back and along a tangent.
 //!
 //! Everything but the matrix products goes over all units and sequences once, eight units at a time.
 //! Rows are those of the state `[h]`, the saved `[n; r; z; a_hn]` and the pre-activations
 //! `[a_in; a_r; a_z; a_hn]`, each of which the saved one replaces where it stands.
 
-use gradient_tracking::{AdjointsMut, Point, Points, View, ViewMut};
-use kernels::simd::{LANES, Pass, Simd};
+use gradient_tracking::{AdjointMut, CellPasses, Point, View, ViewMut};
+use kernels::simd::{LANES, Simd};
 use kernels::{logistic_of, tanh_of};
 
-use crate::Weights;
+use crate::Gru;
 
-/// One step.
-///
-/// Shapes: `input` I×B, `previous` and `next` H×B, `saved` 4H×B.
-pub struct Step<'a> {
-    pub weights: &'a Weights,
-    pub input: View<'a>,
-    pub previous: View<'a>,
-    pub next: ViewMut<'a>,
-    pub saved: ViewMut<'a>,
-}
-
-impl Pass for Step<'_> {
-    type Output = ();
-
+impl CellPasses for Gru {
+    /// The crate's walk through the cell.
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        step(
-            simd,
-            self.weights,
-            self.input,
-            self.previous,
-            self.next,
-            self.saved,
-        );
+    fn step_within<S: Simd>(
+        &self,
+        simd: S,
+        input: View,
+        previous: View,
+        next: ViewMut,
+        mut saved: ViewMut,
+    ) {
+        (self.weights).activations_within(simd, input, previous, saved.as_view_mut());
+        gates(simd, previous, next, saved);
     }
-}
 
-/// n steps.
-///
-/// Shapes: `inputs` I×(n·B), `states` H×((n+1)·B), `saved` 4H×(n·B).
-pub struct Steps<'a> {
-    pub weights: &'a Weights,
-    pub inputs: View<'a>,
-    pub states: ViewMut<'a>,
-    pub saved: ViewMut<'a>,
-}
-
-impl Pass for Steps<'_> {
-    type Output = ();
-
+    /// With h̄ the adjoint of h_t, which has no path within its own step:
+    ///
+    /// * δ_in = h̄ ⊙ (1 − z) ⊙ (1 − n²),  δ_hn = δ_in ⊙ r,
+    /// * δ_r = δ_in ⊙ a_hn ⊙ r(1 − r),  δ_z = h̄ ⊙ (h_{t−1} − n) ⊙ z(1 − z),
+    /// * h̄_{t−1} = z ⊙ h̄ + W_hhᵀ·[δ_r; δ_z; δ_hn].
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let batch = self.states.ncols() - self.inputs.ncols();
-        for k in (0..self.inputs.ncols()).step_by(batch) {
-            let (previous, next) = self
-                .states
-                .columns_range_pair_mut(k..k + batch, k + batch..k + 2 * batch);
-            step(
-                simd,
-                self.weights,
-                self.inputs.columns(k, batch),
-                previous.as_view(),
-                next,
-                self.saved.columns_range_mut(k..k + batch),
-            );
+    fn pull_back_within<S: Simd>(&self, simd: S, at: &Point, adjoint: AdjointMut) {
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            mut previous,
+        } = adjoint;
+        let hidden = carried.nrows();
+        let batch = at.next.ncols();
+        let one = simd.splat(1.0);
+        let results = delta.column_iter_mut().zip(previous.column_iter_mut());
+        for (j, (carried, (mut delta, mut previous))) in
+            carried.column_iter().zip(results).enumerate()
+        {
+            let saved = at.saved.column(j % batch);
+            let Saved { n, r, z, a_hn } = Saved::of(saved.as_slice(), hidden);
+            let state_before = at.previous.column(j % batch);
+            let h_previous = state_before.as_slice();
+            let h_bar = carried.as_slice();
+            let (delta_in, rest) = delta.as_mut_slice().split_at_mut(hidden);
+            let (delta_r, rest) = rest.split_at_mut(hidden);
+            let (delta_z, delta_hn) = rest.split_at_mut(hidden);
+            let kept = previous.as_mut_slice();
+            for k in (0..hidden).step_by(LANES) {
+                let (n, r) = (simd.load(n, k), simd.load(r, k));
+                let (z, a_hn) = (simd.load(z, k), simd.load(a_hn, k));
+                let h = simd.load(h_bar, k);
+                let through_n = h * (one - z) * (one - n * n);
+                let replaced = simd.load(h_previous, k) - n;
+                simd.store(delta_in, k, through_n);
+                simd.store(delta_r, k, through_n * a_hn * (r * (one - r)));
+                simd.store(delta_z, k, h * replaced * (z * (one - z)));
+                simd.store(delta_hn, k, through_n * r);
+                simd.store(kept, k, z * h);
+            }
+        }
+        (self.weights).add_pull_back_recurrent_within(simd, delta.as_view(), previous);
+        if let Some(node) = node {
+            kernels::copy(carried, node);
         }
     }
-}
 
-#[inline(always)]
-fn step<S: Simd>(
-    simd: S,
-    weights: &Weights,
-    input: View,
-    previous: View,
-    next: ViewMut,
-    mut saved: ViewMut,
-) {
-    weights.activations_within(simd, input, previous, saved.as_view_mut());
-    gates(simd, previous, next, saved);
+    /// With ȧ the tangent of the pre-activations:
+    /// ṅ = (1 − n²) ⊙ (ȧ_in + r ⊙ ȧ_hn + r(1 − r)a_hn ⊙ ȧ_r) and
+    /// ḣ_t = z ⊙ ḣ_{t−1} + (1 − z) ⊙ ṅ + z(1 − z)(h_{t−1} − n) ⊙ ȧ_z.
+    #[inline(always)]
+    fn push_forward_within<S: Simd>(
+        &self,
+        simd: S,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        mut next: ViewMut,
+    ) {
+        let hidden = self.weights.hidden();
+        (self.weights).tangent(input, tangent, activation.as_view_mut());
+        let batch = at.next.ncols();
+        let one = simd.splat(1.0);
+        let tangents = tangent.column_iter().zip(activation.column_iter());
+        for (j, ((tangent, activation), mut next)) in
+            tangents.zip(next.column_iter_mut()).enumerate()
+        {
+            let saved = at.saved.column(j % batch);
+            let Saved { n, r, z, a_hn } = Saved::of(saved.as_slice(), hidden);
+            let state_before = at.previous.column(j % batch);
+            let h_previous = state_before.as_slice();
+            let h_dot = tangent.as_slice();
+            let dots = Saved::of(activation.as_slice(), hidden);
+            let h_next = next.as_mut_slice();
+            for k in (0..hidden).step_by(LANES) {
+                let (n, r) = (simd.load(n, k), simd.load(r, k));
+                let (z, a_hn) = (simd.load(z, k), simd.load(a_hn, k));
+                let heard =
+                    r * simd.load(dots.a_hn, k) + r * (one - r) * a_hn * simd.load(dots.r, k);
+                let n_dot = (one - n * n) * (simd.load(dots.n, k) + heard);
+                let replaced = simd.load(h_previous, k) - n;
+                let through_z = z * (one - z) * replaced * simd.load(dots.z, k);
+                let h = z * simd.load(h_dot, k) + (one - z) * n_dot + through_z;
+                simd.store(h_next, k, h);
+            }
+        }
+    }
 }
 
 /// Steps 2 to 4 of the crate's walk through the cell.
@@ -105,192 +139,6 @@ fn gates<S: Simd>(simd: S, previous: View, mut next: ViewMut, mut saved: ViewMut
             simd.store(z, k, z_t);
             simd.store(n, k, n_t);
             simd.store(h, k, h_t);
-        }
-    }
-}
-
-/// With h̄ the adjoint of h_t, which has no path within its own step:
-///
-/// * δ_in = h̄ ⊙ (1 − z) ⊙ (1 − n²),  δ_hn = δ_in ⊙ r,
-/// * δ_r = δ_in ⊙ a_hn ⊙ r(1 − r),  δ_z = h̄ ⊙ (h_{t−1} − n) ⊙ z(1 − z),
-/// * h̄_{t−1} = z ⊙ h̄ + W_hhᵀ·[δ_r; δ_z; δ_hn].
-///
-/// Shapes, N = m·B: `carried`, `node` and `previous` H×N, `delta` 4H×N.
-pub struct PullBack<'a> {
-    pub weights: &'a Weights,
-    pub at: &'a Point<'a>,
-    pub carried: View<'a>,
-    pub node: ViewMut<'a>,
-    pub delta: ViewMut<'a>,
-    pub previous: ViewMut<'a>,
-}
-
-impl Pass for PullBack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        pull_back(
-            simd,
-            self.weights,
-            self.at,
-            self.carried,
-            self.node,
-            self.delta,
-            self.previous,
-        );
-    }
-}
-
-/// n steps back, while columns keep their scale.
-pub struct PullBackSteps<'a> {
-    pub weights: &'a Weights,
-    pub along: &'a Points<'a>,
-    pub adjoints: AdjointsMut<'a>,
-    pub squares: (f64, f64),
-}
-
-impl Pass for PullBackSteps<'_> {
-    /// How many.
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> usize {
-        let AdjointsMut {
-            mut carried,
-            mut nodes,
-            mut deltas,
-            columns: n,
-        } = self.adjoints;
-        let (low, high) = self.squares;
-        let steps = self.along.steps();
-        for k in (0..steps).rev() {
-            let (mut previous, carried) =
-                carried.columns_range_pair_mut(k * n..(k + 1) * n, (k + 1) * n..(k + 2) * n);
-            pull_back(
-                simd,
-                self.weights,
-                &self.along.step(k),
-                carried.as_view(),
-                nodes.columns_range_mut(k * n..(k + 1) * n),
-                deltas.columns_range_mut(k * n..(k + 1) * n),
-                previous.as_view_mut(),
-            );
-            if !kernels::columns_lie_within_of(simd, previous.as_view(), low, high) {
-                return steps - k;
-            }
-        }
-        steps
-    }
-}
-
-#[inline(always)]
-fn pull_back<S: Simd>(
-    simd: S,
-    weights: &Weights,
-    at: &Point,
-    carried: View,
-    node: ViewMut,
-    mut delta: ViewMut,
-    mut previous: ViewMut,
-) {
-    gates_back(
-        simd,
-        at,
-        carried,
-        node,
-        delta.as_view_mut(),
-        previous.as_view_mut(),
-    );
-    weights.add_pull_back_recurrent_within(simd, delta.as_view(), previous);
-}
-
-/// All of [`PullBack`] but the product: `previous` gets z ⊙ h̄.
-#[inline(always)]
-fn gates_back<S: Simd>(
-    simd: S,
-    at: &Point,
-    carried: View,
-    mut node: ViewMut,
-    mut delta: ViewMut,
-    mut previous: ViewMut,
-) {
-    let hidden = carried.nrows();
-    let batch = at.next.ncols();
-    let one = simd.splat(1.0);
-    let adjoints = carried.column_iter().zip(node.column_iter_mut());
-    let results = delta.column_iter_mut().zip(previous.column_iter_mut());
-    for (j, ((carried, mut node), (mut delta, mut previous))) in adjoints.zip(results).enumerate() {
-        let saved = at.saved.column(j % batch);
-        let Saved { n, r, z, a_hn } = Saved::of(saved.as_slice(), hidden);
-        let state_before = at.previous.column(j % batch);
-        let h_previous = state_before.as_slice();
-        let (h_bar, h_node) = (carried.as_slice(), node.as_mut_slice());
-        let (delta_in, rest) = delta.as_mut_slice().split_at_mut(hidden);
-        let (delta_r, rest) = rest.split_at_mut(hidden);
-        let (delta_z, delta_hn) = rest.split_at_mut(hidden);
-        let kept = previous.as_mut_slice();
-        for k in (0..hidden).step_by(LANES) {
-            let (n, r) = (simd.load(n, k), simd.load(r, k));
-            let (z, a_hn) = (simd.load(z, k), simd.load(a_hn, k));
-            let h = simd.load(h_bar, k);
-            let through_n = h * (one - z) * (one - n * n);
-            let replaced = simd.load(h_previous, k) - n;
-            simd.store(h_node, k, h);
-            simd.store(delta_in, k, through_n);
-            simd.store(delta_r, k, through_n * a_hn * (r * (one - r)));
-            simd.store(delta_z, k, h * replaced * (z * (one - z)));
-            simd.store(delta_hn, k, through_n * r);
-            simd.store(kept, k, z * h);
-        }
-    }
-}
-
-/// With ȧ the tangent of the pre-activations, which the caller brings:
-/// ṅ = (1 − n²) ⊙ (ȧ_in + r ⊙ ȧ_hn + r(1 − r)a_hn ⊙ ȧ_r) and
-/// ḣ_t = z ⊙ ḣ_{t−1} + (1 − z) ⊙ ṅ + z(1 − z)(h_{t−1} − n) ⊙ ȧ_z.
-///
-/// Shapes, N = m·B: `tangent` and `next` H×N, `activation` 4H×N.
-pub struct PushForward<'a> {
-    pub at: &'a Point<'a>,
-    pub tangent: View<'a>,
-    pub activation: View<'a>,
-    pub next: ViewMut<'a>,
-}
-
-impl Pass for PushForward<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let hidden = self.next.nrows();
-        let batch = self.at.next.ncols();
-        let one = simd.splat(1.0);
-        let tangents = self
-            .tangent
-            .column_iter()
-            .zip(self.activation.column_iter());
-        for (j, ((tangent, activation), mut next)) in
-            tangents.zip(self.next.column_iter_mut()).enumerate()
-        {
-            let saved = self.at.saved.column(j % batch);
-            let Saved { n, r, z, a_hn } = Saved::of(saved.as_slice(), hidden);
-            let state_before = self.at.previous.column(j % batch);
-            let h_previous = state_before.as_slice();
-            let h_dot = tangent.as_slice();
-            let dots = Saved::of(activation.as_slice(), hidden);
-            let h_next = next.as_mut_slice();
-            for k in (0..hidden).step_by(LANES) {
-                let (n, r) = (simd.load(n, k), simd.load(r, k));
-                let (z, a_hn) = (simd.load(z, k), simd.load(a_hn, k));
-                let heard =
-                    r * simd.load(dots.a_hn, k) + r * (one - r) * a_hn * simd.load(dots.r, k);
-                let n_dot = (one - n * n) * (simd.load(dots.n, k) + heard);
-                let replaced = simd.load(h_previous, k) - n;
-                let through_z = z * (one - z) * replaced * simd.load(dots.z, k);
-                let h = z * simd.load(h_dot, k) + (one - z) * n_dot + through_z;
-                simd.store(h_next, k, h);
-            }
         }
     }
 }

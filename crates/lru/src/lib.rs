@@ -54,10 +54,10 @@ mod spectrum;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AdjointsMut, Block, CellShape, Factor, ParameterBlock, Point, Points, RecurrentCell, Trainable,
-    View, ViewMut,
+    AdjointMut, AdjointsMut, Block, CellPasses, CellShape, Factor, ParameterBlock, Point, Points,
+    RecurrentCell, Trainable, View, ViewMut,
 };
-use kernels::{Packed, Start, simd};
+use kernels::{Packed, Start};
 use nalgebra::{DMatrix, DVector};
 
 pub use config::LruConfig;
@@ -185,50 +185,19 @@ impl RecurrentCell for Lru {
     }
 
     fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut) {
-        simd::run(passes::Step {
-            spectrum: &self.spectrum,
-            weights: &self.input,
-            input,
-            previous,
-            next,
-            saved,
-        });
+        self.run_step(input, previous, next, saved);
     }
 
     fn steps(&self, inputs: View, states: ViewMut, saved: ViewMut) {
-        simd::run(passes::Steps {
-            spectrum: &self.spectrum,
-            weights: &self.input,
-            inputs,
-            states,
-            saved,
-        });
+        self.run_steps(inputs, states, saved);
     }
 
-    fn pull_back(
-        &self,
-        _at: &Point,
-        carried: View,
-        node: ViewMut,
-        delta: ViewMut,
-        previous: ViewMut,
-    ) {
-        simd::run(passes::PullBack {
-            spectrum: &self.spectrum,
-            carried,
-            node,
-            delta,
-            previous,
-        });
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        self.run_pull_back(at, adjoint);
     }
 
     fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
-        simd::run(passes::PullBackSteps {
-            spectrum: &self.spectrum,
-            steps: along.steps(),
-            adjoints,
-            squares,
-        })
+        self.run_pull_back_steps(along, adjoints, squares)
     }
 
     /// Bᵀ·δ, whose real part it is: δ holds the adjoints of real and imaginary parts.
@@ -238,25 +207,13 @@ impl RecurrentCell for Lru {
 
     fn push_forward_with(
         &self,
-        _at: &Point,
+        at: &Point,
         input: Option<View>,
         tangent: View,
-        mut activation: ViewMut,
+        activation: ViewMut,
         next: ViewMut,
     ) {
-        match input {
-            Some(input) => {
-                let activation = activation.as_view_mut();
-                self.input.multiply(Start::Zero, input, activation);
-            }
-            None => activation.fill(0.0),
-        }
-        simd::run(passes::PushForward {
-            spectrum: &self.spectrum,
-            tangent,
-            activation: activation.as_view(),
-            next,
-        });
+        self.run_push_forward(at, input, tangent, activation, next);
     }
 }
 

@@ -50,7 +50,8 @@ mod config;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View, ViewMut,
+    AdjointMut, AffineMap, Block, CellShape, ParameterBlock, Point, RecurrentCell, Trainable, View,
+    ViewMut,
 };
 use nalgebra::{DMatrix, DVector};
 
@@ -312,26 +313,25 @@ impl RecurrentCell for Lstm1997 {
     /// * node gradients c̄ + y_out h'(c) h̄; ȳ_out + Σ_{u∈β} h(c) h̄; ȳ_in + Σ_{u∈β} 2g c̄_node;
     /// * δ_in = ȳ_in,node y_in(1 − y_in), δ_out = ȳ_out,node y_out(1 − y_out), δ_c = c̄_node y_in (1 − g²);
     /// * c̄_{t−1} = c̄_node and `[h̄; ȳ_in; ȳ_out]`_{t−1} = W_hhᵀ·δ, or 0 if that is truncated.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        mut node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            mut previous,
+        } = adjoint;
         let (sizes, batch) = (self.sizes(), at.saved.ncols());
         for (j, carried) in carried.column_iter().enumerate() {
             let saved = at.saved.column(j % batch);
             let saved = Saved::of(saved.as_slice(), sizes);
             let carried = State::of(carried.as_slice(), sizes);
-            let mut node = node.column_mut(j);
-            let node = StateMut::of(node.as_mut_slice(), sizes);
             let mut delta = delta.column_mut(j);
             let (delta_in, rest) = delta.as_mut_slice().split_at_mut(sizes.blocks);
             let (delta_out, delta_c) = rest.split_at_mut(sizes.blocks);
             let mut previous = previous.column_mut(j);
-            let before = StateMut::of(previous.as_mut_slice(), sizes);
+            // The node gradient first: its c̄ is what goes back, and the rest makes room for it.
+            let node = StateMut::of(previous.as_mut_slice(), sizes);
 
             node.h.copy_from_slice(carried.h);
             for block in 0..sizes.blocks {
@@ -345,7 +345,6 @@ impl RecurrentCell for Lstm1997 {
                     let c = carried.c[u] + o * h_slope(h_c) * h;
                     node.c[u] = c;
                     delta_c[u] = c * i * (1.0 - g * g);
-                    before.c[u] = c;
                     y_in += 2.0 * g * c;
                     y_out += h_c * h;
                 }
@@ -353,6 +352,9 @@ impl RecurrentCell for Lstm1997 {
                 delta_in[block] = y_in * i * (1.0 - i);
                 delta_out[block] = y_out * o * (1.0 - o);
             }
+        }
+        if let Some(node) = node {
+            kernels::copy(previous.as_view(), node);
         }
         let mut reached = previous.rows_mut(0, sizes.units());
         if self.truncated {

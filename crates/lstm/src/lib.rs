@@ -54,10 +54,9 @@ mod passes;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AdjointsMut, AffineMap, Block, CellShape, ParameterBlock, Point, Points, RecurrentCell,
-    Trainable, View, ViewMut,
+    AdjointMut, AdjointsMut, AffineMap, Block, CellPasses, CellShape, ParameterBlock, Point,
+    Points, RecurrentCell, Trainable, View, ViewMut,
 };
-use kernels::simd;
 use nalgebra::{DMatrix, DVector};
 
 pub use config::{ForgetBias, LstmConfig};
@@ -142,59 +141,20 @@ impl RecurrentCell for Lstm {
         self.affine.hidden()..2 * self.affine.hidden()
     }
 
-    fn step(&self, input: View, previous: View, next: ViewMut, mut saved: ViewMut) {
-        let hidden = self.affine.hidden();
-        // 1. a_t = W_hh·h_{t−1} + W_ih·x_t + b, in the rows where the gates will stand.
-        let activations = saved.rows_mut(0, 4 * hidden);
-        self.affine
-            .activations(input, previous.rows(0, hidden), activations);
-        simd::run(passes::Step {
-            forget_gate: self.forget_gate,
-            previous,
-            next,
-            saved,
-        });
+    fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut) {
+        self.run_step(input, previous, next, saved);
     }
 
     fn steps(&self, inputs: View, states: ViewMut, saved: ViewMut) {
-        simd::run(passes::Steps {
-            affine: &self.affine,
-            forget_gate: self.forget_gate,
-            inputs,
-            states,
-            saved,
-        });
+        self.run_steps(inputs, states, saved);
     }
 
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        mut delta: ViewMut,
-        mut previous: ViewMut,
-    ) {
-        let hidden = self.affine.hidden();
-        simd::run(passes::PullBack {
-            forget_gate: self.forget_gate,
-            at,
-            carried,
-            node,
-            delta: delta.as_view_mut(),
-            previous: previous.as_view_mut(),
-        });
-        self.affine
-            .pull_back_recurrent(delta.as_view(), previous.rows_mut(0, hidden));
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        self.run_pull_back(at, adjoint);
     }
 
     fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
-        simd::run(passes::PullBackSteps {
-            affine: &self.affine,
-            forget_gate: self.forget_gate,
-            along,
-            adjoints,
-            squares,
-        })
+        self.run_pull_back_steps(along, adjoints, squares)
     }
 
     fn pull_back_input(&self, delta: View, input: ViewMut) {
@@ -206,20 +166,10 @@ impl RecurrentCell for Lstm {
         at: &Point,
         input: Option<View>,
         tangent: View,
-        mut activation: ViewMut,
+        activation: ViewMut,
         next: ViewMut,
     ) {
-        let hidden = self.affine.hidden();
-        self.affine
-            .tangent(input, tangent.rows(0, hidden), activation.as_view_mut());
-        simd::run(passes::PushForward {
-            hidden,
-            forget_gate: self.forget_gate,
-            at,
-            tangent,
-            activation: activation.as_view(),
-            next,
-        });
+        self.run_push_forward(at, input, tangent, activation, next);
     }
 }
 

@@ -1,90 +1,158 @@
-//! What an LSTM does unit by unit: the gates, the cell state, and their derivatives.
+//! The steps of an LSTM, forward, back and along a tangent.
 //!
-//! Everything but the two matrix products of a step, each pass over all units and sequences once,
-//! eight units at a time. Rows are those of the state `[h; c]`, the saved `[i; f; g; o; tanh_c]`
-//! and the pre-activations in the order i, f, g, o.
+//! Beside the two matrix products of a step, gates, cell state and their derivatives go over all units
+//! and sequences once, eight units at a time. Rows are those of the state `[h; c]`, the saved
+//! `[i; f; g; o; tanh_c]` and the pre-activations in the order i, f, g, o.
 
 use std::ops::Range;
 
-use gradient_tracking::{AdjointsMut, AffineMap, Point, Points, View, ViewMut};
-use kernels::simd::{LANES, Pass, Simd, Vector};
+use gradient_tracking::{AdjointMut, AdjointsMut, CellPasses, Point, Points, View, ViewMut};
+use kernels::simd::{LANES, Simd, Vector};
 use kernels::{entries, entries_mut, logistic_of, tanh_of};
 
-/// Steps 2 to 6 of the crate's walk through the cell.
-///
-/// Shapes: `previous` and `next` 2H×B; `saved` 5H×B, with the pre-activations in its first 4H rows.
-pub struct Step<'a> {
-    pub forget_gate: bool,
-    pub previous: View<'a>,
-    pub next: ViewMut<'a>,
-    pub saved: ViewMut<'a>,
-}
+use crate::Lstm;
 
-impl Pass for Step<'_> {
-    type Output = ();
-
+impl CellPasses for Lstm {
+    /// The crate's walk through the cell.
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        gates(simd, self.forget_gate, self.previous, self.next, self.saved);
-    }
-}
-
-/// n whole steps.
-///
-/// Shapes: `inputs` I×(n·B), `states` 2H×((n+1)·B), `saved` 5H×(n·B).
-pub struct Steps<'a> {
-    pub affine: &'a AffineMap,
-    pub forget_gate: bool,
-    pub inputs: View<'a>,
-    pub states: ViewMut<'a>,
-    pub saved: ViewMut<'a>,
-}
-
-impl Pass for Steps<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
+    fn step_within<S: Simd>(
+        &self,
+        simd: S,
+        input: View,
+        previous: View,
+        next: ViewMut,
+        mut saved: ViewMut,
+    ) {
         let hidden = self.affine.hidden();
-        let batch = self.states.ncols() - self.inputs.ncols();
-        if const { S::KEEPS_STATE } && batch == 1 && self.affine.input() > 0 {
-            let done = match hidden {
-                8 => self.in_registers::<S, 1, 4>(simd),
-                16 => self.in_registers::<S, 2, 8>(simd),
-                32 => self.in_registers::<S, 4, 16>(simd),
-                _ => false,
-            };
-            if done {
-                return;
+        // 1. a_t = W_hh·h_{t−1} + W_ih·x_t + b, in the rows where the gates will stand.
+        let activations = saved.rows_mut(0, 4 * hidden);
+        (self.affine).activations_within(simd, input, previous.rows(0, hidden), activations);
+        gates(simd, self.forget_gate, previous, next, saved);
+    }
+
+    #[inline(always)]
+    fn steps_at_once<S: Simd>(
+        &self,
+        simd: S,
+        inputs: &View,
+        states: &mut ViewMut,
+        saved: &mut ViewMut,
+    ) -> bool {
+        let batch = states.ncols() - inputs.ncols();
+        if const { !S::KEEPS_STATE } || batch != 1 || self.affine.input() == 0 {
+            return false;
+        }
+        match self.affine.hidden() {
+            8 => self.steps_in_registers::<S, 1, 4>(simd, inputs, states, saved),
+            16 => self.steps_in_registers::<S, 2, 8>(simd, inputs, states, saved),
+            32 => self.steps_in_registers::<S, 4, 16>(simd, inputs, states, saved),
+            _ => false,
+        }
+    }
+
+    /// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
+    ///
+    /// * δ_i = c̄_node ⊙ g ⊙ i(1 − i),  δ_f = c̄_node ⊙ c_{t−1} ⊙ f(1 − f),
+    /// * δ_g = c̄_node ⊙ i ⊙ (1 − g²),  δ_o = h̄ ⊙ tanh c ⊙ o(1 − o),
+    /// * c̄_{t−1} = f ⊙ c̄_node and h̄_{t−1} = W_hhᵀ·δ.
+    #[inline(always)]
+    fn pull_back_within<S: Simd>(&self, simd: S, at: &Point, adjoint: AdjointMut) {
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            mut previous,
+        } = adjoint;
+        let results = (delta.as_view_mut(), previous.as_view_mut());
+        gates_back(simd, self.forget_gate, at, carried, node, results);
+        let output = previous.rows_mut(0, self.affine.hidden());
+        (self.affine).pull_back_recurrent_within(simd, delta.as_view(), output);
+    }
+
+    #[inline(always)]
+    fn pull_back_at_once<S: Simd>(
+        &self,
+        simd: S,
+        along: &Points,
+        adjoints: &mut AdjointsMut,
+        squares: (f64, f64),
+    ) -> Option<usize> {
+        if const { !S::KEEPS_STATE } || adjoints.columns != 1 {
+            return None;
+        }
+        match self.affine.hidden() {
+            8 => self.pull_back_in_registers::<S, 1, 4>(simd, along, adjoints, squares),
+            16 => self.pull_back_in_registers::<S, 2, 8>(simd, along, adjoints, squares),
+            32 => self.pull_back_in_registers::<S, 4, 16>(simd, along, adjoints, squares),
+            _ => None,
+        }
+    }
+
+    /// With ȧ = W_hh·ḣ_{t−1} + W_ih·ẋ_t: ċ_t = f ⊙ ċ_{t−1} + f(1−f)c_{t−1} ⊙ ȧ_f + i(1−i)g ⊙ ȧ_i +
+    /// i(1−g²) ⊙ ȧ_g and ḣ_t = o(1−o) tanh c ⊙ ȧ_o + o(1 − tanh² c) ⊙ ċ_t.
+    #[inline(always)]
+    fn push_forward_within<S: Simd>(
+        &self,
+        simd: S,
+        at: &Point,
+        input: Option<View>,
+        tangent: View,
+        mut activation: ViewMut,
+        mut next: ViewMut,
+    ) {
+        let hidden = self.affine.hidden();
+        (self.affine).tangent(input, tangent.rows(0, hidden), activation.as_view_mut());
+        let batch = at.next.ncols();
+        let one = simd.splat(1.0);
+        let tangents = tangent.column_iter().zip(activation.column_iter());
+        for (j, ((tangent, activation), mut next)) in
+            tangents.zip(next.column_iter_mut()).enumerate()
+        {
+            let saved = at.saved.column(j % batch);
+            let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
+            let state_before = at.previous.column(j % batch);
+            let c_previous = &state_before.as_slice()[hidden..];
+            let c_dot = &tangent.as_slice()[hidden..];
+            let a = activation.as_slice();
+            let (a_i, a_f) = (&a[..hidden], &a[hidden..2 * hidden]);
+            let (a_g, a_o) = (&a[2 * hidden..3 * hidden], &a[3 * hidden..]);
+            let (h_next, c_next) = next.as_mut_slice().split_at_mut(hidden);
+            for k in (0..hidden).step_by(LANES) {
+                let (i, f) = (simd.load(i, k), simd.load(f, k));
+                let (g, o) = (simd.load(g, k), simd.load(o, k));
+                let tanh_c = simd.load(tanh_c, k);
+                let kept = f * simd.load(c_dot, k);
+                let written =
+                    i * (one - i) * g * simd.load(a_i, k) + i * (one - g * g) * simd.load(a_g, k);
+                let erased = if self.forget_gate {
+                    f * (one - f) * simd.load(c_previous, k) * simd.load(a_f, k)
+                } else {
+                    simd.splat(0.0)
+                };
+                let c = kept + erased + written;
+                let through_o = o * (one - o) * tanh_c * simd.load(a_o, k);
+                simd.store(c_next, k, c);
+                simd.store(h_next, k, through_o + o * (one - tanh_c * tanh_c) * c);
             }
         }
-        for k in (0..self.inputs.ncols()).step_by(batch) {
-            let (previous, next) = self
-                .states
-                .columns_range_pair_mut(k..k + batch, k + batch..k + 2 * batch);
-            let mut saved = self.saved.columns_range_mut(k..k + batch);
-            self.affine.activations_within(
-                simd,
-                self.inputs.columns(k, batch),
-                previous.rows(0, hidden).as_view(),
-                saved.rows_mut(0, 4 * hidden),
-            );
-            gates(simd, self.forget_gate, previous.as_view(), next, saved);
-        }
     }
 }
 
-impl Steps<'_> {
+impl Lstm {
     /// The steps of one sequence of 8K units, P = 4K, state and gates in registers: false if the
     /// columns do not lie one after the other or there are no inputs, and nothing is done.
     #[inline(always)]
-    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> bool {
+    fn steps_in_registers<S: Simd, const K: usize, const P: usize>(
+        &self,
+        simd: S,
+        inputs: &View,
+        states: &mut ViewMut,
+        saved: &mut ViewMut,
+    ) -> bool {
         let hidden = K * LANES;
-        let (Some(inputs), Some(states), Some(saved)) = (
-            entries(&self.inputs),
-            entries_mut(&mut self.states),
-            entries_mut(&mut self.saved),
-        ) else {
+        let (Some(inputs), Some(states), Some(saved)) =
+            (entries(inputs), entries_mut(states), entries_mut(saved))
+        else {
             return false;
         };
         if inputs.is_empty() {
@@ -123,6 +191,61 @@ impl Steps<'_> {
             simd.store_all(&mut next[hidden..], c);
         }
         true
+    }
+
+    /// The steps back of one sequence of 8K units, P = 4K, the adjoint and δ in registers: `None` if the
+    /// columns do not lie one after the other or no node gradients are asked for, and nothing is done.
+    #[inline(always)]
+    fn pull_back_in_registers<S: Simd, const K: usize, const P: usize>(
+        &self,
+        simd: S,
+        along: &Points,
+        adjoints: &mut AdjointsMut,
+        (low, high): (f64, f64),
+    ) -> Option<usize> {
+        let hidden = K * LANES;
+        let steps = along.steps();
+        let states = entries(&along.states)?;
+        let saved = entries(&along.saved)?;
+        let nodes = entries_mut(adjoints.nodes.as_mut()?)?;
+        let deltas = entries_mut(&mut adjoints.deltas)?;
+        let (carried, last) = entries_mut(&mut adjoints.carried)?.split_at_mut(2 * hidden * steps);
+        let mut h_bar: [S::V; K] = simd.load_all(&last[..hidden]);
+        let mut c_bar: [S::V; K] = simd.load_all(&last[hidden..]);
+        for step in (0..steps).rev() {
+            let state = 2 * hidden * step..2 * hidden * (step + 1);
+            let node = &mut nodes[state.clone()];
+            let delta = &mut deltas[4 * hidden * step..][..4 * hidden];
+            let saved = &saved[5 * hidden * step..][..5 * hidden];
+            let c_previous = &states[state.clone()][hidden..];
+            let mut delta_t = [simd.splat(0.0); P];
+            simd.store_all(&mut node[..hidden], h_bar);
+            for k in 0..K {
+                let unit = Unit {
+                    i: simd.load(saved, k * LANES),
+                    f: simd.load(saved, hidden + k * LANES),
+                    g: simd.load(saved, 2 * hidden + k * LANES),
+                    o: simd.load(saved, 3 * hidden + k * LANES),
+                    tanh_c: simd.load(saved, 4 * hidden + k * LANES),
+                    c_previous: simd.load(c_previous, k * LANES),
+                };
+                let back = unit.back(simd, self.forget_gate, h_bar[k], c_bar[k]);
+                simd.store(&mut node[hidden..], k * LANES, back.c_node);
+                for (gate, delta) in back.deltas.into_iter().enumerate() {
+                    delta_t[gate * K + k] = delta;
+                }
+                c_bar[k] = back.c_previous;
+            }
+            simd.store_all(delta, delta_t);
+            h_bar = (self.affine).pull_back_recurrent_in_registers(simd, delta_t);
+            let previous = &mut carried[state];
+            simd.store_all(&mut previous[..hidden], h_bar);
+            simd.store_all(&mut previous[hidden..], c_bar);
+            if !kernels::lies_within_of(simd, [h_bar, c_bar], low, high) {
+                return Some(steps - step);
+            }
+        }
+        Some(steps)
     }
 }
 
@@ -215,154 +338,6 @@ fn outputs<S: Simd, const N: usize>(
     simd.store_all(&mut h[rows], h_t);
 }
 
-/// With h̄, c̄ the carried adjoints: c̄_node = c̄ + o(1 − tanh² c) ⊙ h̄, then
-///
-/// * δ_i = c̄_node ⊙ g ⊙ i(1 − i),  δ_f = c̄_node ⊙ c_{t−1} ⊙ f(1 − f),
-/// * δ_g = c̄_node ⊙ i ⊙ (1 − g²),  δ_o = h̄ ⊙ tanh c ⊙ o(1 − o),
-/// * c̄_{t−1} = f ⊙ c̄_node; the product h̄_{t−1} = W_hhᵀ·δ is left to the caller.
-///
-/// Shapes, N = m·B: `carried`, `node` and `previous` 2H×N, of which only c̄_{t−1} is written;
-/// `delta` 4H×N.
-pub struct PullBack<'a> {
-    pub forget_gate: bool,
-    pub at: &'a Point<'a>,
-    pub carried: View<'a>,
-    pub node: ViewMut<'a>,
-    pub delta: ViewMut<'a>,
-    pub previous: ViewMut<'a>,
-}
-
-impl Pass for PullBack<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        gates_back(
-            simd,
-            self.forget_gate,
-            self.at,
-            self.carried,
-            self.node,
-            self.delta,
-            self.previous,
-        );
-    }
-}
-
-/// n whole steps back, while columns keep their scale.
-pub struct PullBackSteps<'a> {
-    pub affine: &'a AffineMap,
-    pub forget_gate: bool,
-    pub along: &'a Points<'a>,
-    pub adjoints: AdjointsMut<'a>,
-    pub squares: (f64, f64),
-}
-
-impl Pass for PullBackSteps<'_> {
-    /// How many.
-    type Output = usize;
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) -> usize {
-        let hidden = self.affine.hidden();
-        if const { S::KEEPS_STATE } && self.adjoints.columns == 1 {
-            let done = match hidden {
-                8 => self.in_registers::<S, 1, 4>(simd),
-                16 => self.in_registers::<S, 2, 8>(simd),
-                32 => self.in_registers::<S, 4, 16>(simd),
-                _ => None,
-            };
-            if let Some(done) = done {
-                return done;
-            }
-        }
-        let AdjointsMut {
-            mut carried,
-            mut nodes,
-            mut deltas,
-            columns: n,
-        } = self.adjoints;
-        let (low, high) = self.squares;
-        let steps = self.along.steps();
-        for k in (0..steps).rev() {
-            let (mut previous, carried) =
-                carried.columns_range_pair_mut(k * n..(k + 1) * n, (k + 1) * n..(k + 2) * n);
-            let mut delta = deltas.columns_range_mut(k * n..(k + 1) * n);
-            gates_back(
-                simd,
-                self.forget_gate,
-                &self.along.step(k),
-                carried.as_view(),
-                nodes.columns_range_mut(k * n..(k + 1) * n),
-                delta.as_view_mut(),
-                previous.as_view_mut(),
-            );
-            self.affine.pull_back_recurrent_within(
-                simd,
-                delta.as_view(),
-                previous.rows_mut(0, hidden),
-            );
-            if !kernels::columns_lie_within_of(simd, previous.as_view(), low, high) {
-                return steps - k;
-            }
-        }
-        steps
-    }
-}
-
-impl PullBackSteps<'_> {
-    /// The steps of one sequence of 8K units, P = 4K, the adjoint and δ in registers: `None` if the
-    /// columns do not lie one after the other or there are no inputs, and nothing is done.
-    #[inline(always)]
-    fn in_registers<S: Simd, const K: usize, const P: usize>(&mut self, simd: S) -> Option<usize> {
-        let hidden = K * LANES;
-        let (low, high) = self.squares;
-        let steps = self.along.steps();
-        let states = entries(&self.along.states)?;
-        let saved = entries(&self.along.saved)?;
-        let nodes = entries_mut(&mut self.adjoints.nodes)?;
-        let deltas = entries_mut(&mut self.adjoints.deltas)?;
-        let (carried, last) =
-            entries_mut(&mut self.adjoints.carried)?.split_at_mut(2 * hidden * steps);
-        let mut h_bar: [S::V; K] = simd.load_all(&last[..hidden]);
-        let mut c_bar: [S::V; K] = simd.load_all(&last[hidden..]);
-        for step in (0..steps).rev() {
-            let state = 2 * hidden * step..2 * hidden * (step + 1);
-            let node = &mut nodes[state.clone()];
-            let delta = &mut deltas[4 * hidden * step..][..4 * hidden];
-            let saved = &saved[5 * hidden * step..][..5 * hidden];
-            let c_previous = &states[state.clone()][hidden..];
-            let mut delta_t = [simd.splat(0.0); P];
-            simd.store_all(&mut node[..hidden], h_bar);
-            for k in 0..K {
-                let unit = Unit {
-                    i: simd.load(saved, k * LANES),
-                    f: simd.load(saved, hidden + k * LANES),
-                    g: simd.load(saved, 2 * hidden + k * LANES),
-                    o: simd.load(saved, 3 * hidden + k * LANES),
-                    tanh_c: simd.load(saved, 4 * hidden + k * LANES),
-                    c_previous: simd.load(c_previous, k * LANES),
-                };
-                let back = unit.back(simd, self.forget_gate, h_bar[k], c_bar[k]);
-                simd.store(&mut node[hidden..], k * LANES, back.c_node);
-                for (gate, delta) in back.deltas.into_iter().enumerate() {
-                    delta_t[gate * K + k] = delta;
-                }
-                c_bar[k] = back.c_previous;
-            }
-            simd.store_all(delta, delta_t);
-            h_bar = (self.affine).pull_back_recurrent_in_registers(simd, delta_t);
-            let previous = &mut carried[state];
-            simd.store_all(&mut previous[..hidden], h_bar);
-            simd.store_all(&mut previous[hidden..], c_bar);
-            if !kernels::lies_within_of(simd, [h_bar, c_bar], low, high) {
-                return Some(steps - step);
-            }
-        }
-        Some(steps)
-    }
-}
-
 /// What a step back needs of eight units.
 struct Unit<V> {
     i: V,
@@ -383,7 +358,7 @@ struct Back<V> {
 }
 
 impl<V: Vector> Unit<V> {
-    /// The formulas of [`PullBack`].
+    /// The formulas of [`CellPasses::pull_back_within`].
     #[inline(always)]
     fn back<S: Simd<V = V>>(self, simd: S, forget_gate: bool, h_bar: V, c_bar: V) -> Back<V> {
         let one = simd.splat(1.0);
@@ -408,20 +383,20 @@ impl<V: Vector> Unit<V> {
     }
 }
 
+/// The gates' part of a step back, all but the product.
 #[inline(always)]
 fn gates_back<S: Simd>(
     simd: S,
     forget_gate: bool,
     at: &Point,
     carried: View,
-    mut node: ViewMut,
-    mut delta: ViewMut,
-    mut previous: ViewMut,
+    mut node: Option<ViewMut>,
+    (mut delta, mut previous): (ViewMut, ViewMut),
 ) {
     let hidden = carried.nrows() / 2;
     let batch = at.next.ncols();
     let tape = entries(&at.saved).zip(entries(&at.previous));
-    let adjoints = entries(&carried).zip(entries_mut(&mut node));
+    let adjoints = entries(&carried).zip(node.as_mut().and_then(entries_mut));
     let results = entries_mut(&mut delta).zip(entries_mut(&mut previous));
     if let (Some((saved, before)), Some((carried, node)), Some((delta, previous))) =
         (tape, adjoints, results)
@@ -443,7 +418,8 @@ fn gates_back<S: Simd>(
                 if is_asked_for {
                     ask_for_step_before(simd, batch, tape, adjoints.1, (&*results.0, &*results.1));
                 }
-                gates_back_of(simd, forget_gate, tape, adjoints, results);
+                let (carried, node) = adjoints;
+                gates_back_of(simd, forget_gate, tape, (carried, Some(node)), results);
             }
         }
         return;
@@ -451,12 +427,14 @@ fn gates_back<S: Simd>(
     for j in 0..carried.ncols() {
         let (saved, before) = (at.saved.column(j % batch), at.previous.column(j % batch));
         let carried = carried.column(j);
-        let (mut node, mut delta) = (node.column_mut(j), delta.column_mut(j));
+        let mut node = node.as_mut().map(|node| node.column_mut(j));
+        let node = node.as_mut().map(|node| node.as_mut_slice());
+        let mut delta = delta.column_mut(j);
         gates_back_of(
             simd,
             forget_gate,
             (saved.as_slice(), before.as_slice()),
-            (carried.as_slice(), node.as_mut_slice()),
+            (carried.as_slice(), node),
             (delta.as_mut_slice(), previous.column_mut(j).as_mut_slice()),
         );
     }
@@ -491,13 +469,13 @@ fn ask_for_step_before<S: Simd>(
     }
 }
 
-/// One column: saved and previous state, carried and node adjoint, δ and the adjoint before.
+/// One column: saved and previous state, carried and, if asked for, node adjoint, δ and the adjoint before.
 #[inline(always)]
 fn gates_back_of<S: Simd>(
     simd: S,
     forget_gate: bool,
     (saved, before): (&[f64], &[f64]),
-    (carried, node): (&[f64], &mut [f64]),
+    (carried, node): (&[f64], Option<&mut [f64]>),
     (delta, previous): (&mut [f64], &mut [f64]),
 ) {
     let hidden = carried.len() / 2;
@@ -512,7 +490,7 @@ fn gates_back_of<S: Simd>(
         c_before: &before[hidden..],
         h_bar,
         c_bar,
-        node: node.split_at_mut(hidden),
+        node: node.map(|node| node.split_at_mut(hidden)),
         delta: Quarters::of(delta, hidden),
         c_previous: &mut previous[hidden..],
     };
@@ -538,7 +516,7 @@ struct ColumnBack<'a> {
     h_bar: &'a [f64],
     c_bar: &'a [f64],
     /// Of h and c.
-    node: (&'a mut [f64], &'a mut [f64]),
+    node: Option<(&'a mut [f64], &'a mut [f64])>,
     delta: Quarters<'a>,
     c_previous: &'a mut [f64],
 }
@@ -559,8 +537,10 @@ impl ColumnBack<'_> {
         let c_bar = simd.load(&self.c_bar[rows.clone()], 0);
         let back = unit.back(simd, forget_gate, h_bar, c_bar);
         let [i, f, g, o] = back.deltas;
-        simd.store(&mut self.node.0[rows.clone()], 0, h_bar);
-        simd.store(&mut self.node.1[rows.clone()], 0, back.c_node);
+        if let Some((h_node, c_node)) = &mut self.node {
+            simd.store(&mut h_node[rows.clone()], 0, h_bar);
+            simd.store(&mut c_node[rows.clone()], 0, back.c_node);
+        }
         simd.store(&mut self.delta.i[rows.clone()], 0, i);
         simd.store(&mut self.delta.f[rows.clone()], 0, f);
         simd.store(&mut self.delta.g[rows.clone()], 0, g);
@@ -612,64 +592,6 @@ impl<'a> Quarters<'a> {
         let c_previous = simd.load(&c_previous[rows.clone()], 0);
         let c_t = simd.mul_add(f_t, c_previous, i_t * g_t);
         simd.store(&mut c[rows], 0, c_t);
-    }
-}
-
-/// With ȧ = W_hh·ḣ_{t−1}, which the caller brings: ċ_t = f ⊙ ċ_{t−1} + f(1−f)c_{t−1} ⊙ ȧ_f +
-/// i(1−i)g ⊙ ȧ_i + i(1−g²) ⊙ ȧ_g and ḣ_t = o(1−o) tanh c ⊙ ȧ_o + o(1 − tanh² c) ⊙ ċ_t.
-///
-/// Shapes, N = m·B: `tangent` and `next` 2H×N, `activation` 4H×N.
-pub struct PushForward<'a> {
-    pub hidden: usize,
-    pub forget_gate: bool,
-    pub at: &'a Point<'a>,
-    pub tangent: View<'a>,
-    pub activation: View<'a>,
-    pub next: ViewMut<'a>,
-}
-
-impl Pass for PushForward<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
-        let hidden = self.hidden;
-        let batch = self.at.next.ncols();
-        let one = simd.splat(1.0);
-        let tangents = self
-            .tangent
-            .column_iter()
-            .zip(self.activation.column_iter());
-        for (j, ((tangent, activation), mut next)) in
-            tangents.zip(self.next.column_iter_mut()).enumerate()
-        {
-            let saved = self.at.saved.column(j % batch);
-            let Saved { i, f, g, o, tanh_c } = Saved::of(saved.as_slice(), hidden);
-            let state_before = self.at.previous.column(j % batch);
-            let c_previous = &state_before.as_slice()[hidden..];
-            let c_dot = &tangent.as_slice()[hidden..];
-            let a = activation.as_slice();
-            let (a_i, a_f) = (&a[..hidden], &a[hidden..2 * hidden]);
-            let (a_g, a_o) = (&a[2 * hidden..3 * hidden], &a[3 * hidden..]);
-            let (h_next, c_next) = next.as_mut_slice().split_at_mut(hidden);
-            for k in (0..hidden).step_by(LANES) {
-                let (i, f) = (simd.load(i, k), simd.load(f, k));
-                let (g, o) = (simd.load(g, k), simd.load(o, k));
-                let tanh_c = simd.load(tanh_c, k);
-                let kept = f * simd.load(c_dot, k);
-                let written =
-                    i * (one - i) * g * simd.load(a_i, k) + i * (one - g * g) * simd.load(a_g, k);
-                let erased = if self.forget_gate {
-                    f * (one - f) * simd.load(c_previous, k) * simd.load(a_f, k)
-                } else {
-                    simd.splat(0.0)
-                };
-                let c = kept + erased + written;
-                let through_o = o * (one - o) * tanh_c * simd.load(a_o, k);
-                simd.store(c_next, k, c);
-                simd.store(h_next, k, through_o + o * (one - tanh_c * tanh_c) * c);
-            }
-        }
     }
 }
 

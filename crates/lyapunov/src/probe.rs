@@ -1,7 +1,7 @@
 //! The exponents of a cell along a trajectory.
 
 use gradient_tracking::{
-    ForwardStep, NonFinite, Point, Probe, RecurrentCell, Tape, View, ViewMut, Watches,
+    AdjointMut, ForwardStep, NonFinite, Point, Probe, RecurrentCell, Tape, View, ViewMut, Watches,
 };
 use kernels::Buffer;
 
@@ -71,7 +71,6 @@ pub struct Lyapunov<'a> {
     activation: Buffer,
     /// An adjoint in general position and what it is pulled back to, one column each.
     adjoint: Vec<f64>,
-    node: Vec<f64>,
     delta: Vec<f64>,
     pulled_back: Vec<f64>,
 }
@@ -112,7 +111,6 @@ impl<'a> Lyapunov<'a> {
             activation: buffer(shape.delta * count),
             // None of the sums that these make of other numbers is zero by chance.
             adjoint: (0..size).map(|i| 1.0 / (1.1 + i as f64).sqrt()).collect(),
-            node: vec![0.0; size],
             delta: vec![0.0; shape.delta],
             pulled_back: vec![0.0; size],
             options,
@@ -167,13 +165,13 @@ impl<'a> Lyapunov<'a> {
     /// A column of J_t is zero where an adjoint in general position is pulled back to zero.
     fn forget_unseen(&mut self, at: &Point) {
         let (size, rows) = (self.adjoint.len(), self.delta.len());
-        self.cell.pull_back(
-            at,
-            View::from_slice(&self.adjoint, size, 1),
-            ViewMut::from_slice(&mut self.node, size, 1),
-            ViewMut::from_slice(&mut self.delta, rows, 1),
-            ViewMut::from_slice(&mut self.pulled_back, size, 1),
-        );
+        let adjoint = AdjointMut {
+            carried: View::from_slice(&self.adjoint, size, 1),
+            node: None,
+            delta: ViewMut::from_slice(&mut self.delta, rows, 1),
+            previous: ViewMut::from_slice(&mut self.pulled_back, size, 1),
+        };
+        self.cell.pull_back(at, adjoint);
         let seen = self.pulled_back.iter().filter(|v| **v != 0.0).count();
         if seen < self.exponents.rank() {
             self.orthonormalise();

@@ -40,8 +40,8 @@ mod config;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AffineMap, Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell, Trainable, View,
-    ViewMut,
+    AdjointMut, AffineMap, Block, CellShape, Factor, ParameterBlock, Point, RecurrentCell,
+    Trainable, View, ViewMut,
 };
 use nalgebra::{DMatrix, DVector};
 
@@ -235,16 +235,18 @@ impl RecurrentCell for OrthogonalRnn {
 
     /// δ_t = [slope ⊙ ∂L/∂h_t; sign(h_t) ⊙ ∂L/∂h_t], the adjoints of z_t and of b;
     /// ∂L/∂h_{t−1} = Wᵀ·δ_t's upper half.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        mut delta: ViewMut,
-        previous: ViewMut,
-    ) {
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        adjoint.assert_fits(self.shape(), at);
+        let AdjointMut {
+            carried,
+            node,
+            mut delta,
+            previous,
+        } = adjoint;
         let (hidden, batch) = (self.affine.hidden(), at.next.ncols());
-        kernels::copy(carried, node);
+        if let Some(node) = node {
+            kernels::copy(carried, node);
+        }
         for (j, mut delta) in delta.column_iter_mut().enumerate() {
             let (h, adjoint) = (at.next.column(j % batch), carried.column(j));
             let (z_bar, b_bar) = delta.as_mut_slice().split_at_mut(hidden);

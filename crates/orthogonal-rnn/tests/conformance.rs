@@ -3,7 +3,9 @@
 use gradient_tracking::conformance::{Options, check};
 use gradient_tracking::probes::{BlockNorms, ParameterGradient};
 use gradient_tracking::source::Terminal;
-use gradient_tracking::{RecurrentCell, Stack, Tape, Trainable, Workspace, backpropagate, rollout};
+use gradient_tracking::{
+    AdjointMut, RecurrentCell, Stack, Tape, Trainable, Workspace, backpropagate, rollout,
+};
 use nalgebra::{DMatrix, DVector};
 use orthogonal_rnn::OrthogonalRnn;
 use rand::rngs::ChaCha8Rng;
@@ -149,15 +151,14 @@ fn a_state_of_zero_passes_the_gradient_unless_its_units_are_silent() {
             next: zero.as_view(),
             saved: zero.rows(0, 0),
         };
-        let (mut node, mut previous) = (zero.clone(), zero.clone());
-        let mut delta = DMatrix::zeros(8, 1);
-        cell.pull_back(
-            &at,
-            adjoint.as_view(),
-            node.as_view_mut(),
-            delta.as_view_mut(),
-            previous.as_view_mut(),
-        );
+        let (mut delta, mut previous) = (DMatrix::zeros(8, 1), zero.clone());
+        let carried = AdjointMut {
+            carried: adjoint.as_view(),
+            node: None,
+            delta: delta.as_view_mut(),
+            previous: previous.as_view_mut(),
+        };
+        cell.pull_back(&at, carried);
         assert!((previous.norm() - kept * adjoint.norm()).abs() < 1e-14);
         assert_eq!(delta.rows(4, 4), DMatrix::zeros(4, 1), "sign(0) = 0");
     }

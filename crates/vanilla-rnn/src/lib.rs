@@ -33,10 +33,9 @@ mod passes;
 use std::ops::Range;
 
 use gradient_tracking::{
-    AdjointsMut, AffineMap, Block, CellShape, ParameterBlock, Point, Points, RecurrentCell,
-    Trainable, View, ViewMut,
+    AdjointMut, AdjointsMut, AffineMap, Block, CellPasses, CellShape, ParameterBlock, Point,
+    Points, RecurrentCell, Trainable, View, ViewMut,
 };
-use kernels::simd;
 use nalgebra::{DMatrix, DVector};
 
 pub use activation::Activation;
@@ -114,71 +113,35 @@ impl RecurrentCell for VanillaRnn {
         0..0
     }
 
-    /// h_t = φ(W_hh·h_{t−1} + W_ih·x_t + b).
-    fn step(&self, input: View, previous: View, next: ViewMut, _saved: ViewMut) {
-        self.affine
-            .activated(input, previous, next, self.activation);
+    fn step(&self, input: View, previous: View, next: ViewMut, saved: ViewMut) {
+        self.run_step(input, previous, next, saved);
     }
 
-    fn steps(&self, inputs: View, states: ViewMut, _saved: ViewMut) {
-        simd::run(passes::Steps {
-            affine: &self.affine,
-            activation: self.activation,
-            inputs,
-            states,
-        });
+    fn steps(&self, inputs: View, states: ViewMut, saved: ViewMut) {
+        self.run_steps(inputs, states, saved);
     }
 
-    /// δ_t = φ'(a_t) ⊙ ∂L/∂h_t;  ∂L/∂h_{t−1} = W_hhᵀ·δ_t.
-    fn pull_back(
-        &self,
-        at: &Point,
-        carried: View,
-        node: ViewMut,
-        mut delta: ViewMut,
-        previous: ViewMut,
-    ) {
-        simd::run(passes::PullBack {
-            activation: self.activation,
-            output: at.next,
-            carried,
-            node,
-            delta: delta.as_view_mut(),
-        });
-        self.affine.pull_back_recurrent(delta.as_view(), previous);
+    fn pull_back(&self, at: &Point, adjoint: AdjointMut) {
+        self.run_pull_back(at, adjoint);
     }
 
     fn pull_back_steps(&self, along: &Points, adjoints: AdjointsMut, squares: (f64, f64)) -> usize {
-        simd::run(passes::PullBackSteps {
-            affine: &self.affine,
-            activation: self.activation,
-            along,
-            adjoints,
-            squares,
-        })
+        self.run_pull_back_steps(along, adjoints, squares)
     }
 
     fn pull_back_input(&self, delta: View, input: ViewMut) {
         self.affine.pull_back_input(delta, input);
     }
 
-    /// ḣ_t = φ'(a_t) ⊙ (W_hh·ḣ_{t−1} + W_ih·ẋ_t).
     fn push_forward_with(
         &self,
         at: &Point,
         input: Option<View>,
         tangent: View,
-        mut activation: ViewMut,
+        activation: ViewMut,
         next: ViewMut,
     ) {
-        self.affine
-            .tangent(input, tangent, activation.as_view_mut());
-        simd::run(passes::PushForward {
-            activation: self.activation,
-            output: at.next,
-            tangent: activation.as_view(),
-            next,
-        });
+        self.run_push_forward(at, input, tangent, activation, next);
     }
 }
 

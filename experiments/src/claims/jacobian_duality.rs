@@ -6,7 +6,7 @@
 //! 10⁻¹² of ‖u‖·‖Jv‖, some hundred times the rounding of 50 steps.
 
 use cell_config::Streams;
-use gradient_tracking::{RecurrentCell, Stack, Trainable};
+use gradient_tracking::{AdjointMut, RecurrentCell, Stack, Trainable};
 use nalgebra::DMatrix;
 use serde_json::json;
 
@@ -63,21 +63,20 @@ fn error(streams: &Streams, cell: &dyn RecurrentCell) -> Result<f64, String> {
     let start = gaussian(streams, "tangent", shape.state, 1, 1.0);
     let end = gaussian(streams, "adjoint", shape.state, 1, 1.0);
     let (mut tangent, mut adjoint) = (start.clone(), end.clone());
-    let (mut next, mut node, mut delta) =
-        (zeros(shape.state), zeros(shape.state), zeros(shape.delta));
+    let (mut next, mut delta) = (zeros(shape.state), zeros(shape.delta));
     for t in STEPS - LAGS + 1..=STEPS {
         let (from, scratch) = (tangent.as_view(), delta.as_view_mut());
         cell.push_forward(&tape.point(t), from, scratch, next.as_view_mut());
         std::mem::swap(&mut tangent, &mut next);
     }
     for t in (STEPS - LAGS + 1..=STEPS).rev() {
-        cell.pull_back(
-            &tape.point(t),
-            adjoint.as_view(),
-            node.as_view_mut(),
-            delta.as_view_mut(),
-            next.as_view_mut(),
-        );
+        let step = AdjointMut {
+            carried: adjoint.as_view(),
+            node: None,
+            delta: delta.as_view_mut(),
+            previous: next.as_view_mut(),
+        };
+        cell.pull_back(&tape.point(t), step);
         std::mem::swap(&mut adjoint, &mut next);
     }
     let difference = end.dot(&tangent) - adjoint.dot(&start);

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use kernels::{View, ViewMut};
 
-use crate::cell::RecurrentCell;
+use crate::cell::{AdjointMut, RecurrentCell};
 use crate::probe::{BackwardStep, Probe, Watches};
 use crate::scaled::{Scaled, rescale, rows};
 
@@ -131,17 +131,14 @@ impl Probe for LossState<'_> {
         let columns = self.active * self.batch;
         let size = shape.state * columns;
         if let Some(point) = step.point {
-            self.cell.pull_back(
-                &point,
-                View::from_slice(&self.carried[..size], shape.state, columns),
-                ViewMut::from_slice(&mut self.node[..size], shape.state, columns),
-                ViewMut::from_slice(
-                    &mut self.delta[..shape.delta * columns],
-                    shape.delta,
-                    columns,
-                ),
-                ViewMut::from_slice(&mut self.previous[..size], shape.state, columns),
-            );
+            let (rows, delta) = (shape.state, &mut self.delta[..shape.delta * columns]);
+            let adjoint = AdjointMut {
+                carried: View::from_slice(&self.carried[..size], rows, columns),
+                node: Some(ViewMut::from_slice(&mut self.node[..size], rows, columns)),
+                delta: ViewMut::from_slice(delta, shape.delta, columns),
+                previous: ViewMut::from_slice(&mut self.previous[..size], rows, columns),
+            };
+            self.cell.pull_back(&point, adjoint);
         } else {
             self.node[..size].copy_from_slice(&self.carried[..size]);
         }

@@ -16,7 +16,7 @@
 
 use kernels::{View, ViewMut};
 
-use crate::cell::{Point, RecurrentCell};
+use crate::cell::{AdjointMut, Point, RecurrentCell};
 use crate::graded::GradedProduct;
 use crate::probe::{BackwardStep, Probe, Watches};
 
@@ -33,7 +33,6 @@ pub struct SingularValues<'a> {
     product: GradedProduct,
     /// The S unit adjoints, and what they are pulled back to; S×S each but `delta`, P×S.
     units: Vec<f64>,
-    node: Vec<f64>,
     delta: Vec<f64>,
     transposed: Vec<f64>,
 }
@@ -52,7 +51,6 @@ impl<'a> SingularValues<'a> {
             cell,
             product: GradedProduct::identity(size),
             units,
-            node: vec![0.0; size * size],
             delta: vec![0.0; shape.delta * size],
             transposed: vec![0.0; size * size],
         }
@@ -87,13 +85,13 @@ impl Probe for SingularValues<'_> {
             next: point.next.columns(0, 1),
             saved: point.saved.columns(0, 1),
         };
-        self.cell.pull_back(
-            &first_sequence,
-            View::from_slice(&self.units, size, size),
-            ViewMut::from_slice(&mut self.node, size, size),
-            ViewMut::from_slice(&mut self.delta, shape.delta, size),
-            ViewMut::from_slice(&mut self.transposed, size, size),
-        );
+        let adjoint = AdjointMut {
+            carried: View::from_slice(&self.units, size, size),
+            node: None,
+            delta: ViewMut::from_slice(&mut self.delta, shape.delta, size),
+            previous: ViewMut::from_slice(&mut self.transposed, size, size),
+        };
+        self.cell.pull_back(&first_sequence, adjoint);
         if !kernels::all_finite(&self.transposed) {
             self.overflow = Some(step.t);
             return;
