@@ -38,7 +38,7 @@
 
 use kernels::{Start, View, ViewMut};
 
-use crate::scaled::{largest_exponent, scale_by_power_of_two, scale_slice};
+use crate::scaled::{exponent_of, largest_exponent, scale_by_power_of_two, scale_slice};
 use crate::wide::Wide;
 
 /// P = Q·R, grown from the left.
@@ -227,7 +227,7 @@ impl Householder {
             let reflection = &mut left[k * height + k..];
             self.tau[k] = reflect(reflection);
             for column in right.chunks_exact_mut(height) {
-                apply(self.tau[k], &reflection[1..], &mut column[k..]);
+                kernels::reflect(self.tau[k], &reflection[1..], &mut column[k..]);
             }
         }
         // Q = H_1⋯H_rank·[I; 0], from the last reflection to the first.
@@ -239,7 +239,7 @@ impl Householder {
             column[j] = 1.0;
             for k in (0..=j).rev() {
                 let reflection = &self.compact[k * height + k + 1..(k + 1) * height];
-                apply(self.tau[k], reflection, &mut column[k..]);
+                kernels::reflect(self.tau[k], reflection, &mut column[k..]);
             }
         }
         for column in full.chunks_exact_mut(size) {
@@ -270,19 +270,6 @@ fn reflect(x: &mut [f64]) -> f64 {
     tau
 }
 
-/// (I − τ·v·vᵀ)·`column`, where `tail` is v without its leading 1.
-fn apply(tau: f64, tail: &[f64], column: &mut [f64]) {
-    if tau == 0.0 {
-        return;
-    }
-    let (head, rest) = column.split_at_mut(1);
-    let dot = tau * (head[0] + dot(tail, rest));
-    head[0] -= dot;
-    for (c, v) in rest.iter_mut().zip(tail) {
-        *c -= dot * v;
-    }
-}
-
 /// The singular values of an upper trapezoidal matrix of [`Wide`] numbers.
 #[derive(Clone, Debug, PartialEq)]
 struct Jacobi {
@@ -293,6 +280,8 @@ struct Jacobi {
     /// The matrix, S×S row-major.
     wide: Vec<Wide>,
     reflection: Vec<Wide>,
+    /// One number for each column.
+    sums: Vec<Wide>,
     /// R₁ᵀ: its columns, S values each, and their exponents and squared norms.
     columns: Vec<f64>,
     exponents: Vec<i64>,
@@ -313,6 +302,7 @@ impl Jacobi {
             rank: 0,
             wide: vec![Wide::ZERO; size * size],
             reflection: vec![Wide::ZERO; size],
+            sums: vec![Wide::ZERO; size],
             columns: vec![0.0; size * size],
             exponents: vec![0; size],
             squares: vec![0.0; size],
@@ -349,14 +339,17 @@ impl Jacobi {
     fn precondition(&mut self, mut q: Option<&mut [f64]>) {
         let (size, rows) = (self.size, self.rank);
         for k in 0..rows {
+            // Row by row, so that the sums need not wait for each other.
+            self.sums.fill(Wide::ZERO);
+            for row in self.wide[k * size..rows * size].chunks_exact(size) {
+                for (sum, value) in self.sums[k..].iter_mut().zip(&row[k..]) {
+                    *sum = *sum + *value * *value;
+                }
+            }
             let mut largest = (k, Wide::ZERO);
-            for j in k..size {
-                let column = self.wide[..rows * size].iter().skip(j).step_by(size);
-                let square = column
-                    .skip(k)
-                    .fold(Wide::ZERO, |sum, value| sum + *value * *value);
+            for (j, square) in self.sums.iter().enumerate().skip(k) {
                 if square.compare_magnitude(largest.1).is_gt() {
-                    largest = (j, square);
+                    largest = (j, *square);
                 }
             }
             let (pivot, square) = largest;
@@ -421,16 +414,24 @@ impl Jacobi {
                 }
             }
         }
-        for j in k + 1..size {
-            let mut dot = self.wide[k * size + j];
-            for i in k + 1..rows {
-                dot = dot + self.reflection[i] * self.wide[i * size + j];
+        let (above, below) = self.wide[..rows * size].split_at_mut((k + 1) * size);
+        let head = &mut above[k * size..][k + 1..];
+        let dots = &mut self.sums[k + 1..];
+        dots.copy_from_slice(head);
+        let rows = below.chunks_exact_mut(size).zip(&self.reflection[k + 1..]);
+        for (row, v) in rows {
+            for (dot, value) in dots.iter_mut().zip(&row[k + 1..]) {
+                *dot = *dot + *v * *value;
             }
-            let dot = tau * dot;
-            self.wide[k * size + j] = self.wide[k * size + j] - dot;
-            for i in k + 1..rows {
-                let entry = &mut self.wide[i * size + j];
-                *entry = *entry - dot * self.reflection[i];
+        }
+        for (dot, value) in dots.iter_mut().zip(head) {
+            *dot = tau * *dot;
+            *value = *value - *dot;
+        }
+        let rows = below.chunks_exact_mut(size).zip(&self.reflection[k + 1..]);
+        for (row, v) in rows {
+            for (value, dot) in row[k + 1..].iter_mut().zip(&*dots) {
+                *value = *value - *dot * *v;
             }
         }
     }
@@ -448,7 +449,7 @@ impl Jacobi {
                 *value = wide.over_power(exponent);
             }
             self.exponents[k] = exponent;
-            self.squares[k] = dot(column, column);
+            self.squares[k] = kernels::dot(column, column);
         }
     }
 
@@ -505,7 +506,7 @@ impl Jacobi {
         }
         let (left, right) = self.columns.split_at_mut(q * size);
         let (g_p, g_q) = (&mut left[p * size..(p + 1) * size], &mut right[..size]);
-        let gamma = dot(g_p, g_q);
+        let gamma = kernels::dot(g_p, g_q);
         let (alpha, beta) = (self.squares[p], self.squares[q]);
         if gamma.abs() <= tolerance * (alpha * beta).sqrt() {
             return false;
@@ -517,37 +518,20 @@ impl Jacobi {
         let zeta = (beta * ratio - alpha) / (2.0 * gamma);
         let t = zeta.signum() / (zeta.abs() + (ratio + zeta * zeta).sqrt());
         let c = 1.0 / (1.0 + t * t * ratio).sqrt();
-        for (a, b) in g_p.iter_mut().zip(g_q.iter_mut()) {
-            let (old_p, old_q) = (*a, *b);
-            *a = c * (old_p - t * ratio * old_q);
-            *b = c * (old_q + t * old_p);
-        }
-        for (k, column) in [(p, g_p), (q, g_q)] {
+        let rotated = kernels::rotate((&mut *g_p, &mut *g_q), c, t * ratio, t);
+        for (i, (k, column)) in [(p, g_p), (q, g_q)].into_iter().enumerate() {
+            self.squares[k] = rotated.squares[i];
             // What a rotation takes away may leave little.
-            if let Some(own) = largest_exponent(column)
+            if let Some(own) = exponent_of(rotated.largest[i])
                 && own.abs() > MANTISSA_EXPONENT
             {
                 scale_slice(column, -own);
                 self.exponents[k] += own;
+                self.squares[k] = kernels::dot(column, column);
             }
-            self.squares[k] = dot(column, column);
         }
         true
     }
-}
-
-/// Σ aₖ·bₖ in eight sums, so that they need not wait for each other.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a_blocks, a_rest) = a.as_chunks::<8>();
-    let (b_blocks, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (a, b) in a_blocks.iter().zip(b_blocks) {
-        for k in 0..8 {
-            sums[k] += a[k] * b[k];
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

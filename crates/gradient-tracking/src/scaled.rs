@@ -220,7 +220,11 @@ pub(crate) fn scale_slice(values: &mut [f64], exponent: i64) {
 
 /// ⌊log₂⌋ of the largest magnitude, `None` if all are zero.
 pub(crate) fn largest_exponent(values: &[f64]) -> Option<i64> {
-    let largest = values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    exponent_of(values.iter().fold(0.0_f64, |m, v| m.max(v.abs())))
+}
+
+/// ⌊log₂⌋ of a magnitude, `None` of zero.
+pub(crate) fn exponent_of(largest: f64) -> Option<i64> {
     (largest > 0.0).then(|| {
         let (normal, shift) = if largest < f64::MIN_POSITIVE {
             (largest * power_of_two(100), -100)

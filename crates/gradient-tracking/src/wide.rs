@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// `mantissa` · 2^`exponent` with 1 ≤ |`mantissa`| < 2, or zero.
+/// `mantissa` · 2^`exponent` with 1 ≤ |`mantissa`| < 2, or zero, whose exponent lies far below all others.
 ///
 /// Every operation rounds once, as f64 does, and neither over- nor underflows.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,13 +16,14 @@ pub(crate) struct Wide {
     exponent: i64,
 }
 
-/// An addend this many binary digits below the other one changes nothing.
-const NEGLIGIBLE: i64 = 120;
+/// An addend this many binary digits below the other one changes nothing, and those further below need
+/// not be told from it.
+const NEGLIGIBLE: i64 = 1000;
 
 impl Wide {
     pub const ZERO: Self = Wide {
         mantissa: 0.0,
-        exponent: 0,
+        exponent: i64::MIN / 4,
     };
     pub const ONE: Self = Wide {
         mantissa: 1.0,
@@ -86,15 +87,9 @@ impl Wide {
     /// By magnitude.
     #[inline]
     pub fn compare_magnitude(self, other: Self) -> Ordering {
-        match (self.is_zero(), other.is_zero()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => self
-                .exponent
-                .cmp(&other.exponent)
-                .then(self.mantissa.abs().total_cmp(&other.mantissa.abs())),
-        }
+        self.exponent
+            .cmp(&other.exponent)
+            .then(self.mantissa.abs().total_cmp(&other.mantissa.abs()))
     }
 }
 
@@ -128,21 +123,12 @@ impl Add for Wide {
 
     #[inline]
     fn add(self, other: Self) -> Self {
-        if self.is_zero() {
-            return other;
-        }
-        if other.is_zero() {
-            return self;
-        }
         let (large, small) = if self.exponent >= other.exponent {
             (self, other)
         } else {
             (other, self)
         };
-        let below = large.exponent - small.exponent;
-        if below > NEGLIGIBLE {
-            return large;
-        }
+        let below = (large.exponent - small.exponent).min(NEGLIGIBLE);
         Self::new(
             large.mantissa + small.mantissa * power_of_two(-below),
             large.exponent,

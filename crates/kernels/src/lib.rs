@@ -28,6 +28,7 @@
 
 mod activations;
 mod buffer;
+mod columns;
 mod contiguous;
 mod products;
 pub mod simd;
@@ -35,6 +36,7 @@ mod sums;
 
 pub use activations::{log10, logistic, logistic_of, tanh, tanh_of};
 pub use buffer::Buffer;
+pub use columns::{Rotated, dot, reflect, rotate};
 pub use contiguous::{entries, entries_mut};
 pub use products::{
     Epilogue, Identity, PANEL, Packed, Start, add_columns, multiply, multiply_by_transpose,

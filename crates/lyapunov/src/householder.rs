@@ -83,7 +83,7 @@ impl Householder {
                 *value = matrix[(*i, j)];
             }
             for (k, reflection) in reflections.chunks_exact(height).enumerate() {
-                apply(self.tau[k], &reflection[k + 1..], &mut column[k..]);
+                kernels::reflect(self.tau[k], &reflection[k + 1..], &mut column[k..]);
             }
             let left = &mut column[rank..];
             let mut own = left.iter().zip(&self.rows[rank..]);
@@ -107,7 +107,7 @@ impl Householder {
             column[j] = self.signs[j];
             for k in (0..=j).rev() {
                 let reflection = &self.compact[k * height + k + 1..(k + 1) * height];
-                apply(self.tau[k], reflection, &mut column[k..height]);
+                kernels::reflect(self.tau[k], reflection, &mut column[k..height]);
             }
         }
         // Back to the rows' own places, through a column that is not needed any more.
@@ -136,28 +136,4 @@ fn reflect(x: &mut [f64]) -> (f64, f64) {
     let pivot = x[0] - beta;
     x[1..].iter_mut().for_each(|v| *v /= pivot);
     (tau, beta)
-}
-
-/// (I − τ·v·vᵀ)·`column`, where `tail` is v without its leading 1.
-fn apply(tau: f64, tail: &[f64], column: &mut [f64]) {
-    let (head, rest) = column.split_at_mut(1);
-    let dot = tau * (head[0] + dot(tail, rest));
-    head[0] -= dot;
-    for (c, v) in rest.iter_mut().zip(tail) {
-        *c -= dot * v;
-    }
-}
-
-/// Σ aᵢ·bᵢ in eight interleaved sums, which a compiler makes vectors of.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a_parts, b_parts) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest = a_parts.remainder().iter().zip(b_parts.remainder());
-    let rest: f64 = rest.map(|(a, b)| a * b).sum();
-    for (a, b) in a_parts.zip(b_parts) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f64>() + rest
 }

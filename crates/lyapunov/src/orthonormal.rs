@@ -2,7 +2,7 @@
 
 use kernels::{Buffer, Start, View, ViewMut, multiply, multiply_transposed};
 
-use crate::householder::{Decomposed, Householder, dot};
+use crate::householder::{Decomposed, Householder};
 
 /// A = Q·R, R upper triangular with a positive diagonal, in a memory of its own.
 ///
@@ -172,7 +172,7 @@ fn to_unit_norm(column: &mut [f64]) -> f64 {
     }
     let first = exponent(largest);
     scale(column, -first);
-    let norm = dot(column, column).sqrt();
+    let norm = kernels::dot(column, column).sqrt();
     let second = exponent(norm * std::f64::consts::SQRT_2);
     scale(column, -second);
     f64::from(first + second)
