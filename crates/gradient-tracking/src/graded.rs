@@ -40,6 +40,7 @@ use kernels::{Start, View, ViewMut};
 
 use crate::scaled::{exponent_of, largest_exponent, scale_by_power_of_two, scale_slice};
 use crate::wide::Wide;
+use crate::wide_matrix::WideMatrix;
 
 /// P = Q·R, grown from the left.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,12 +51,13 @@ pub(crate) struct GradedProduct {
     rank: usize,
     /// S×S column-major.
     q: Vec<f64>,
-    /// S×S row-major, upper trapezoidal.
-    r: Vec<Wide>,
+    /// S×S, upper trapezoidal.
+    r: WideMatrix,
     /// What Q becomes, S×S.
     product: Vec<f64>,
     householder: Householder,
-    row: Vec<Wide>,
+    /// One row of R, 1×S.
+    row: WideMatrix,
     svd: Jacobi,
 }
 
@@ -70,15 +72,15 @@ impl GradedProduct {
             size,
             rank: size,
             q: vec![0.0; size * size],
-            r: vec![Wide::ZERO; size * size],
+            r: WideMatrix::zeros(size, size),
             product: vec![0.0; size * size],
             householder: Householder::new(size),
-            row: vec![Wide::ZERO; size],
+            row: WideMatrix::zeros(1, size),
             svd: Jacobi::new(size),
         };
         for k in 0..size {
             product.q[k * size + k] = 1.0;
-            product.r[k * size + k] = Wide::ONE;
+            product.r.set(k, k, Wide::ONE);
         }
         product
     }
@@ -125,7 +127,7 @@ impl GradedProduct {
     fn is_out_of_order(&self) -> bool {
         let mut largest = None;
         (0..self.rank).rev().any(|i| {
-            let own = self.r[i * self.size + i].exponent();
+            let own = self.r.get(i, i).exponent();
             let is_below =
                 largest.is_some_and(|later: i64| own.is_none_or(|own| own + OUT_OF_ORDER < later));
             largest = largest.max(own);
@@ -136,10 +138,10 @@ impl GradedProduct {
     /// R = Q″·R₁·Π with the rows of R₁ in falling order; Q ← Q·Q″, R ← R₁. Without Π it is another
     /// product, with the same singular values.
     fn reorder(&mut self) {
-        let (size, rank) = (self.size, self.rank);
-        self.svd.set(&self.r[..rank * size], rank);
+        let rank = self.rank;
+        self.svd.set(&self.r, rank);
         self.svd.precondition(Some(&mut self.q));
-        self.r[..rank * size].copy_from_slice(&self.svd.wide[..rank * size]);
+        self.r.copy_rows(&self.svd.wide, rank);
         self.rank = self.svd.rank;
     }
 
@@ -149,30 +151,24 @@ impl GradedProduct {
         self.rank = self.householder.decompose(&mut self.q, size, columns);
         for i in 0..self.rank {
             // Row i of R̂·R needs rows i and below of R, which are still the old ones.
-            self.row.fill(Wide::ZERO);
+            self.row.row_mut(0, 0).set_zero();
             for k in i..columns {
                 let factor = self.householder.triangle(i, k);
-                if factor == 0.0 {
-                    continue;
-                }
-                let factor = Wide::from(factor);
-                let row = &self.r[k * size..(k + 1) * size];
-                for (sum, value) in self.row[k..].iter_mut().zip(&row[k..]) {
-                    *sum = *sum + factor * *value;
+                if factor != 0.0 {
+                    let (factor, row) = (Wide::from(factor), self.r.row(k, k));
+                    self.row.row_mut(0, k).add_multiple(factor, row);
                 }
             }
-            let scale = Wide::new(1.0, exponent);
-            for (value, sum) in self.r[i * size..(i + 1) * size].iter_mut().zip(&self.row) {
-                *value = *sum * scale;
-            }
+            let mut row = self.r.row_mut(i, 0);
+            row.copy_from(self.row.row(0, 0));
+            row.multiply_by(Wide::new(1.0, exponent));
         }
     }
 
     /// log₁₀ of the singular values, in falling order, −∞ for an exact zero; all NaN if they were not to
     /// be had in [`MAX_SWEEPS`]. Shape: S.
     pub fn log10_singular_values(&mut self, values: &mut [f64]) {
-        let (size, rank) = (self.size, self.rank);
-        self.svd.set(&self.r[..rank * size], rank);
+        self.svd.set(&self.r, self.rank);
         self.svd.log10_singular_values(values, MAX_SWEEPS);
     }
 }
@@ -277,11 +273,11 @@ struct Jacobi {
     size: usize,
     /// Rows in use.
     rank: usize,
-    /// The matrix, S×S row-major.
-    wide: Vec<Wide>,
+    /// The matrix, S×S.
+    wide: WideMatrix,
     reflection: Vec<Wide>,
-    /// One number for each column.
-    sums: Vec<Wide>,
+    /// One number for each column, 1×S.
+    sums: WideMatrix,
     /// R₁ᵀ: its columns, S values each, and their exponents and squared norms.
     columns: Vec<f64>,
     exponents: Vec<i64>,
@@ -300,9 +296,9 @@ impl Jacobi {
         Jacobi {
             size,
             rank: 0,
-            wide: vec![Wide::ZERO; size * size],
+            wide: WideMatrix::zeros(size, size),
             reflection: vec![Wide::ZERO; size],
-            sums: vec![Wide::ZERO; size],
+            sums: WideMatrix::zeros(1, size),
             columns: vec![0.0; size * size],
             exponents: vec![0; size],
             squares: vec![0.0; size],
@@ -310,9 +306,9 @@ impl Jacobi {
     }
 
     /// Takes `rank` rows of S values.
-    fn set(&mut self, rows: &[Wide], rank: usize) {
+    fn set(&mut self, rows: &WideMatrix, rank: usize) {
         self.rank = rank;
-        self.wide[..rows.len()].copy_from_slice(rows);
+        self.wide.copy_rows(rows, rank);
     }
 
     /// All NaN if the last of `max_sweeps` still found columns that are not orthogonal.
@@ -339,17 +335,15 @@ impl Jacobi {
     fn precondition(&mut self, mut q: Option<&mut [f64]>) {
         let (size, rows) = (self.size, self.rank);
         for k in 0..rows {
-            // Row by row, so that the sums need not wait for each other.
-            self.sums.fill(Wide::ZERO);
-            for row in self.wide[k * size..rows * size].chunks_exact(size) {
-                for (sum, value) in self.sums[k..].iter_mut().zip(&row[k..]) {
-                    *sum = *sum + *value * *value;
-                }
+            let mut sums = self.sums.row_mut(0, k);
+            sums.set_zero();
+            for i in k..rows {
+                sums.add_squares(self.wide.row(i, k));
             }
             let mut largest = (k, Wide::ZERO);
-            for (j, square) in self.sums.iter().enumerate().skip(k) {
+            for (j, square) in (k..).zip(self.sums.row(0, k).iter()) {
                 if square.compare_magnitude(largest.1).is_gt() {
-                    largest = (j, *square);
+                    largest = (j, square);
                 }
             }
             let (pivot, square) = largest;
@@ -358,21 +352,17 @@ impl Jacobi {
                 return;
             }
             if pivot != k {
-                for i in 0..rows {
-                    self.wide.swap(i * size + pivot, i * size + k);
-                }
+                self.wide.swap_columns(pivot, k, rows);
             }
             let mut top = k;
             for i in k + 1..rows {
-                let (entry, best) = (self.wide[i * size + k], self.wide[top * size + k]);
+                let (entry, best) = (self.wide.get(i, k), self.wide.get(top, k));
                 if entry.compare_magnitude(best).is_gt() {
                     top = i;
                 }
             }
             if top != k {
-                for j in 0..size {
-                    self.wide.swap(top * size + j, k * size + j);
-                }
+                self.wide.swap_rows(top, k);
                 if let Some(q) = &mut q {
                     let (left, right) = q.split_at_mut(top * size);
                     left[k * size..(k + 1) * size].swap_with_slice(&mut right[..size]);
@@ -385,20 +375,21 @@ impl Jacobi {
     /// Takes column k from row k on to (β, 0, …), |β| = `norm`, and `q` along.
     fn reflect(&mut self, k: usize, norm: Wide, q: Option<&mut [f64]>) {
         let (size, rows) = (self.size, self.rank);
-        let head = self.wide[k * size + k];
+        let head = self.wide.get(k, k);
         let beta = if head.is_negative() { norm } else { -norm };
         let scale = head - beta;
         let tau = (beta - head) / beta;
         let mut is_done = true;
         for i in k + 1..rows {
-            let entry = std::mem::replace(&mut self.wide[i * size + k], Wide::ZERO);
+            let entry = self.wide.get(i, k);
+            self.wide.set(i, k, Wide::ZERO);
             is_done &= entry.is_zero();
             self.reflection[i] = entry / scale;
         }
         if is_done {
             return;
         }
-        self.wide[k * size + k] = beta;
+        self.wide.set(k, k, beta);
         if let Some(q) = q {
             // The pivot is the largest of its column, so these numbers are of ordinary size.
             let tau = tau.over_power(0);
@@ -414,25 +405,18 @@ impl Jacobi {
                 }
             }
         }
-        let (above, below) = self.wide[..rows * size].split_at_mut((k + 1) * size);
-        let head = &mut above[k * size..][k + 1..];
-        let dots = &mut self.sums[k + 1..];
-        dots.copy_from_slice(head);
-        let rows = below.chunks_exact_mut(size).zip(&self.reflection[k + 1..]);
-        for (row, v) in rows {
-            for (dot, value) in dots.iter_mut().zip(&row[k + 1..]) {
-                *dot = *dot + *v * *value;
-            }
+        // (I − τ·v·vᵀ)·R, v = (1, …), row by row.
+        let mut dots = self.sums.row_mut(0, k + 1);
+        dots.copy_from(self.wide.row(k, k + 1));
+        for i in k + 1..rows {
+            dots.add_multiple(self.reflection[i], self.wide.row(i, k + 1));
         }
-        for (dot, value) in dots.iter_mut().zip(head) {
-            *dot = tau * *dot;
-            *value = *value - *dot;
-        }
-        let rows = below.chunks_exact_mut(size).zip(&self.reflection[k + 1..]);
-        for (row, v) in rows {
-            for (value, dot) in row[k + 1..].iter_mut().zip(&*dots) {
-                *value = *value - *dot * *v;
-            }
+        dots.multiply_by(tau);
+        let dots = self.sums.row(0, k + 1);
+        self.wide.row_mut(k, k + 1).add_multiple(-Wide::ONE, dots);
+        for i in k + 1..rows {
+            let mut row = self.wide.row_mut(i, k + 1);
+            row.add_multiple(-self.reflection[i], dots);
         }
     }
 
@@ -441,11 +425,11 @@ impl Jacobi {
     fn transpose(&mut self) {
         let size = self.size;
         for k in 0..self.rank {
-            let row = &self.wide[k * size..(k + 1) * size];
+            let row = self.wide.row(k, 0);
             let exponent = row.iter().filter_map(|value| value.exponent()).max();
             let exponent = exponent.unwrap_or(0);
             let column = &mut self.columns[k * size..(k + 1) * size];
-            for (value, wide) in column.iter_mut().zip(row) {
+            for (value, wide) in column.iter_mut().zip(row.iter()) {
                 *value = wide.over_power(exponent);
             }
             self.exponents[k] = exponent;
@@ -543,7 +527,10 @@ mod tests {
     fn an_iteration_that_is_not_done_gives_no_values() {
         let after = |sweeps| {
             let mut jacobi = Jacobi::new(2);
-            let rows = [3.0, 1.0, 0.0, 2.0].map(|value| Wide::new(value, 0));
+            let mut rows = WideMatrix::zeros(2, 2);
+            for (k, value) in [3.0, 1.0, 0.0, 2.0].into_iter().enumerate() {
+                rows.set(k / 2, k % 2, Wide::new(value, 0));
+            }
             jacobi.set(&rows, 2);
             let mut values = [0.0; 2];
             jacobi.log10_singular_values(&mut values, sweeps);

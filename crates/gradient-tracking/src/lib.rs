@@ -88,6 +88,7 @@ mod tape;
 #[doc(hidden)]
 pub mod test_cell;
 mod wide;
+mod wide_matrix;
 mod workspace;
 
 pub use affine::AffineMap;

@@ -18,7 +18,7 @@ pub(crate) struct Wide {
 
 /// An addend this many binary digits below the other one changes nothing, and those further below need
 /// not be told from it.
-const NEGLIGIBLE: i64 = 1000;
+pub(crate) const NEGLIGIBLE: i64 = 1000;
 
 impl Wide {
     pub const ZERO: Self = Wide {
@@ -51,6 +51,21 @@ impl Wide {
             Self::new(value * power_of_two(100), -100)
         } else {
             Self::new(value, 0)
+        }
+    }
+
+    /// Mantissa and exponent, as one numeric type.
+    #[inline]
+    pub fn to_parts(self) -> (f64, f64) {
+        (self.mantissa, self.exponent as f64)
+    }
+
+    /// From [`to_parts`](Self::to_parts).
+    #[inline]
+    pub fn from_parts(mantissa: f64, exponent: f64) -> Self {
+        Wide {
+            mantissa,
+            exponent: exponent as i64,
         }
     }
 
