@@ -288,14 +288,14 @@ mod tests {
 
     #[test]
     fn one_column_outside_is_enough() {
-        for columns in [1, 3, 8, 13, 16] {
-            let mut matrix = integers(5, columns);
-            assert!(columns_lie_within(matrix.as_view(), 1.0, 1e3));
+        for (rows, columns) in [(5, 1), (5, 3), (5, 8), (13, 13), (24, 16)] {
+            let mut matrix = integers(rows, columns);
+            assert!(columns_lie_within(matrix.as_view(), 1.0, 1e4));
             for j in 0..columns {
                 for outside in [1e20, 1e-20, f64::NAN, f64::INFINITY] {
                     let column = matrix.column(j).into_owned();
                     matrix.column_mut(j).fill(outside);
-                    assert!(!columns_lie_within(matrix.as_view(), 1.0, 1e3), "{outside}");
+                    assert!(!columns_lie_within(matrix.as_view(), 1.0, 1e4), "{outside}");
                     matrix.set_column(j, &column);
                 }
             }
@@ -305,6 +305,10 @@ mod tests {
             assert!(columns_lie_within(matrix.as_view(), 4.0, 1e3));
             assert!(!columns_lie_within(matrix.as_view(), 1.0, 4.0));
         }
+        // Each column by units of its own.
+        let apart = DMatrix::from_fn(5, 5, |i, j| if i == j { 3.0 } else { 0.0 });
+        assert!(columns_lie_within(apart.as_view(), 9.0, 10.0));
+        assert!(!columns_lie_within(apart.as_view(), 1.0, 9.0));
         let mut matrix = integers(5, 3);
         assert!(columns_lie_within(matrix.as_view(), 1.0, 1e3));
         for outside in [1e20, f64::NAN, f64::INFINITY] {
