@@ -10,7 +10,8 @@ use cell_config::{Streams, uniform};
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
 
-use super::one_cell::{Gradients, gradients, largest, ln_ratios};
+use super::measure::largest;
+use super::one_cell::{Gradients, gradients, ln_ratios};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -37,7 +38,7 @@ fn check() -> Result<Evidence, String> {
         let rate = -(-bias).exp().ln_1p();
         let errors = ratios.iter().enumerate().map(|(k, ratio)| {
             let expected = k as f64 * rate;
-            (ratio - expected).abs() / expected.abs().max(1.0)
+            (ratio - expected).abs() / largest([expected.abs(), 1.0])
         });
         deviation = largest(errors.chain([deviation]));
         let log10 = std::f64::consts::LOG10_E;
