@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use common::{EVERYTHING, Ended, Lab, TINY};
@@ -340,6 +340,42 @@ fn a_gradient_that_is_constant_to_rounding_is_called_so() {
         let tiny = ["10⁻¹⁵", "10⁻¹⁶", "10⁻¹⁷", "10⁻¹⁸", "10¹⁵", "10¹⁶", "10¹⁷"];
         for number in tiny {
             assert!(!text.contains(number), "{number}");
+        }
+    }
+}
+
+/// The columns of `fits.csv` by name, a row each.
+fn fits(lab: &Lab) -> Vec<BTreeMap<String, String>> {
+    let text = text(lab, "out/fits.csv");
+    let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
+    let header: Vec<String> = lines.next().unwrap().collect();
+    let rows = lines.map(|row| header.iter().cloned().zip(row).collect());
+    rows.collect()
+}
+
+#[test]
+fn a_loss_at_every_step_has_no_laws_and_the_report_says_why() {
+    let lab = Lab::with(TINY);
+    let why = "With a loss at every step nothing is predicted";
+    let both = "loss.kind=[\"terminal\", \"every-step\"]";
+    for (loss, has_terminal, has_every_step) in [
+        ("loss.kind=terminal", true, false),
+        ("loss.kind=every-step", false, true),
+        (both, true, true),
+    ] {
+        lab.run(&["--fresh", "--set", loss]).exits_with(0);
+        let predicts = |row: &BTreeMap<String, String>| !row["predicted_rate"].is_empty();
+        let is_every_step = |row: &BTreeMap<String, String>| match row.get("loss.kind") {
+            Some(kind) => kind == "every-step",
+            None => has_every_step,
+        };
+        let (every_step, terminal): (Vec<_>, Vec<_>) =
+            fits(&lab).into_iter().partition(is_every_step);
+        assert!(!every_step.iter().any(predicts), "{loss}");
+        assert_eq!(terminal.iter().any(predicts), has_terminal, "{loss}");
+        assert_eq!(lab.path("out/laws.csv").exists(), has_terminal, "{loss}");
+        for text in reported(&lab) {
+            assert_eq!(text.contains(why), has_every_step, "{loss}");
         }
     }
 }

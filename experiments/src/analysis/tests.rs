@@ -383,6 +383,34 @@ fn one_replicate_and_replicates_that_agree_are_no_measure() {
     }
 }
 
+/// Of a loss at every step, all later ones add up at a step.
+#[test]
+fn no_law_is_compared_with_a_loss_at_every_step() {
+    for (loss, has_laws) in [
+        (LossKind::Terminal, true),
+        (LossKind::SquaredError, true),
+        (LossKind::EveryStep, false),
+    ] {
+        let mut plan = plan(3, "0.5");
+        let runs = plan.points.iter_mut().flat_map(|point| &mut point.runs);
+        runs.for_each(|run| run.spec.loss.kind = loss);
+        let analysis = analyse(&plan, &mut |_| {
+            Some(record(vec![
+                reference(),
+                ("h", decaying(0, -0.2)),
+                ("law:h:rate:a", array(&[1], vec![-0.3])),
+                ("law:h:upper-bound:b", array(&[1], vec![-0.1])),
+            ]))
+        });
+        assert_eq!(analysis.laws.rows.is_empty(), !has_laws, "{loss:?}");
+        for fit in &analysis.fits.rows {
+            assert!(fit.rate.is_some());
+            assert_eq!(fit.predicted_rate.is_some(), has_laws, "{loss:?}");
+            assert_eq!(fit.predicted_by.is_empty(), !has_laws, "{loss:?}");
+        }
+    }
+}
+
 /// Two units of rates −1 and −0.01: after three lags the slower one is all there is.
 #[test]
 fn a_law_with_a_rate_for_each_unit_is_fitted_as_the_gradient_is() {

@@ -366,18 +366,35 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         .fit
         .to
         .map_or("the last".to_owned(), |to| to.to_string());
+    let mut blocks = vec![Block::Paragraph(Text::new(&format!(
+        "Slopes of ln r_k over lags {}…{to}, in nats per step: negative where the gradient vanishes.",
+        config.fit.from
+    )))];
+    if has_loss_at_every_step(config) {
+        blocks.push(Block::Paragraph(Text::new(
+            "With a loss at every step nothing is predicted: laws and bounds speak of one gradient on its way back, \
+             and here those of all later losses add up, to a sum that hardly changes with the lag where each of \
+             them vanishes.",
+        )));
+    }
+    blocks.extend([Block::Table(overview), Block::Table(full)]);
     Ok(Section {
         id: "rates",
         heading: "Rates, half-lives, verdicts".to_owned(),
-        blocks: vec![
-            Block::Paragraph(Text::new(&format!(
-                "Slopes of ln r_k over lags {}…{to}, in nats per step: negative where the gradient vanishes.",
-                config.fit.from
-            ))),
-            Block::Table(overview),
-            Block::Table(full),
-        ],
+        blocks,
     })
+}
+
+/// Whether the loss is one at every step, at some grid point at least.
+fn has_loss_at_every_step(config: &Config) -> bool {
+    let mut axes = config.sweep.iter();
+    match axes.find(|axis| axis.key == "loss.kind") {
+        Some(axis) => axis
+            .values
+            .iter()
+            .any(|value| value.as_str() == Some("every-step")),
+        None => config.loss.kind == LossKind::EveryStep,
+    }
 }
 
 const VERDICTS: [&str; 4] = ["vanishes", "stable", "explodes", "zero"];
