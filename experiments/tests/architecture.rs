@@ -162,6 +162,7 @@ const NEVER: &[(&str, &[&str], &[&str])] = &[
             "std::time",
             "std::thread",
             "println!",
+            "rand::",
             "serde",
             "rayon",
         ],

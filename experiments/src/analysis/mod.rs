@@ -13,7 +13,6 @@ use std::f64::consts::LN_10;
 
 use cell_config::Relation;
 use decay_analysis::{DecayFit, Summary, Window, in_standard_errors, mean, thinned_lags};
-use sha2::{Digest, Sha256};
 
 pub(crate) use closer::rounded;
 pub use gradients::write_gradients;
@@ -266,7 +265,7 @@ impl<'a> Replicates<'a> {
                 *log10_ratio *= LN_10;
             }
             let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
-            let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key));
+            let fit = DecayFit::new(&curves, window);
             let prediction = self.prediction(quantity, window, &records, &fit.slopes);
             let row = FitRow {
                 key: self.key.clone(),
@@ -459,29 +458,6 @@ impl<'a> Replicates<'a> {
             }
         }
     }
-}
-
-/// The seed of a fit's bootstrap, keyed by names, never by order: another value on an axis moves
-/// no other interval. Factors that do not apply to the cell do not enter, nor does the quantity: all
-/// quantities of a grid point see the same resamples, so equal curves have equal intervals.
-fn bootstrap_seed(config: &Config, key: &Key) -> u64 {
-    let mut hash = Sha256::new();
-    // With the length before each part, no two lists of parts look alike.
-    let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    };
-    add("bootstrap");
-    add(&config.seed.to_string());
-    add(&key.cell);
-    for (axis, value) in config.sweep.iter().zip(&key.factors) {
-        if !value.is_empty() {
-            add(&axis.key);
-            add(value);
-        }
-    }
-    let digest = hash.finalize();
-    u64::from_le_bytes(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
 }
 
 #[cfg(test)]

@@ -310,8 +310,9 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         rows: rows.collect(),
         row_headers,
         source: Text::default().file("fits.csv").and(
-            ": columns `rate`, `rate_low`, `rate_high` and those of the headings. Mean over n replicates; the \
-             interval is a bootstrap over them. Where early rate (lags 1…10) and late rate (the last half of the \
+            ": columns `rate`, `rate_low`, `rate_high` and those of the headings. Mean over n replicates: \
+             those are missing that have fewer than three lags whose gradient is not exactly zero, or whose run \
+             failed. The interval is Student’s t over them. Where early rate (lags 1…10) and late rate (the last half of the \
              window) differ much, one line does not tell it all. The predicted rate is the mean over replicates \
              of the law named beside it; λ₁ is no theory, but measured in the same runs.",
         ),
