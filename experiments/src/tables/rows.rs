@@ -133,7 +133,8 @@ pub struct LawRow {
     pub n: usize,
 }
 
-/// A row of `gates.csv`: one gate at one step, pooled over units, batch and replicates.
+/// A row of `gates.csv`: one gate at one step. Every statistic is that of a run, over its units and
+/// sequences, averaged over replicates: quantiles too, which are not those of all replicates together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateRow {
     /// The grid point.
