@@ -353,6 +353,60 @@ fn fits(lab: &Lab) -> Vec<BTreeMap<String, String>> {
     rows.collect()
 }
 
+/// A bias below 0 lets some networks of four rectified units fall silent for good, and others not.
+const DYING: &str = r#"
+name = "dying"
+replicates = 6
+
+[sequence]
+steps = 12
+batch = 1
+
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 4
+activation = "relu"
+bias = -0.3
+
+[[figure]]
+kind = "decay"
+"#;
+
+#[test]
+fn a_rate_of_fewer_replicates_than_there_are_says_so() {
+    let lab = Lab::with(DYING);
+    let ended = lab.run(&[]).exits_with(0);
+    let row = fits(&lab)
+        .into_iter()
+        .find(|row| row["quantity"] == "h")
+        .unwrap();
+    let n: usize = row["n"].parse().unwrap();
+    assert!(0 < n && n < 6 && !row["rate"].is_empty(), "{row:?}");
+    let said = format!("{n} of 6");
+    let in_words = format!("; {said} replicates");
+    ended.says(&[in_words.as_str()]);
+    let counts = || {
+        let [html, markdown] = reported(&lab);
+        [html_rows(&html), markdown_rows(&markdown)].map(|rows| {
+            let mut cells: Vec<String> = rows.into_iter().flatten().collect();
+            cells.retain(|cell| cell.ends_with(" of 6"));
+            cells
+        })
+    };
+    // Of h and of h_carried.
+    assert_eq!(counts(), [[said.as_str(); 2]; 2]);
+
+    // With a bias above 0 all of them live.
+    let ended = lab.run(&["--fresh", "--set", "vanilla-rnn.bias=1.0"]);
+    let ended = ended.exits_with(0);
+    assert!(
+        !ended.stdout.contains("of 6 replicates"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(counts(), [[""; 0]; 2]);
+}
+
 #[test]
 fn a_loss_at_every_step_has_no_laws_and_the_report_says_why() {
     let lab = Lab::with(TINY);

@@ -244,6 +244,14 @@ fn shown_fits(mut fits: NamedTable) -> Result<NamedTable, ReportError> {
     Ok(fits)
 }
 
+/// The replicates of a row, and of how many they are if some are missing.
+fn shown_count(n: &str, replicates: usize) -> String {
+    match n.parse::<usize>() {
+        Ok(count) if count < replicates => format!("{n} of {replicates}"),
+        _ => n.to_owned(),
+    }
+}
+
 fn is_constant(row: &[String], rate: usize, r_squared: usize) -> bool {
     !row[rate].is_empty() && row[r_squared].is_empty()
 }
@@ -283,6 +291,7 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
     columns.push(Column::numbers("95 % interval"));
     let (law, r_squared) = (fits.column("predicted_by").ok(), fits.column("r_squared")?);
     let predicted = fits.column("predicted_rate").ok();
+    let n = fits.column("n").ok();
     columns.extend(others().map(|&(index, heading)| {
         match index == verdict || Some(index) == law {
             true => Column::words(heading),
@@ -297,6 +306,7 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         shown.extend(others().map(|&(index, _)| match index {
             _ if Some(index) == law => field(&labels::law_name(&row[index]), 4),
             _ if Some(index) == predicted => rate_field(&row[index], 4),
+            _ if Some(index) == n => shown_count(&row[index], config.replicates),
             _ if index == verdict && is_constant(row, rate, r_squared) => {
                 format!("{}, {CONSTANT}", row[index])
             }
