@@ -10,7 +10,7 @@ use cell_config::{Streams, uniform};
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
 
-use super::measure::largest;
+use super::measure::{Cases, differing_bits, largest};
 use super::one_cell::{Gradients, gradients, ln_ratios};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
@@ -50,17 +50,17 @@ fn check() -> Result<Evidence, String> {
         series.push(PlotSeries::new("", Mark::Points, colour, measured));
     }
     let differing = |found: &Gradients, factor: f64| {
-        let (first, last) = (cells(&found.node[0]), cells(&found.node[STEPS]));
-        let pairs = first.iter().zip(&last);
-        pairs
-            .filter(|(c, last)| c.to_bits() != (*last * factor).to_bits())
-            .count()
+        let last: Vec<f64> = cells(&found.node[STEPS])
+            .iter()
+            .map(|c| c * factor)
+            .collect();
+        differing_bits(&cells(&found.node[0]), &last)
     };
     let (open, half) = (run(None)?, run(Some(0.0))?);
-    let zero = cells(&open.node[STEPS])
-        .iter()
-        .filter(|c| **c == 0.0)
-        .count();
+    let mut alive = Cases::default();
+    for c in cells(&open.node[STEPS]) {
+        alive.see(c.abs() > 0.0);
+    }
     Ok(Evidence {
         checks: vec![
             Check::at_most(
@@ -78,7 +78,7 @@ fn check() -> Result<Evidence, String> {
                 differing(&half, 2_f64.powi(-1000)),
                 HIDDEN,
             ),
-            Check::none("cells without a gradient", zero, HIDDEN),
+            Check::none("cells without a gradient", alive.violations, alive.of),
         ],
         seeds: 1,
         plot: Some(Plot {

@@ -399,20 +399,22 @@ impl Kept {
         self.values.iter().all(|v| *v == 0.0)
     }
 
-    /// How many numbers of two adjoints are not the same bits.
+    /// How many numbers of two adjoints differ, as [`differing_bits`] counts them.
     pub fn differing_bits(&self, other: &Kept) -> usize {
         let values = differing_bits(self.values.as_slice(), other.values.as_slice());
         values + usize::from(self.exponents != other.exponents)
     }
 }
 
-/// How many entries of two lists are not the same bits; all of them if the lengths differ.
+/// How many entries of two lists are not the same number, bit for bit, what is not a number among them; all
+/// of them if the lengths differ.
 pub fn differing_bits(a: &[f64], b: &[f64]) -> usize {
     if a.len() != b.len() {
         return a.len().max(b.len());
     }
     let pairs = a.iter().zip(b);
-    pairs.filter(|(a, b)| a.to_bits() != b.to_bits()).count()
+    let differ = |(a, b): &(&f64, &f64)| a.is_nan() || a.to_bits() != b.to_bits();
+    pairs.filter(differ).count()
 }
 
 /// `value` = m·2^e with 1 ≤ |m| < 2, subnormal numbers included; (0, 0) for zero.
@@ -617,6 +619,14 @@ mod tests {
         assert_eq!(largest(infinite), f64::INFINITY);
         assert_eq!(smallest(infinite), f64::NEG_INFINITY);
         assert_eq!((largest([-2.0]), smallest([-2.0])), (-2.0, -2.0));
+    }
+
+    #[test]
+    fn what_is_not_a_number_differs_from_itself() {
+        let numbers = [0.0, f64::NAN, 1.0];
+        assert_eq!(differing_bits(&numbers, &numbers), 1);
+        assert_eq!(differing_bits(&[0.0, 1.0], &[-0.0, 1.0]), 1);
+        assert_eq!(differing_bits(&[0.0], &[0.0, 1.0]), 2);
     }
 
     #[test]
