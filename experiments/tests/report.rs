@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use common::{EVERYTHING, Ended, Lab, TINY};
@@ -340,6 +340,96 @@ fn a_gradient_that_is_constant_to_rounding_is_called_so() {
         let tiny = ["10⁻¹⁵", "10⁻¹⁶", "10⁻¹⁷", "10⁻¹⁸", "10¹⁵", "10¹⁶", "10¹⁷"];
         for number in tiny {
             assert!(!text.contains(number), "{number}");
+        }
+    }
+}
+
+/// The columns of `fits.csv` by name, a row each.
+fn fits(lab: &Lab) -> Vec<BTreeMap<String, String>> {
+    let text = text(lab, "out/fits.csv");
+    let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
+    let header: Vec<String> = lines.next().unwrap().collect();
+    let rows = lines.map(|row| header.iter().cloned().zip(row).collect());
+    rows.collect()
+}
+
+/// A bias below 0 lets some networks of four rectified units fall silent for good, and others not.
+const DYING: &str = r#"
+name = "dying"
+replicates = 6
+
+[sequence]
+steps = 12
+batch = 1
+
+[[cell]]
+kind = "vanilla-rnn"
+hidden = 4
+activation = "relu"
+bias = -0.3
+
+[[figure]]
+kind = "decay"
+"#;
+
+#[test]
+fn a_rate_of_fewer_replicates_than_there_are_says_so() {
+    let lab = Lab::with(DYING);
+    let ended = lab.run(&[]).exits_with(0);
+    let row = fits(&lab)
+        .into_iter()
+        .find(|row| row["quantity"] == "h")
+        .unwrap();
+    let n: usize = row["n"].parse().unwrap();
+    assert!(0 < n && n < 6 && !row["rate"].is_empty(), "{row:?}");
+    let said = format!("{n} of 6");
+    let in_words = format!("; {said} replicates");
+    ended.says(&[in_words.as_str()]);
+    let counts = || {
+        let [html, markdown] = reported(&lab);
+        [html_rows(&html), markdown_rows(&markdown)].map(|rows| {
+            let mut cells: Vec<String> = rows.into_iter().flatten().collect();
+            cells.retain(|cell| cell.ends_with(" of 6"));
+            cells
+        })
+    };
+    // Of h and of h_carried.
+    assert_eq!(counts(), [[said.as_str(); 2]; 2]);
+
+    // With a bias above 0 all of them live.
+    let ended = lab.run(&["--fresh", "--set", "vanilla-rnn.bias=1.0"]);
+    let ended = ended.exits_with(0);
+    assert!(
+        !ended.stdout.contains("of 6 replicates"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(counts(), [[""; 0]; 2]);
+}
+
+#[test]
+fn a_loss_at_every_step_has_no_laws_and_the_report_says_why() {
+    let lab = Lab::with(TINY);
+    let why = "With a loss at every step nothing is predicted";
+    let both = "loss.kind=[\"terminal\", \"every-step\"]";
+    for (loss, has_terminal, has_every_step) in [
+        ("loss.kind=terminal", true, false),
+        ("loss.kind=every-step", false, true),
+        (both, true, true),
+    ] {
+        lab.run(&["--fresh", "--set", loss]).exits_with(0);
+        let predicts = |row: &BTreeMap<String, String>| !row["predicted_rate"].is_empty();
+        let is_every_step = |row: &BTreeMap<String, String>| match row.get("loss.kind") {
+            Some(kind) => kind == "every-step",
+            None => has_every_step,
+        };
+        let (every_step, terminal): (Vec<_>, Vec<_>) =
+            fits(&lab).into_iter().partition(is_every_step);
+        assert!(!every_step.iter().any(predicts), "{loss}");
+        assert_eq!(terminal.iter().any(predicts), has_terminal, "{loss}");
+        assert_eq!(lab.path("out/laws.csv").exists(), has_terminal, "{loss}");
+        for text in reported(&lab) {
+            assert_eq!(text.contains(why), has_every_step, "{loss}");
         }
     }
 }

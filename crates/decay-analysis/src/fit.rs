@@ -3,7 +3,7 @@
 use std::f64::consts::{LN_2, LN_10};
 use std::fmt;
 
-use crate::{FLAT, Interval, Line, Summary, Window, bootstrap_mean, mean, mean_and_standard_error};
+use crate::{FLAT, Interval, Line, Summary, Window, mean, mean_and_standard_error, mean_interval};
 
 /// log₁₀ of the largest number that f32 rounds to zero: half its smallest subnormal, 2⁻¹⁵⁰.
 pub const F32_ZERO_LOG10: f64 = -45.15;
@@ -41,7 +41,7 @@ pub struct DecayFit {
     pub slopes: Vec<Option<f64>>,
     /// Mean over replicates of their slopes.
     pub rate: Option<f64>,
-    /// 95 % bootstrap interval of the rate; `None` for fewer than three replicates.
+    /// 95 % interval of the rate, of [`mean_interval`]; `None` for fewer than three replicates.
     pub interval: Option<Interval>,
     /// Steps in which the gradient halves; infinite unless it decays.
     pub half_life: Option<f64>,
@@ -66,7 +66,7 @@ impl DecayFit {
     /// Fits `curves`, one per replicate, each ln r_k indexed by lag, over `window`.
     ///
     /// A replicate with fewer than three finite lags in the window has no slope and does not
-    /// enter the rate. `seed` is the bootstrap's.
+    /// enter the rate.
     ///
     /// **When one line is wrong.** A linear network already decays at ln σ_w at first and at
     /// ln ρ(W) later, so a single slope can describe neither. With d_i = early − late slope of
@@ -79,7 +79,7 @@ impl DecayFit {
     /// # Panics
     ///
     /// If the curves differ in length.
-    pub fn new(curves: &[&[f64]], window: Window, seed: u64) -> Self {
+    pub fn new(curves: &[&[f64]], window: Window) -> Self {
         let lines: Vec<Option<Line>> = curves
             .iter()
             .map(|curve| Line::fit(curve, window))
@@ -127,7 +127,7 @@ impl DecayFit {
         Self {
             slopes: of_replicates,
             rate: Some(rate),
-            interval: bootstrap_mean(&slopes, seed),
+            interval: mean_interval(&slopes),
             half_life: Some(half_life(rate)),
             r_squared: mean(&r_squared),
             early_rate: mean(&early),
@@ -218,7 +218,7 @@ mod tests {
 
     fn fit(curves: &[Vec<f64>]) -> DecayFit {
         let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
-        DecayFit::new(&curves, WINDOW, 20)
+        DecayFit::new(&curves, WINDOW)
     }
 
     #[test]
@@ -229,8 +229,10 @@ mod tests {
         assert!((fit.half_life.unwrap() - LN_2 / 0.3).abs() < 1e-9);
         assert!((fit.r_squared.unwrap() - 1.0).abs() < 1e-12);
         let interval = fit.interval.unwrap();
-        assert!(-0.6 <= interval.low && interval.low < -0.3);
-        assert!(-0.3 < interval.high && interval.high <= -0.1);
+        // Standard deviation √0.07, and 4.302653 of its third for 2 degrees of freedom.
+        let reach = 4.302_653 * (0.07_f64 / 3.0).sqrt();
+        assert!((interval.low - (-0.3 - reach)).abs() < 1e-6);
+        assert!((interval.high - (-0.3 + reach)).abs() < 1e-6);
         assert_eq!((fit.verdict, fit.n), (Verdict::Vanishes, 3));
     }
 
@@ -295,7 +297,7 @@ mod tests {
 
     #[test]
     fn no_curves_are_a_zero_gradient_of_no_replicates() {
-        let fit = DecayFit::new(&[], WINDOW, 0);
+        let fit = DecayFit::new(&[], WINDOW);
         assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 0));
     }
 
@@ -360,7 +362,7 @@ mod tests {
     #[test]
     fn the_window_is_clipped_to_the_curve() {
         let curve: Vec<f64> = (0..50).map(|k| -f64::from(k)).collect();
-        let fit = DecayFit::new(&[&curve], Window { from: 1, to: 200 }, 0);
+        let fit = DecayFit::new(&[&curve], Window { from: 1, to: 200 });
         assert!((fit.rate.unwrap() + 1.0).abs() < 1e-12);
         assert!((fit.late_rate.unwrap() + 1.0).abs() < 1e-12);
     }

@@ -20,21 +20,21 @@
 //! // Three replicates of a linear recurrence with orthogonal weights of gain 0.9.
 //! let curve: Vec<f64> = (0..=200).map(|lag| lag as f64 * 0.9_f64.ln()).collect();
 //! let curves = [curve.as_slice(); 3];
-//! let fit = DecayFit::new(&curves, Window { from: 1, to: 200 }, 20);
+//! let fit = DecayFit::new(&curves, Window { from: 1, to: 200 });
 //!
 //! assert!((fit.rate.unwrap() - 0.9_f64.ln()).abs() < 1e-12);
 //! assert!((fit.half_life.unwrap() - 0.5_f64.ln() / 0.9_f64.ln()).abs() < 1e-9);
 //! assert_eq!(fit.verdict, Verdict::Vanishes);
 //! ```
 
-mod bootstrap;
 mod fit;
+mod interval;
 mod lags;
 mod line;
 mod summary;
 
-pub use bootstrap::{Interval, RESAMPLES, bootstrap_mean};
 pub use fit::{DecayFit, F32_ZERO_LOG10, Verdict, f32_zero_lag, half_life};
+pub use interval::{Interval, MIN_REPLICATES, mean_interval};
 pub use lags::{Window, thinned_lags, thinned_lags_from_100};
 pub use line::{FLAT, Line, MIN_LAGS};
 pub use summary::{ROUNDING, Summary, in_standard_errors, mean, mean_and_standard_error, quantile};

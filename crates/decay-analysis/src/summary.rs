@@ -1,5 +1,7 @@
 //! Quantiles over replicates.
 
+use crate::MIN_REPLICATES;
+
 /// Order statistics of one number over replicates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
@@ -94,18 +96,20 @@ pub fn mean_and_standard_error(values: &[f64]) -> Option<(f64, f64)> {
 /// Rates that agree to this many nats per step differ by rounding.
 pub const ROUNDING: f64 = 1e-12;
 
-/// The mean of differences of rates in units of its standard error over replicates. `None` for fewer
-/// than two replicates, and where they do not differ beyond [`ROUNDING`], so that there is nothing
-/// to measure in.
+/// The mean of differences of rates in units of its standard error over replicates: of normal differences
+/// with the mean 0 a value of Student's t. `None` for fewer than [`MIN_REPLICATES`], and where they do not
+/// differ beyond [`ROUNDING`], so that there is nothing to measure in.
 ///
 /// ```
 /// use decay_analysis::in_standard_errors;
 ///
-/// assert_eq!(in_standard_errors(&[1.0, 3.0]), Some(2.0));
-/// assert_eq!(in_standard_errors(&[2.0, 2.0]), None);
+/// assert_eq!(in_standard_errors(&[0.0, 0.0, 3.0]), Some(1.0));
+/// assert_eq!(in_standard_errors(&[1.0, 3.0]), None);
+/// assert_eq!(in_standard_errors(&[2.0, 2.0, 2.0]), None);
 /// ```
 pub fn in_standard_errors(differences: &[f64]) -> Option<f64> {
-    let (mean, standard_error) = mean_and_standard_error(differences)?;
+    let is_enough = differences.len() >= MIN_REPLICATES;
+    let (mean, standard_error) = mean_and_standard_error(differences).filter(|_| is_enough)?;
     let is_measured = standard_error > ROUNDING && standard_error.is_finite();
     is_measured.then(|| mean / standard_error)
 }

@@ -109,6 +109,9 @@ impl Nonlinearity for Phi {
         match self {
             Phi::Tanh | Phi::Logistic => gaussian_mean(mean, variance, |a| self.slope(a).powi(2)),
             Phi::Identity => 1.0,
+            // relu has no scale: a centred one passes half of the gradient's square at any variance, so
+            // in the limit of none too, which a network comes near to that falls silent.
+            Phi::Relu if variance == 0.0 && mean == 0.0 => 0.5,
             Phi::Relu if variance == 0.0 => self.slope(mean),
             Phi::Relu => normal_cdf(mean / variance.sqrt()),
         }
@@ -377,6 +380,27 @@ mod tests {
         assert!((network(1.0).chi(&Phi::Relu) - 0.5).abs() <= 1e-15);
         assert_eq!(network(2.0).variance(&Phi::Relu), f64::INFINITY);
         assert_eq!(network(2.0).chi(&Phi::Relu), 2.0);
+    }
+
+    /// Without noise the activity goes to 0 below the critical gain and to ∞ above it, and χ₁ is the same
+    /// all along.
+    #[test]
+    fn relu_without_noise_decays_as_it_does_with_it() {
+        for gain in [0.5, 1.0, 1.2, 1.3, 1.5, 2.0] {
+            let silent = network(gain, 0.0);
+            let noisy = network(gain, 0.1);
+            assert_eq!(silent.variance(&Phi::Relu) == 0.0, gain * gain < 2.0);
+            let rate = 0.5 * (0.5 * gain * gain).ln();
+            assert!((silent.rate(&Phi::Relu) - rate).abs() <= 1e-15, "{gain}");
+            assert!((noisy.rate(&Phi::Relu) - rate).abs() <= 1e-15, "{gain}");
+        }
+        // A bias below 0 holds every unit of a silent network shut, one above 0 open.
+        let biased = |bias| MeanField {
+            bias,
+            ..network(1.2, 0.0)
+        };
+        assert_eq!(biased(-0.3).rate(&Phi::Relu), f64::NEG_INFINITY);
+        assert!(biased(0.3).rate(&Phi::Relu) > network(1.2, 0.0).rate(&Phi::Relu));
     }
 
     /// The closed forms against quadrature, which is as good as its step on a kink.

@@ -13,12 +13,11 @@ use std::f64::consts::LN_10;
 
 use cell_config::Relation;
 use decay_analysis::{DecayFit, Summary, Window, in_standard_errors, mean, thinned_lags};
-use sha2::{Digest, Sha256};
 
 pub(crate) use closer::rounded;
 pub use gradients::write_gradients;
 
-use crate::config::Config;
+use crate::config::{Config, LossKind};
 use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::record::{GATE, RunRecord, SERIES, TOTAL, series_times};
 use crate::tables::{
@@ -149,6 +148,7 @@ pub fn analyse(config: &Config, point: &GridPoint, records: &[(usize, &RunRecord
             key: &point.key,
             steps: run.spec.sequence.steps,
             batch: run.spec.sequence.batch,
+            has_laws: run.spec.loss.kind != LossKind::EveryStep,
             records,
         };
         replicates.decay(config, &mut analysis);
@@ -175,6 +175,7 @@ pub fn closer(cell: &str, steps: usize, batch: usize, record: &RunRecord) -> Ana
         key: &key,
         steps,
         batch,
+        has_laws: false,
         records: &[(0, record)],
     };
     replicates.look_closer(&mut analysis);
@@ -218,6 +219,10 @@ struct Replicates<'a> {
     key: &'a Key,
     steps: usize,
     batch: usize,
+    /// Whether laws speak of the loss, which they do of one at the last step. They say what becomes of one
+    /// gradient on its way back; of a loss at every step the gradients of all after t add up at t, and that
+    /// sum hardly changes with the lag where each of its parts vanishes, nor does what bounds one bound it.
+    has_laws: bool,
     /// With the replicate's index.
     records: &'a [(usize, &'a RunRecord)],
 }
@@ -230,6 +235,12 @@ impl<'a> Replicates<'a> {
     /// A record to take names from: all runs of a grid point record the same arrays.
     fn first(&self) -> Option<&'a RunRecord> {
         self.records().next()
+    }
+
+    /// The laws of the records, if they speak of the loss.
+    fn laws_of_records(&self) -> Vec<arrays::LawName<'a>> {
+        let record = self.first().filter(|_| self.has_laws);
+        record.map(arrays::laws).unwrap_or_default()
     }
 
     /// The lags that rates are fitted over.
@@ -254,7 +265,7 @@ impl<'a> Replicates<'a> {
                 *log10_ratio *= LN_10;
             }
             let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
-            let fit = DecayFit::new(&curves, window, bootstrap_seed(config, self.key));
+            let fit = DecayFit::new(&curves, window);
             let prediction = self.prediction(quantity, window, &records, &fit.slopes);
             let row = FitRow {
                 key: self.key.clone(),
@@ -328,7 +339,7 @@ impl<'a> Replicates<'a> {
         records: &[&RunRecord],
         slopes: &[Option<f64>],
     ) -> Option<Prediction<'a>> {
-        let laws = arrays::laws(self.first()?);
+        let laws = self.laws_of_records();
         let law = laws
             .iter()
             .find(|law| law.quantity == quantity && law.relation == Relation::Rate.name())?;
@@ -348,9 +359,8 @@ impl<'a> Replicates<'a> {
     }
 
     fn laws(&self, config: &Config, table: &mut Table<LawRow>) {
-        let Some(record) = self.first() else { return };
         let window = self.window(config);
-        for law in arrays::laws(record) {
+        for law in self.laws_of_records() {
             let rate_of = |record| arrays::law_rate(record, &law, self.steps, window);
             let mut rates: Vec<f64> = self.records().filter_map(rate_of).collect();
             let Some(summary) = Summary::new(&mut rates) else {
@@ -448,29 +458,6 @@ impl<'a> Replicates<'a> {
             }
         }
     }
-}
-
-/// The seed of a fit's bootstrap, keyed by names, never by order: another value on an axis moves
-/// no other interval. Factors that do not apply to the cell do not enter, nor does the quantity: all
-/// quantities of a grid point see the same resamples, so equal curves have equal intervals.
-fn bootstrap_seed(config: &Config, key: &Key) -> u64 {
-    let mut hash = Sha256::new();
-    // With the length before each part, no two lists of parts look alike.
-    let mut add = |part: &str| {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    };
-    add("bootstrap");
-    add(&config.seed.to_string());
-    add(&key.cell);
-    for (axis, value) in config.sweep.iter().zip(&key.factors) {
-        if !value.is_empty() {
-            add(&axis.key);
-            add(value);
-        }
-    }
-    let digest = hash.finalize();
-    u64::from_le_bytes(*digest.first_chunk().expect("SHA-256 has 32 bytes"))
 }
 
 #[cfg(test)]

@@ -257,20 +257,13 @@ fn another_value_on_an_axis_moves_no_other_interval() {
     let more = analyse(&plan(5, "0.5, 0.9"), &mut load).fits.rows;
     let find = |rows: &[FitRow], key: Key| rows.iter().find(|row| row.key == key).cloned().unwrap();
     assert_eq!(find(&few, rnn_key("0.9")), find(&more, rnn_key("0.9")));
-    // The same slopes under another name are resampled differently.
+    // The same slopes have the same interval, whatever they are called.
     let [other, same] = ["0.5", "0.9"].map(|gain| find(&more, rnn_key(gain)));
-    assert_eq!(other.rate, same.rate);
-    assert_ne!(other.rate_low, same.rate_low);
-    assert!(same.rate_low < same.rate && same.rate < same.rate_high);
-}
-
-#[test]
-fn the_bootstrap_seed_is_stable_across_versions() {
-    let config = plan(1, "0.5").config;
     assert_eq!(
-        bootstrap_seed(&config, &rnn_key("0.5")),
-        5_442_901_627_723_834_493
+        (other.rate, other.rate_low, other.rate_high),
+        (same.rate, same.rate_low, same.rate_high)
     );
+    assert!(same.rate_low < same.rate && same.rate < same.rate_high);
 }
 
 #[test]
@@ -380,6 +373,50 @@ fn one_replicate_and_replicates_that_agree_are_no_measure() {
             (fit.predicted_rate, fit.difference_in_se),
             (Some(-0.3), None)
         );
+    }
+}
+
+/// The laws of a replicate differ from what is measured by 0.1 more than those of the one before.
+#[test]
+fn two_replicates_are_too_few_to_measure_a_difference_in() {
+    for (replicates, is_measured) in [(2, false), (3, true)] {
+        let analysis = analyse(&plan(replicates, "0.5"), &mut |run| {
+            let law = array(&[1], vec![-0.3 - 0.1 * run.replicate as f64]);
+            let h = decaying(0, -0.2);
+            Some(record(vec![reference(), ("h", h), ("law:h:rate:a", law)]))
+        });
+        let fit = &analysis.fits.rows[0];
+        assert!(fit.predicted_rate.is_some());
+        assert_eq!(fit.difference_in_se.is_some(), is_measured);
+        assert_eq!(fit.rate_low.is_some(), is_measured);
+    }
+}
+
+/// Of a loss at every step, all later ones add up at a step.
+#[test]
+fn no_law_is_compared_with_a_loss_at_every_step() {
+    for (loss, has_laws) in [
+        (LossKind::Terminal, true),
+        (LossKind::SquaredError, true),
+        (LossKind::EveryStep, false),
+    ] {
+        let mut plan = plan(3, "0.5");
+        let runs = plan.points.iter_mut().flat_map(|point| &mut point.runs);
+        runs.for_each(|run| run.spec.loss.kind = loss);
+        let analysis = analyse(&plan, &mut |_| {
+            Some(record(vec![
+                reference(),
+                ("h", decaying(0, -0.2)),
+                ("law:h:rate:a", array(&[1], vec![-0.3])),
+                ("law:h:upper-bound:b", array(&[1], vec![-0.1])),
+            ]))
+        });
+        assert_eq!(analysis.laws.rows.is_empty(), !has_laws, "{loss:?}");
+        for fit in &analysis.fits.rows {
+            assert!(fit.rate.is_some());
+            assert_eq!(fit.predicted_rate.is_some(), has_laws, "{loss:?}");
+            assert_eq!(fit.predicted_by.is_empty(), !has_laws, "{loss:?}");
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use cell_config::{Initialization, Streams, uniform};
 use gradient_tracking::Trainable;
 use nalgebra::{DMatrix, DVector};
 
-use super::one_cell::{gradients, largest, ln_ratios};
+use super::measure::largest;
+use super::one_cell::{gradients, ln_ratios};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 

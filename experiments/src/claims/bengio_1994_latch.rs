@@ -18,7 +18,7 @@ use nalgebra::DMatrix;
 use theory::scalar_maps::{latch_threshold, tanh_factor};
 use vanilla_rnn::Activation;
 
-use super::measure::{Trajectory, Worst, scalar, slope};
+use super::measure::{Cases, Trajectory, Worst, scalar, slope};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -90,17 +90,18 @@ fn check() -> Result<Evidence, String> {
     let rates: Result<Vec<f64>, String> = grid.iter().map(|w| Ok(settled(*w)?.0)).collect();
     let rates = rates?;
     let critical = 50;
-    let rises = |pair: &&[f64]| pair[0] < pair[1];
-    let left = rates[..=critical]
-        .windows(2)
-        .filter(|pair| !rises(pair))
-        .count();
-    let right = rates[critical..].windows(2).filter(rises).count();
+    let mut leads_away = Cases::default();
+    for (k, pair) in rates.windows(2).enumerate() {
+        leads_away.see(match k < critical {
+            true => pair[0] < pair[1],
+            false => pair[0] >= pair[1],
+        });
+    }
     checks.push(Check::exactly("rate at w = 1", rates[critical], 0.0));
     checks.push(Check::none(
         "steps of w = 0.5…2 that do not bring the rate away from that of w = 1",
-        left + right,
-        rates.len() - 1,
+        leads_away.violations,
+        leads_away.of,
     ));
     let theory = grid.iter().map(|w| (*w, tanh_factor(*w).ln()));
     let series = vec![

@@ -10,7 +10,8 @@ use cell_config::{Streams, uniform};
 use lstm::Lstm;
 use nalgebra::{DMatrix, DVector};
 
-use super::one_cell::{Gradients, gradients, largest, ln_ratios};
+use super::measure::{Cases, differing_bits, largest};
+use super::one_cell::{Gradients, gradients, ln_ratios};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -37,7 +38,7 @@ fn check() -> Result<Evidence, String> {
         let rate = -(-bias).exp().ln_1p();
         let errors = ratios.iter().enumerate().map(|(k, ratio)| {
             let expected = k as f64 * rate;
-            (ratio - expected).abs() / expected.abs().max(1.0)
+            (ratio - expected).abs() / largest([expected.abs(), 1.0])
         });
         deviation = largest(errors.chain([deviation]));
         let log10 = std::f64::consts::LOG10_E;
@@ -49,17 +50,17 @@ fn check() -> Result<Evidence, String> {
         series.push(PlotSeries::new("", Mark::Points, colour, measured));
     }
     let differing = |found: &Gradients, factor: f64| {
-        let (first, last) = (cells(&found.node[0]), cells(&found.node[STEPS]));
-        let pairs = first.iter().zip(&last);
-        pairs
-            .filter(|(c, last)| c.to_bits() != (*last * factor).to_bits())
-            .count()
+        let last: Vec<f64> = cells(&found.node[STEPS])
+            .iter()
+            .map(|c| c * factor)
+            .collect();
+        differing_bits(&cells(&found.node[0]), &last)
     };
     let (open, half) = (run(None)?, run(Some(0.0))?);
-    let zero = cells(&open.node[STEPS])
-        .iter()
-        .filter(|c| **c == 0.0)
-        .count();
+    let mut alive = Cases::default();
+    for c in cells(&open.node[STEPS]) {
+        alive.see(c.abs() > 0.0);
+    }
     Ok(Evidence {
         checks: vec![
             Check::at_most(
@@ -77,7 +78,7 @@ fn check() -> Result<Evidence, String> {
                 differing(&half, 2_f64.powi(-1000)),
                 HIDDEN,
             ),
-            Check::none("cells without a gradient", zero, HIDDEN),
+            Check::none("cells without a gradient", alive.violations, alive.of),
         ],
         seeds: 1,
         plot: Some(Plot {

@@ -8,7 +8,7 @@
 use gru::Gru;
 use nalgebra::{DMatrix, DVector};
 
-use super::measure::{Draws, EPSILON, Trajectory, Worst, slope};
+use super::measure::{Draws, EPSILON, Trajectory, Worst, largest, slope};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -59,7 +59,7 @@ fn check() -> Result<Evidence, String> {
             format!("rate at b_z = {bias}"),
             slope(&ratios, 1..STEPS + 1),
             rate,
-            1e-14 * rate.abs().max(1.0),
+            1e-14 * largest([rate.abs(), 1.0]),
         ));
     }
     checks.insert(

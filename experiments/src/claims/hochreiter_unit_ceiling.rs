@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use theory::scalar_maps::{logistic_ceiling, logistic_factor, logistic_fixed_point};
 use vanilla_rnn::Activation;
 
-use super::measure::{EPSILON, Trajectory, Worst, largest, scalar, slope};
+use super::measure::{Cases, EPSILON, Trajectory, Worst, maximum, scalar, slope};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -35,25 +35,24 @@ const STEPS: usize = 200;
 const LAGS: usize = 60;
 
 fn check() -> Result<Evidence, String> {
-    let (mut worst, mut above, mut alive, mut dead) = (Worst::default(), 0, 0, 0);
+    let (mut worst, mut below, mut dead) = (Worst::default(), Cases::default(), 0);
     let mut factors = Vec::new();
     let (best, factor) = logistic_ceiling();
     let ceiling = factor.ln();
     for k in 1..=5000 {
         let w = f64::from(k) / 100.0;
         let rate = rate(w, STEPS)?;
-        above += usize::from(rate > ceiling + 1e-4);
-        if rate.is_nan() {
+        below.see(rate <= ceiling + 1e-4);
+        if rate == f64::NEG_INFINITY {
             dead += 1;
             continue;
         }
-        alive += 1;
         factors.push((w.log10(), rate.exp()));
         let rounding = 4.0 * EPSILON / (1.0 - logistic_fixed_point(w));
         // The rest is the slope's: a state that has settled to 10⁻¹⁶ over 60 lags.
         worst.see(rate, logistic_factor(w).ln(), rounding + 1e-14);
     }
-    let (place, value) = largest(1.0, 3.0, |w| rate(w, STEPS).unwrap_or(f64::NAN));
+    let (place, value) = maximum(1.0, 3.0, |w| rate(w, STEPS).unwrap_or(f64::NAN));
     let negative = rate(-5.8, 20_000)?;
     let series = vec![
         PlotSeries::new("measured", Mark::Line, 0, factors),
@@ -74,7 +73,7 @@ fn check() -> Result<Evidence, String> {
             ),
             // A flat top of height rounded to 10⁻¹⁵ has its place known to a few 10⁻⁸.
             Check::within("the w where it is", place, best, 1e-6),
-            Check::none("rates above the ceiling, w = 0.01…50", above, alive + dead),
+            Check::none("rates above the ceiling, w = 0.01…50", below.violations, below.of),
             Check::at_most(
                 "|rate − ln w·h(1−h)|, worst in units of its rounding",
                 worst.0,
@@ -97,9 +96,15 @@ fn check() -> Result<Evidence, String> {
     })
 }
 
-/// The rate at the attractor, lags 1…60 after so many steps.
+/// The rate at the attractor, lags 1…60 after so many steps; −∞ where no gradient is left at any of them.
 fn rate(w: f64, steps: usize) -> Result<f64, String> {
     let cell = scalar(Activation::Logistic, w, 0.0);
     let trajectory = Trajectory::undriven(&cell, &DMatrix::from_element(1, 1, 0.5), steps)?;
-    Ok(slope(&trajectory.scalar_ratios()?, 1..LAGS + 1))
+    let ratios = trajectory.scalar_ratios()?;
+    let is_dead = ratios[1..=LAGS].iter().all(|r| *r == f64::NEG_INFINITY);
+    Ok(if is_dead {
+        f64::NEG_INFINITY
+    } else {
+        slope(&ratios, 1..LAGS + 1)
+    })
 }

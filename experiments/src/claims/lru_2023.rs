@@ -16,7 +16,7 @@ use gradient_tracking::RecurrentCell;
 use lru::{Lru, LruConfig};
 use nalgebra::DMatrix;
 
-use super::measure::{Draws, EPSILON, SEED, Trajectory, Worst};
+use super::measure::{Draws, EPSILON, SEED, Trajectory, Worst, largest};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -166,6 +166,6 @@ fn kolmogorov(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len() as f64;
     let steps = values.iter().enumerate();
-    let deviations = steps.map(|(k, v)| ((k + 1) as f64 / n - v).max(v - k as f64 / n));
-    n.sqrt() * deviations.fold(0.0, f64::max)
+    let deviations = steps.flat_map(|(k, v)| [(k + 1) as f64 / n - v, v - k as f64 / n]);
+    n.sqrt() * largest(deviations)
 }

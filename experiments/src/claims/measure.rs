@@ -399,20 +399,22 @@ impl Kept {
         self.values.iter().all(|v| *v == 0.0)
     }
 
-    /// How many numbers of two adjoints are not the same bits.
+    /// How many numbers of two adjoints differ, as [`differing_bits`] counts them.
     pub fn differing_bits(&self, other: &Kept) -> usize {
         let values = differing_bits(self.values.as_slice(), other.values.as_slice());
         values + usize::from(self.exponents != other.exponents)
     }
 }
 
-/// How many entries of two lists are not the same bits; all of them if the lengths differ.
+/// How many entries of two lists are not the same number, bit for bit, what is not a number among them; all
+/// of them if the lengths differ.
 pub fn differing_bits(a: &[f64], b: &[f64]) -> usize {
     if a.len() != b.len() {
         return a.len().max(b.len());
     }
     let pairs = a.iter().zip(b);
-    pairs.filter(|(a, b)| a.to_bits() != b.to_bits()).count()
+    let differ = |(a, b): &(&f64, &f64)| a.is_nan() || a.to_bits() != b.to_bits();
+    pairs.filter(differ).count()
 }
 
 /// `value` = m·2^e with 1 ≤ |m| < 2, subnormal numbers included; (0, 0) for zero.
@@ -544,9 +546,47 @@ impl Worst {
     }
 }
 
-/// The place and value of the largest of a function of one peak between `low` and `high`, by golden
+/// The largest of these numbers, not a number if one of them is not or there are none: what was not
+/// measured passes no check. ([`f64::max`] would leave it out.)
+pub fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    extreme(numbers, f64::max)
+}
+
+/// The smallest of these numbers, not a number where [`largest`] is not.
+pub fn smallest(numbers: impl IntoIterator<Item = f64>) -> f64 {
+    extreme(numbers, f64::min)
+}
+
+fn extreme(numbers: impl IntoIterator<Item = f64>, of_two: fn(f64, f64) -> f64) -> f64 {
+    let numbers = numbers.into_iter();
+    let extreme = numbers.reduce(|a, b| match a.is_nan() || b.is_nan() {
+        true => f64::NAN,
+        false => of_two(a, b),
+    });
+    extreme.unwrap_or(f64::NAN)
+}
+
+/// Counts the cases in which what is claimed does not hold. Asked what holds, a comparison with what is
+/// not a number says no; asked what does not, it would say no as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cases {
+    /// Those in which it does not hold.
+    pub violations: usize,
+    /// All of them.
+    pub of: usize,
+}
+
+impl Cases {
+    /// One more, in which it does or does not hold.
+    pub fn see(&mut self, holds: bool) {
+        self.of += 1;
+        self.violations += usize::from(!holds);
+    }
+}
+
+/// The place and value of the maximum of a function of one peak between `low` and `high`, by golden
 /// sections. The place is known to the root of the rounding of the values, about 10⁻⁸.
-pub fn largest(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> (f64, f64) {
+pub fn maximum(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> (f64, f64) {
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
     // 0.618^80 < 10⁻¹⁶ of the interval is left.
     for _ in 0..80 {
@@ -559,4 +599,42 @@ pub fn largest(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> (f64, f64
     }
     let middle = 0.5 * (low + high);
     (middle, f(middle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_a_number_is_neither_lost_nor_outweighed() {
+        for numbers in [
+            [f64::NAN, 1.0, 2.0],
+            [1.0, f64::NAN, 2.0],
+            [1.0, 2.0, f64::NAN],
+        ] {
+            assert!(largest(numbers).is_nan() && smallest(numbers).is_nan());
+        }
+        assert!(largest([]).is_nan() && smallest([]).is_nan());
+        let infinite = [1.0, f64::NEG_INFINITY, 3.0, f64::INFINITY, 2.0];
+        assert_eq!(largest(infinite), f64::INFINITY);
+        assert_eq!(smallest(infinite), f64::NEG_INFINITY);
+        assert_eq!((largest([-2.0]), smallest([-2.0])), (-2.0, -2.0));
+    }
+
+    #[test]
+    fn what_is_not_a_number_differs_from_itself() {
+        let numbers = [0.0, f64::NAN, 1.0];
+        assert_eq!(differing_bits(&numbers, &numbers), 1);
+        assert_eq!(differing_bits(&[0.0, 1.0], &[-0.0, 1.0]), 1);
+        assert_eq!(differing_bits(&[0.0], &[0.0, 1.0]), 2);
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_a_violation() {
+        let mut cases = Cases::default();
+        for found in [0.5, 1.0, 1.5, f64::NAN] {
+            cases.see(found <= 1.0);
+        }
+        assert_eq!((cases.violations, cases.of), (2, 4));
+    }
 }

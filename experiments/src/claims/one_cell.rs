@@ -51,14 +51,3 @@ pub(super) fn ln_ratios(norms: &BlockNorms, block: usize) -> Vec<f64> {
         .map(|ratio| ratio * std::f64::consts::LN_10)
         .collect()
 }
-
-/// The largest of these numbers, NaN if one of them is.
-pub(super) fn largest(numbers: impl IntoIterator<Item = f64>) -> f64 {
-    numbers.into_iter().fold(0.0, |largest: f64, number| {
-        if number.is_nan() || largest.is_nan() {
-            f64::NAN
-        } else {
-            largest.max(number)
-        }
-    })
-}

@@ -6,7 +6,7 @@
 use gradient_tracking::clip_norm;
 use nalgebra::DVector;
 
-use super::measure::{Draws, EPSILON, Worst, differing_bits};
+use super::measure::{Cases, Draws, EPSILON, Worst, differing_bits, smallest};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -24,7 +24,7 @@ const SEEDS: u64 = 100;
 
 fn check() -> Result<Evidence, String> {
     let (mut norms, mut directions) = (Worst::default(), Worst::default());
-    let (mut changed, mut kept, mut clipped) = (0, 0, 0);
+    let (mut changed, mut kept, mut clipped) = (0, 0, Cases::default());
     for replicate in 0..SEEDS {
         let draws = Draws {
             claim: CLAIM.id,
@@ -41,7 +41,7 @@ fn check() -> Result<Evidence, String> {
             let reported = clip_norm(found.as_mut_slice(), c);
             let tolerance = SIZE as f64 * EPSILON;
             norms.see(reported / n, 1.0, tolerance);
-            norms.see(found.norm() / n.min(c), 1.0, tolerance);
+            norms.see(found.norm() / smallest([n, c]), 1.0, tolerance);
             directions.see(
                 (found.normalize() - gradient.normalize()).norm(),
                 0.0,
@@ -51,7 +51,7 @@ fn check() -> Result<Evidence, String> {
                 kept += SIZE;
                 changed += differing_bits(found.as_slice(), gradient.as_slice());
             } else {
-                clipped += usize::from(found.norm() > c * (1.0 + tolerance));
+                clipped.see(found.norm() <= c * (1.0 + tolerance));
             }
         }
     }
@@ -74,8 +74,8 @@ fn check() -> Result<Evidence, String> {
             ),
             Check::none(
                 "gradients that are longer than c",
-                clipped,
-                3 * SEEDS as usize,
+                clipped.violations,
+                clipped.of,
             ),
         ],
         seeds: SEEDS as usize,

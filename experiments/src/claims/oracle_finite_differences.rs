@@ -11,7 +11,7 @@ use gradient_tracking::source::{Readout, Target};
 use nalgebra::{DMatrix, DVector};
 use vanilla_rnn::Activation;
 
-use super::measure::{Draws, Trajectory, labels, random_lstm, random_rnn};
+use super::measure::{Draws, Trajectory, labels, largest, random_lstm, random_rnn};
 use super::{Check, Claim, Evidence, Scale};
 
 /// The claim.
@@ -71,7 +71,7 @@ fn check() -> Result<Evidence, String> {
 fn largest_error(learner: &mut Learner) -> Result<f64, String> {
     let (_, found) = learner.evaluate()?;
     let mut numbers = learner.numbers();
-    let mut largest = 0.0_f64;
+    let mut errors = Vec::new();
     for k in 0..numbers.len() {
         let value = numbers[k];
         let mut at = |by: f64| {
@@ -81,14 +81,9 @@ fn largest_error(learner: &mut Learner) -> Result<f64, String> {
         };
         let difference = (at(DIFFERENCE)? - at(-DIFFERENCE)?) / (2.0 * DIFFERENCE);
         numbers[k] = value;
-        let error = (found[k] - difference).abs() / difference.abs().max(SMALLEST);
-        largest = if error.is_nan() {
-            f64::INFINITY
-        } else {
-            largest.max(error)
-        };
+        errors.push((found[k] - difference).abs() / largest([difference.abs(), SMALLEST]));
     }
-    Ok(largest)
+    Ok(largest(errors))
 }
 
 /// A loss through a readout at every step, with everything that its value depends on.

@@ -16,7 +16,7 @@ use cell_config::largest_singular_value;
 use nalgebra::{DMatrix, DVector};
 use vanilla_rnn::{Activation, VanillaRnn};
 
-use super::measure::{Draws, EPSILON, Trajectory, Worst, undriven, unit_vector};
+use super::measure::{Cases, Draws, EPSILON, Trajectory, Worst, largest, undriven, unit_vector};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -38,8 +38,7 @@ const BATCH: usize = 4;
 const LAGS: usize = 100;
 
 fn check() -> Result<Evidence, String> {
-    let (mut violations, mut ratios) = (0, 0);
-    let mut slowest = f64::NEG_INFINITY;
+    let (mut bounded, mut saturated) = (Cases::default(), Vec::new());
     let mut series = Vec::new();
     // Networks that are drawn; only the first of each kind is named.
     let mut draw = |name: &str, replicate: u64, colour: usize, curve: &[f64]| {
@@ -66,17 +65,14 @@ fn check() -> Result<Evidence, String> {
             for curve in curves {
                 for (k, log10_ratio) in curve.iter().enumerate() {
                     let bound = k as f64 * eta.log10() + 1e-12 * std::f64::consts::LOG10_E;
-                    ratios += 1;
-                    violations += usize::from(*log10_ratio > bound);
+                    bounded.see(*log10_ratio <= bound);
                 }
             }
         }
         // Pre-activations of standard deviation 5: φ' is below 0.1 more often than not.
         let (_, curves) = driven(draws, Activation::Tanh, 1.5, 5.0)?;
         draw("tanh, η = 1.5", replicate, 1, &curves[0]);
-        for curve in curves {
-            slowest = slowest.max(curve[LAGS]);
-        }
+        saturated.extend(curves.iter().map(|curve| curve[LAGS]));
     }
 
     let draws = Draws {
@@ -113,13 +109,13 @@ fn check() -> Result<Evidence, String> {
     let curve = trajectory.terminal(&unit_vector(2, 0))?.ratios("h");
     let bound = [0.0, LAGS as f64].map(|k| (k, k * 0.95_f64.log10()));
     series.push(PlotSeries::new("bound 0.95^k", Mark::Dashed, 0, bound));
-    let peak = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let peak = largest(curve.iter().copied());
     Ok(Evidence {
         checks: vec![
-            Check::none("gradient ratios above η^k, η = 0.95", violations, ratios),
+            Check::none("gradient ratios above η^k, η = 0.95", bounded.violations, bounded.of),
             Check::at_most(
                 "log₁₀ r_100 with σ_max = 1.5 and saturating inputs, largest",
-                slowest,
+                largest(saturated),
                 -1.0,
             ),
             Check::at_most(

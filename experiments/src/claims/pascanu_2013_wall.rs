@@ -26,7 +26,7 @@ use nalgebra::DMatrix;
 use theory::scalar_maps::bistable_biases;
 use vanilla_rnn::Activation;
 
-use super::measure::{Trajectory, scalar};
+use super::measure::{Trajectory, largest, scalar};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
 
@@ -92,7 +92,7 @@ fn check() -> Result<Evidence, String> {
             ),
             Check::at_least(
                 "largest / median ‖∇E‖ on the grid",
-                norms[norms.len() - 1] / median,
+                largest(norms) / median,
                 1e4,
             ),
             Check::between("b of the largest ‖∇E‖ at w = 5", at_five.1, low, high),
@@ -159,23 +159,23 @@ fn picture(grid: &[f64], steepness: f64) -> Plot {
     let blocks = |points: usize| (0..points).step_by(BLOCK);
     let middles = |axis: (f64, f64, usize)| {
         let half = BLOCK / 2;
-        let middle = |k: usize| at(axis, (k + half).min(axis.2 - 1));
+        let middle = |k: usize| at(axis, usize::min(k + half, axis.2 - 1));
         blocks(axis.2).map(middle).collect::<Vec<f64>>()
     };
-    let largest = |row: usize, column: usize| {
-        let rows = row..(row + BLOCK).min(WEIGHTS.2);
+    let of_block = |row: usize, column: usize| {
+        let rows = row..usize::min(row + BLOCK, WEIGHTS.2);
         let norms = rows.flat_map(|i| {
-            let columns = column..(column + BLOCK).min(BIASES.2);
+            let columns = column..usize::min(column + BLOCK, BIASES.2);
             columns.map(move |j| grid[i * BIASES.2 + j])
         });
-        let norm = norms.fold(0.0, f64::max).log10();
+        let norm = largest(norms).log10();
         // Two decimals are more than a colour shows.
         norm.is_finite().then(|| (norm * 100.0).round() / 100.0)
     };
     let values = blocks(WEIGHTS.2)
         .map(|row| {
             blocks(BIASES.2)
-                .map(|column| largest(row, column))
+                .map(|column| of_block(row, column))
                 .collect()
         })
         .collect();
@@ -256,7 +256,7 @@ fn descend(mut w: f64, mut b: f64, threshold: Option<f64>) -> Result<Descent, St
             clip_norm(&mut gradient, threshold);
         }
         (w, b) = (w - RATE * gradient[0], b - RATE * gradient[1]);
-        descent.longest = descent.longest.max(RATE * gradient[0].hypot(gradient[1]));
+        descent.longest = largest([descent.longest, RATE * gradient[0].hypot(gradient[1])]);
         descent.stays &= (WEIGHTS.0..=WEIGHTS.1).contains(&w) && (BIASES.0..=BIASES.1).contains(&b);
     }
     Ok(descent)

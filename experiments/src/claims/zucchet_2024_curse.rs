@@ -17,7 +17,7 @@ use nalgebra::DMatrix;
 use theory::sensitivity::{sensitivity_variance, state_variance};
 use vanilla_rnn::Activation;
 
-use super::measure::{Draws, Trajectory, regression, scalar};
+use super::measure::{Draws, Trajectory, largest, regression, scalar};
 use super::{Check, Claim, Evidence, Scale};
 use crate::figures::{Mark, Plot, PlotAxis, PlotSeries};
 
@@ -97,7 +97,7 @@ fn check() -> Result<Evidence, String> {
         fine.map(move |gap| {
             (
                 gap,
-                moment((1.0 - 10_f64.powf(gap)).max(0.0).sqrt()).log10(),
+                moment(largest([1.0 - 10_f64.powf(gap), 0.0]).sqrt()).log10(),
             )
         })
     };

@@ -153,6 +153,9 @@ pub struct Computed {
 pub struct Fits {
     /// All of them, in the order of the plan.
     pub table: Table<FitRow>,
+    /// The replicates of each grid point. A fit is over fewer where runs have failed, or a gradient is
+    /// exactly zero.
+    pub replicates: usize,
     /// Those that one line describes badly.
     pub two_regimes: Vec<FitRow>,
     /// The largest Lyapunov exponent of each grid point.
@@ -206,6 +209,7 @@ pub fn compute(
     }
     let mut fits = Fits {
         table: Analysis::new(&plan.config).fits,
+        replicates: plan.config.replicates,
         two_regimes: Vec::new(),
         largest_exponents: Vec::new(),
         spectra: Vec::new(),

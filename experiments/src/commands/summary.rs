@@ -50,6 +50,10 @@ pub fn of_fits(fits: &Fits) -> String {
             }
             _ => row.verdict.clone(),
         };
+        let verdict = match row.n < fits.replicates {
+            true => format!("{verdict}; {} of {} replicates", row.n, fits.replicates),
+            false => verdict,
+        };
         lines.push(vec![
             point(&fits.table.factors, &row.key),
             row.quantity.clone(),

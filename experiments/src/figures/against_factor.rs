@@ -487,7 +487,7 @@ impl AgainstFactor<'_> {
             ""
         };
         let subtitle = format!(
-            "Gradient of {}: mean over {n}, with 95 % bootstrap interval.{strokes}{thin}",
+            "Gradient of {}: mean over {n}, with Student’s 95 % interval.{strokes}{thin}",
             request.quantity()
         );
         let mut notes = Vec::new();

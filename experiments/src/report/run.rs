@@ -244,6 +244,14 @@ fn shown_fits(mut fits: NamedTable) -> Result<NamedTable, ReportError> {
     Ok(fits)
 }
 
+/// The replicates of a row, and of how many they are if some are missing.
+fn shown_count(n: &str, replicates: usize) -> String {
+    match n.parse::<usize>() {
+        Ok(count) if count < replicates => format!("{n} of {replicates}"),
+        _ => n.to_owned(),
+    }
+}
+
 fn is_constant(row: &[String], rate: usize, r_squared: usize) -> bool {
     !row[rate].is_empty() && row[r_squared].is_empty()
 }
@@ -283,6 +291,7 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
     columns.push(Column::numbers("95 % interval"));
     let (law, r_squared) = (fits.column("predicted_by").ok(), fits.column("r_squared")?);
     let predicted = fits.column("predicted_rate").ok();
+    let n = fits.column("n").ok();
     columns.extend(others().map(|&(index, heading)| {
         match index == verdict || Some(index) == law {
             true => Column::words(heading),
@@ -297,6 +306,7 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         shown.extend(others().map(|&(index, _)| match index {
             _ if Some(index) == law => field(&labels::law_name(&row[index]), 4),
             _ if Some(index) == predicted => rate_field(&row[index], 4),
+            _ if Some(index) == n => shown_count(&row[index], config.replicates),
             _ if index == verdict && is_constant(row, rate, r_squared) => {
                 format!("{}, {CONSTANT}", row[index])
             }
@@ -310,8 +320,9 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         rows: rows.collect(),
         row_headers,
         source: Text::default().file("fits.csv").and(
-            ": columns `rate`, `rate_low`, `rate_high` and those of the headings. Mean over n replicates; the \
-             interval is a bootstrap over them. Where early rate (lags 1…10) and late rate (the last half of the \
+            ": columns `rate`, `rate_low`, `rate_high` and those of the headings. Mean over n replicates: \
+             those are missing that have fewer than three lags whose gradient is not exactly zero, or whose run \
+             failed. The interval is Student’s t over them. Where early rate (lags 1…10) and late rate (the last half of the \
              window) differ much, one line does not tell it all. The predicted rate is the mean over replicates \
              of the law named beside it; λ₁ is no theory, but measured in the same runs.",
         ),
@@ -366,18 +377,35 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         .fit
         .to
         .map_or("the last".to_owned(), |to| to.to_string());
+    let mut blocks = vec![Block::Paragraph(Text::new(&format!(
+        "Slopes of ln r_k over lags {}…{to}, in nats per step: negative where the gradient vanishes.",
+        config.fit.from
+    )))];
+    if has_loss_at_every_step(config) {
+        blocks.push(Block::Paragraph(Text::new(
+            "With a loss at every step nothing is predicted: laws and bounds speak of one gradient on its way back, \
+             and here those of all later losses add up, to a sum that hardly changes with the lag where each of \
+             them vanishes.",
+        )));
+    }
+    blocks.extend([Block::Table(overview), Block::Table(full)]);
     Ok(Section {
         id: "rates",
         heading: "Rates, half-lives, verdicts".to_owned(),
-        blocks: vec![
-            Block::Paragraph(Text::new(&format!(
-                "Slopes of ln r_k over lags {}…{to}, in nats per step: negative where the gradient vanishes.",
-                config.fit.from
-            ))),
-            Block::Table(overview),
-            Block::Table(full),
-        ],
+        blocks,
     })
+}
+
+/// Whether the loss is one at every step, at some grid point at least.
+fn has_loss_at_every_step(config: &Config) -> bool {
+    let mut axes = config.sweep.iter();
+    match axes.find(|axis| axis.key == "loss.kind") {
+        Some(axis) => axis
+            .values
+            .iter()
+            .any(|value| value.as_str() == Some("every-step")),
+        None => config.loss.kind == LossKind::EveryStep,
+    }
 }
 
 const VERDICTS: [&str; 4] = ["vanishes", "stable", "explodes", "zero"];

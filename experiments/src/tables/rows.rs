@@ -56,9 +56,9 @@ pub struct FitRow {
     pub quantity: String,
     /// Slope of ln r_k in nats per step, the mean over replicates.
     pub rate: Option<f64>,
-    /// Lower end of the rate's interval.
+    /// Lower end of the rate's 95 % interval, by Student's t over replicates; none for fewer than three.
     pub rate_low: Option<f64>,
-    /// Upper end of the rate's interval.
+    /// Its upper end.
     pub rate_high: Option<f64>,
     /// ln 2 / −rate in steps; infinite for a rate ≥ 0.
     pub half_life: Option<f64>,
@@ -77,7 +77,7 @@ pub struct FitRow {
     /// The rate that theory gives, the mean over the same replicates: by the first of the
     /// quantity's laws that predict one.
     pub predicted_rate: Option<f64>,
-    /// Measured minus predicted rate in standard errors over replicates; none for fewer than two, or
+    /// Measured minus predicted rate in standard errors over replicates; none for fewer than three, or
     /// where they do not differ.
     pub difference_in_se: Option<f64>,
     /// The law that `predicted_rate` comes from, as `laws.csv` names it, such as `ln rho(W)`; empty where
@@ -133,7 +133,8 @@ pub struct LawRow {
     pub n: usize,
 }
 
-/// A row of `gates.csv`: one gate at one step, pooled over units, batch and replicates.
+/// A row of `gates.csv`: one gate at one step. Every statistic is that of a run, over its units and
+/// sequences, averaged over replicates: quantiles too, which are not those of all replicates together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateRow {
     /// The grid point.

@@ -207,7 +207,7 @@ impl QuantitySummary {
             to: ratios.len() - 1,
         };
         // The seed is that of an interval, which one curve has none of.
-        let fit = DecayFit::new(&[&ratios], window, 0);
+        let fit = DecayFit::new(&[&ratios], window);
         let norms: Vec<f64> = by_lag().map(|norm| norm * LN_10).collect();
         QuantitySummary {
             rate: fit.rate,
