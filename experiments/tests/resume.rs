@@ -3,6 +3,8 @@
 use std::fs;
 
 use common::{EVERYTHING, Lab, TINY, assert_same, npy};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 // Of what the tests share, only a part is needed here.
 #[allow(dead_code)]
@@ -285,6 +287,46 @@ fn a_record_with_a_damaged_name_of_an_array_is_computed_again() {
             record[at + 2] ^= 2;
         },
     ]);
+}
+
+/// Such as earlier versions left, which kept singular values at 100 lags per decade and not always at T.
+#[test]
+fn a_record_without_the_last_lag_is_computed_again() {
+    let lab = Lab::with(
+        "name = \"lags\"\nreplicates = 1\nsequence = { steps = 103, batch = 1 }\n\
+         record.quantities = [\"singular-values\"]\n\
+         [[cell]]\nkind = \"vanilla-rnn\"\nhidden = 2\n",
+    );
+    lab.run(&["--no-figures"]).exits_with(0);
+    let good = lab.results("out");
+    let name = lab.records("out").into_iter().next().unwrap();
+    let bytes = &good[&name];
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let shorter = tensors.iter().map(|(name, tensor)| {
+        // Rows are in the order of t, so that the first one is of lag T.
+        let row = match name {
+            "singular_values" => 1,
+            _ => 0,
+        };
+        let mut shape = tensor.shape().to_vec();
+        let bytes = tensor.data().len() / shape[0] * row;
+        shape[0] -= row;
+        let rest = TensorView::new(tensor.dtype(), shape, &tensor.data()[bytes..]);
+        (name, rest.unwrap())
+    });
+    let shorter = safetensors::serialize(shorter, header.metadata().clone()).unwrap();
+    lab.write(&format!("out/{name}"), shorter);
+
+    let problem =
+        "array `singular_values` of a run of 103 steps should have 103 rows, found shape [102, 2]";
+    lab.vangrad(&["verify", "out"])
+        .exits_with(1)
+        .says(&[&format!("DIFFERS  {name}"), problem]);
+    lab.run(&["--no-figures"])
+        .exits_with(0)
+        .says(&["warning", problem, "computed again"]);
+    assert_same(&lab.results("out"), &good);
 }
 
 #[test]

@@ -542,8 +542,8 @@ const RECORD: [&str; 2] = [
 ];
 
 /// A relu network without inputs, started where its units are active: h_t = Wᵗ h_0. `batch` sequences
-/// of 12 steps.
-fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
+/// of `steps` steps.
+fn linear_lab(recurrent: DMatrix<f64>, steps: usize, batch: usize) -> Lab {
     let layer = Layer {
         weight_ih: DMatrix::zeros(3, 2),
         weight_hh: recurrent,
@@ -553,7 +553,7 @@ fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
     let lab = Lab::with("");
     lab.write("w.safetensors", torch_weights::write("", &[layer]));
     let inputs = [
-        doubles("input", &[12, batch, 2], &vec![0.0; 24 * batch]),
+        doubles("input", &[steps, batch, 2], &vec![0.0; 2 * steps * batch]),
         doubles("h_0", &[1, batch, 3], &vec![0.25; 3 * batch]),
     ];
     lab.write("x.safetensors", file(&inputs));
@@ -574,10 +574,8 @@ const RELU: [&str; 3] = ["--nonlinearity", "relu", "--no-figures"];
 #[test]
 fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
     let weights = [1.5, 0.75, 0.5_f64];
-    let lab = linear_lab(
-        DMatrix::from_diagonal(&DVector::from_row_slice(&weights)),
-        2,
-    );
+    let recurrent = DMatrix::from_diagonal(&DVector::from_row_slice(&weights));
+    let lab = linear_lab(recurrent, 12, 2);
     trace(
         &lab,
         &[&RELU[..], &["--record", "singular-values"]].concat(),
@@ -605,12 +603,41 @@ fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
     assert!(!lab.path("out/loss-state.csv").exists());
 }
 
+/// Lag 300 is none of the 100 per decade, which are 295 and 302 there.
+#[test]
+fn what_is_kept_at_some_lags_is_kept_at_the_last_one() {
+    let weights = [1.5, 0.75, 0.5_f64];
+    let recurrent = DMatrix::from_diagonal(&DVector::from_row_slice(&weights));
+    let lab = linear_lab(recurrent, 300, 1);
+    let record = ["--record", "singular-values,unit-gradient"];
+    trace(&lab, &[&RELU[..], &record].concat()).exits_with(0);
+    type Found = (String, usize, usize, f64, f64, f64, usize);
+    let columns = "cell,lag,index,median,q25,q75,n";
+    let values: Vec<Found> = rows(&lab, "out/singular-values.csv", columns);
+    let (_, lag, index, value, ..) = values.last().unwrap();
+    assert_eq!((*lag, *index), (300, 3));
+    // 12 digits of a number of two before the point are printed.
+    assert_close(*value, 300.0 * 0.5_f64.log10(), 1e-9);
+    let extremes = &summary(&lab, "out")["singular_values"];
+    assert_eq!(extremes["lag"], 300);
+    for (name, weight) in [("log10_largest", 1.5), ("log10_smallest", 0.5_f64)] {
+        let found = extremes[name].as_f64().unwrap();
+        // 300 products, each with a relative error of 1e-16 at most.
+        assert_close(found, 300.0 * weight.log10(), 1e-12);
+    }
+    type Unit = (String, String, usize, usize, f64);
+    let columns = "cell,quantity,unit,lag,log10_ratio";
+    let units: Vec<Unit> = rows(&lab, "out/unit-gradients.csv", columns);
+    let lags = units.iter().map(|(_, _, _, lag, _)| *lag);
+    assert_eq!(lags.filter(|lag| *lag == 300).count(), 3);
+}
+
 /// All directions of a scaled identity grow alike, at ln w per step, from the first step on.
 #[test]
 fn exponents_of_a_scaled_identity_are_the_logarithm_of_its_scale() {
     for (scale, dimension, said) in [(1.5_f64, 3.0, "λ₁ = 0.40547"), (0.5, 0.0, "λ₁ = -0.69315")]
     {
-        let lab = linear_lab(DMatrix::identity(3, 3) * scale, 2);
+        let lab = linear_lab(DMatrix::identity(3, 3) * scale, 12, 2);
         let words = format!("Kaplan–Yorke dimension {dimension:.2}");
         trace(&lab, &[&RELU[..], &["--record", "lyapunov"]].concat())
             .exits_with(0)
@@ -648,7 +675,7 @@ fn exponents_of_a_scaled_identity_are_the_logarithm_of_its_scale() {
 /// More sequences than run together: the unit adjoints of every loss halve with every step.
 #[test]
 fn every_loss_hears_a_state_by_its_distance_in_a_scaled_identity() {
-    let lab = linear_lab(DMatrix::identity(3, 3) * 0.5, 20);
+    let lab = linear_lab(DMatrix::identity(3, 3) * 0.5, 12, 20);
     trace(&lab, &[&RELU[..], &RECORD].concat()).exits_with(0);
     type Found = (String, String, usize, usize, f64, f64, f64, usize);
     let rows: Vec<Found> = rows(

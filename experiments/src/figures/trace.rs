@@ -98,10 +98,8 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
     let text = files("gradients.csv").ok_or_else(|| missing("gradients.csv"))?;
     // More lags than these are not seen, and a million of them would not fit into memory.
     let lags = decay_analysis::thinned_lags(request.sequences.steps);
-    let last = request.sequences.steps;
     let table = Table::from_csv_where(&text, |row: &TraceRow| {
-        matches!(row.quantity.as_str(), "h" | "c")
-            && (row.lag == last || lags.binary_search(&row.lag).is_ok())
+        matches!(row.quantity.as_str(), "h" | "c") && lags.binary_search(&row.lag).is_ok()
     })?;
     let curves = curves(table);
     if curves.is_empty() {

@@ -71,13 +71,12 @@ pub fn record(
     })
 }
 
-/// The largest and the smallest singular value at the largest lag, if they were recorded.
+/// The largest and the smallest singular value at lag T, if they were recorded.
 pub fn extremes(record: &RunRecord, steps: usize) -> Option<Extremes> {
     let values = record.arrays.get(SINGULAR_VALUES)?;
-    // Rows begin at t = 0.
     let first_row = values.values.get(..values.shape[1])?;
     Some(Extremes {
-        lag: steps,
+        lag: steps - grids::times(steps).first()?,
         log10_largest: *first_row.first()?,
         log10_smallest: *first_row.last()?,
     })

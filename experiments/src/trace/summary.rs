@@ -72,8 +72,7 @@ pub struct Spectrum {
     pub entropy_bound: f64,
 }
 
-/// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at the largest lag k, of the first
-/// sequence. JSON has no infinity: log₁₀ of an exact zero is null.
+/// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at lag k = T, of the first sequence. JSON has no infinity: log₁₀ of an exact zero is null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Extremes {
     /// k = T.
