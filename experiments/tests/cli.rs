@@ -426,6 +426,19 @@ fn a_linear_network_decays_at_the_logarithm_of_its_gain() {
 }
 
 #[test]
+fn two_steps_are_too_few_for_a_verdict() {
+    let lab = Lab::with(&TINY.replace("steps = 12", "steps = 2"));
+    lab.run(&[])
+        .exits_with(0)
+        .says(&["too few lags for a rate"]);
+    let fits = table(&lab, "out/fits.csv");
+    for row in fits.with(&[("quantity", "h")]) {
+        assert_eq!((row["verdict"].as_str(), row["rate"].as_str()), ("", ""));
+    }
+    lab.vangrad(&["report", "out"]).exits_with(0);
+}
+
+#[test]
 fn an_lstm_without_weights_forgets_at_its_bias_and_has_an_exact_zero_in_h() {
     let lab = Lab::with(
         r#"

@@ -176,6 +176,19 @@ fn a_trace_leaves_the_documented_files_and_a_few_lines() {
 }
 
 #[test]
+fn a_gradient_over_two_steps_is_not_called_zero() {
+    let lab = lab();
+    lab.write("x.safetensors", file(&[input(2, 3)]));
+    let ended = trace(&lab, &[]).exits_with(0);
+    assert!(!ended.stdout.contains("zero"), "{}", ended.stdout);
+    ended.says(&["too few lags for a rate"]);
+    let h = &summary(&lab, "out")["layers"][1]["quantities"]["h"];
+    assert_eq!(h["verdict"], serde_json::Value::Null);
+    assert_eq!(h["exact_zeros"], 0);
+    lab.vangrad(&["report", "out"]).exits_with(0);
+}
+
+#[test]
 fn a_traces_folder_is_written_again_with_the_same_bytes_and_redrawn() {
     let lab = lab();
     trace(&lab, &[]).exits_with(0);

@@ -267,7 +267,7 @@ impl<'a> Replicates<'a> {
                 early_rate: fit.early_rate,
                 late_rate: fit.late_rate,
                 f32_zero_lag: fit.f32_zero_lag,
-                verdict: fit.verdict.to_string(),
+                verdict: fit.verdict.map_or_else(String::new, |v| v.to_string()),
                 n: fit.n,
                 predicted_rate: prediction.as_ref().map(|prediction| prediction.rate),
                 difference_in_se: prediction

@@ -20,5 +20,6 @@ pub use number::format_number;
 pub use rows::{
     CONSTANT, CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow,
     LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, ParameterRow, RunRow,
-    SequenceRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
+    SequenceRow, SeriesRow, SingularValueRow, TOO_SHORT, TraceRow, UnitGradientRow,
+    UnitQuantileRow,
 };

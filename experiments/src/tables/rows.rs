@@ -70,7 +70,7 @@ pub struct FitRow {
     pub late_rate: Option<f64>,
     /// The first lag at which f32 would have printed 0.
     pub f32_zero_lag: Option<usize>,
-    /// `vanishes`, `stable`, `explodes` or `zero`.
+    /// `vanishes`, `stable`, `explodes` or `zero`; empty where the window has too few lags for one.
     pub verdict: String,
     /// Number of replicates.
     pub n: usize,
@@ -111,6 +111,9 @@ impl FitRow {
 
 /// What to say of a gradient that [is constant](FitRow::is_constant), beside its verdict.
 pub const CONSTANT: &str = "constant to rounding";
+
+/// What to say where there is no verdict.
+pub const TOO_SHORT: &str = "too few lags for a rate";
 
 /// A row of `laws.csv`: what theory says of one grid point and quantity.
 #[derive(Clone, Debug, PartialEq)]
