@@ -468,6 +468,48 @@ fn verify_without_records_compares_the_tables() {
     ended.says(&["DIFFERS  curves.csv: line"]);
 }
 
+/// What an interrupted sweep leaves behind: some records, and nothing that is made of them.
+#[test]
+fn verify_of_an_unfinished_sweep_compares_the_runs_that_are_stored() {
+    let lab = Lab::with(TINY);
+    lab.run(&[]).exits_with(0);
+    for name in lab.files("out").keys() {
+        let is_kept =
+            name.starts_with("records/") || ["config.toml", ".lock"].contains(&name.as_str());
+        if !is_kept && !name.ends_with('/') {
+            fs::remove_file(lab.path("out").join(name)).unwrap();
+        }
+    }
+    let records: Vec<String> = lab.records("out").into_iter().collect();
+    for name in &records[..5] {
+        fs::remove_file(lab.path("out").join(name)).unwrap();
+    }
+    let verify = || lab.vangrad(&["verify", "out"]);
+    let before = lab.files("out");
+    let ended = verify().exits_with(0);
+    assert!(!ended.stdout.contains("DIFFERS"), "{}", ended.stdout);
+    ended.says(&[
+        "3 runs to compute",
+        "out is unfinished: 3 of 8 runs, all agree; `vangrad run` resumes",
+    ]);
+    assert_same(&lab.files("out"), &before);
+
+    let path = format!("out/{}", records[7]);
+    flip(&lab, &path, lab.bytes(&path).len() - 9, 0);
+    verify().exits_with(1).says(&[
+        &format!("DIFFERS  {}", records[7]),
+        "out does not hold: 1 differs, of 3 runs; unfinished, 8 are planned",
+    ]);
+    for name in &records[5..] {
+        fs::remove_file(lab.path("out").join(name)).unwrap();
+    }
+    verify()
+        .exits_with(0)
+        .says(&["out is unfinished: 0 of 8 runs; `vangrad run` resumes"]);
+    lab.run(&[]).exits_with(0);
+    verify().exits_with(0).says(&["out holds"]);
+}
+
 /// A record has no checksum, so `run` cannot tell; recomputing can, before and after.
 #[test]
 fn a_flipped_value_that_a_rerun_has_used_is_found_by_verify() {

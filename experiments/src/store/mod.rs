@@ -157,6 +157,16 @@ impl ResultsFolder {
         self.path.join(record_name(run_id)).exists()
     }
 
+    /// The runs that have a record, good or bad.
+    pub fn recorded(&self) -> Result<BTreeSet<String>, StoreError> {
+        let names = self.list(RECORDS)?.into_iter();
+        let ids = names.filter_map(|name| {
+            let id = name.strip_suffix(".safetensors")?;
+            is_record(&name).then(|| id.to_owned())
+        });
+        Ok(ids.collect())
+    }
+
     /// The record of a run, which must be what is expected; `None` if there is none.
     ///
     /// A record that is truncated, damaged, or of another run is
