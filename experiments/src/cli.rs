@@ -376,6 +376,10 @@ pub enum Nonlinearity {
 /// What a trace can record beside norms, called as in a config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TraceRecorded {
+    /// Statistics of the gates by step: mean, quantiles, share saturated. None in an nn.RNN.
+    Gates,
+    /// The norms of each sequence beside those over all of them.
+    PerSequence,
     /// Singular values of ∂s_T/∂s_t by lag, s the state of all layers, along the first sequence.
     SingularValues,
     /// Lyapunov exponents of the state of all layers, along the first sequence.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decay_analysis::thinned_lags;
+use gradient_tracking::probes::Summary;
 
 use crate::config::{Record, Recorded};
 use crate::network::Named;
@@ -172,6 +173,16 @@ impl Array {
             shape: vec![values.len()],
             values,
         }
+    }
+
+    /// That of a gate, of which these are the statistics at each step.
+    pub fn of_gate(summaries: &[Summary]) -> Self {
+        let values = summaries.iter().flat_map(|summary| {
+            let [q10, q25, q50, q75, q90] = summary.quantiles;
+            let (low, high) = (summary.low_fraction, summary.high_fraction);
+            [summary.mean, q10, q25, q50, q75, q90, low, high]
+        });
+        Array::rows(8, values.collect())
     }
 
     /// A two-dimensional array with rows of `columns` values.

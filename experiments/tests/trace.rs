@@ -738,6 +738,103 @@ fn gradients_of_units_add_up_to_those_of_their_layer() {
     }
 }
 
+/// Every gate at every step, as the mean over all steps has it; of an LSTM and of a GRU, which says which
+/// gates there are.
+#[test]
+fn gates_by_step_have_the_mean_of_the_summary() {
+    let gru = Layer {
+        hidden_bias: DVector::from_fn(3, |i, _| wave(300 + i)),
+        ..network(1, 3, 0).remove(0)
+    };
+    for (name, layers, gates, said) in [
+        (
+            "lstm",
+            network(2, 4, 0),
+            vec!["0.i", "0.f", "0.o", "1.i", "1.f", "1.o"],
+            "layer 1: forget gate",
+        ),
+        ("gru", vec![gru], vec!["r", "z"], "layer 0: update gate"),
+    ] {
+        let lab = Lab::with("");
+        lab.write("w.safetensors", torch_weights::write("rnn", &layers));
+        // More than run together.
+        lab.write("x.safetensors", file(&[input(12, 20)]));
+        trace(&lab, &["--record", "gates"])
+            .exits_with(0)
+            .says(&[said, "figure out/figures/gates.png"]);
+        type Found = (
+            String,
+            String,
+            usize,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            usize,
+        );
+        let columns = "cell,gate,t,mean,q10,q25,median,q75,q90,low_fraction,high_fraction,n";
+        let rows: Vec<Found> = rows(&lab, "out/gates.csv", columns);
+        assert_eq!(rows.len(), 12 * gates.len(), "{name}");
+        let summary = summary(&lab, "out");
+        for gate in gates {
+            let (layer, letter) = gate.split_once('.').unwrap_or(("0", gate));
+            let own: Vec<&Found> = rows.iter().filter(|row| row.1 == gate).collect();
+            assert!(own.iter().map(|row| row.2).eq(1..=12), "{name} {gate}");
+            assert!(
+                own.iter()
+                    .all(|row| row.4 <= row.5 && row.5 <= row.6 && row.6 <= row.7)
+            );
+            let layer: usize = layer.parse().unwrap();
+            let whole = &summary["layers"][layer]["gates"][letter];
+            let mean = own.iter().map(|row| row.3).sum::<f64>() / 12.0;
+            let high = own.iter().map(|row| row.10).sum::<f64>() / 12.0;
+            // 12 digits of each step are printed.
+            assert_close(mean, whole["mean"].as_f64().unwrap(), 1e-11);
+            assert_close(high, whole["high_fraction"].as_f64().unwrap(), 1e-11);
+        }
+        let files = lab.files("out");
+        lab.vangrad(&["plot", "out"]).exits_with(0);
+        assert_same(&lab.files("out"), &files);
+        lab.vangrad(&["report", "out"]).exits_with(0);
+        let report = String::from_utf8(lab.bytes("out/report.md")).unwrap();
+        assert!(report.contains("figures/gates.svg") || report.contains("figures/gates.png"));
+    }
+}
+
+/// Also of sequences that end before others.
+#[test]
+fn norms_of_sequences_add_up_to_those_over_all_of_them() {
+    let lab = lab();
+    let lengths: Vec<i64> = (0..20).map(|j| 12 - 3 * (j % 3)).collect();
+    let bytes = lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let of_file = ("lengths".to_owned(), Dtype::I64, vec![20], bytes);
+    lab.write("x.safetensors", file(&[input(12, 20), of_file]));
+    trace(&lab, &["--no-figures", "--record", "per-sequence"]).exits_with(0);
+    type Found = (usize, String, usize, usize, usize, f64);
+    let columns = "layer,quantity,sequence,t,lag,log10_norm";
+    let rows: Vec<Found> = rows(&lab, "out/sequence-gradients.csv", columns);
+    let steps: i64 = lengths.iter().map(|steps| steps + 1).sum();
+    assert_eq!(rows.len(), 2 * 4 * steps as usize);
+    let mut squares: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
+    for (layer, quantity, sequence, t, lag, norm) in rows {
+        assert_eq!((t + lag) as i64, lengths[sequence]);
+        let sums = squares.entry((layer, quantity)).or_insert(vec![0.0; 13]);
+        sums[12 - lag] += 10_f64.powf(2.0 * norm);
+    }
+    let curves = gradients(&lab, "out");
+    assert_eq!(curves.len(), squares.len());
+    for (key, squares) in squares {
+        for (square, norm) in squares.iter().zip(&curves[&key]) {
+            // 15 digits are printed; sums of twenty squares, and the powers and logarithms of them.
+            assert_close(0.5 * square.log10(), *norm, 1e-12);
+        }
+    }
+}
+
 /// With the seed of the losses of a trace, an exported run of two layers is traced to the tables of
 /// the run.
 #[test]
@@ -865,6 +962,10 @@ fn what_cannot_be_looked_at_closer_is_refused() {
     let lengths: Vec<u8> = [3_i64, 4].iter().flat_map(|n| n.to_le_bytes()).collect();
     let lengths = ("lengths".to_owned(), Dtype::I64, vec![2], lengths);
     lab.write("lengths.safetensors", file(&[input(4, 2), lengths]));
+    lab.write(
+        "rnn.safetensors",
+        torch_weights::write("rnn", &network(2, 1, 0)),
+    );
     lab.write("experiment.toml", common::TINY);
     let before = lab.files("");
     let refused = |arguments: &[&str], parts: &[&str]| {
@@ -887,11 +988,19 @@ fn what_cannot_be_looked_at_closer_is_refused() {
         &["lengths.safetensors: found `lengths` of 3 to 4 steps"],
     );
     refused(
-        &with(&one, "x.safetensors", "gates"),
+        &with(&one, "lengths.safetensors", "gates,per-sequence"),
+        &["lengths.safetensors: found `lengths` of 3 to 4 steps"],
+    );
+    refused(
+        &with(&one, "x.safetensors", "series"),
         &[
-            "gates",
-            "singular-values, lyapunov, loss-state, unit-gradient",
+            "series",
+            "gates, per-sequence, singular-values, lyapunov, loss-state, unit-gradient",
         ],
+    );
+    refused(
+        &with(&["--weights", "rnn.safetensors"], "x.safetensors", "gates"),
+        &["--record gates: an nn.RNN has none"],
     );
     refused(
         &[

@@ -177,6 +177,7 @@ pub fn closer(cell: &str, steps: usize, batch: usize, record: &RunRecord) -> Ana
         batch,
         records: &[(0, record)],
     };
+    replicates.gates(&Table::new(Vec::new()), &mut analysis.gates);
     replicates.look_closer(&mut analysis);
     analysis
 }

@@ -34,7 +34,7 @@ use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 use crate::report;
-use crate::tables::{ClaimRow, FILES, GradientRow, Row, Table};
+use crate::tables::{ClaimRow, FILES, GradientRow, OF_TRACE_ALONE, Row, Table};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -244,7 +244,8 @@ impl ResultsFolder {
         };
         let is_output = |name: &String| {
             let mut tables = FILES.iter().filter(|table| table.is_of_trace);
-            name == SUMMARY || is_report(name) || tables.any(|table| table.name == name)
+            let is_table = name == OF_TRACE_ALONE || tables.any(|table| table.name == name);
+            name == SUMMARY || is_report(name) || is_table
         };
         let mut files = self.list("")?;
         files.retain(is_output);

@@ -91,7 +91,7 @@ pub struct LayerSummary {
     pub layer: usize,
     /// By name: `h`, `h_carried`, `c`, `c_carried`.
     pub quantities: BTreeMap<String, QuantitySummary>,
-    /// By name: `i`, `f`, `o`.
+    /// By name: `i`, `f` and `o` of an LSTM, `r` and `z` of a GRU.
     pub gates: BTreeMap<String, Gate>,
 }
 
@@ -318,15 +318,18 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
     text.push_str(&crate::commands::aligned(&lines));
     for layer in &found.layers {
         let percent = |fraction: f64| format!("{:.1} %", 100.0 * fraction);
-        if let Some(forget) = layer.gates.get("f") {
+        // An LSTM has the one, a GRU the other.
+        let keeping = [("f", "forget"), ("z", "update")];
+        let keeping = keeping.map(|(name, words)| layer.gates.get(name).zip(Some(words)));
+        if let Some((gate, words)) = keeping.into_iter().flatten().next() {
             text.push_str(&format!(
-                "layer {}: forget gate {:.3} on average, {} above 0.9, {} below 0.1",
+                "layer {}: {words} gate {:.3} on average, {} above 0.9, {} below 0.1",
                 layer.layer,
-                forget.mean,
-                percent(forget.high_fraction),
-                percent(forget.low_fraction)
+                gate.mean,
+                percent(gate.high_fraction),
+                percent(gate.low_fraction)
             ));
-            for (name, words) in [("i", "input"), ("o", "output")] {
+            for (name, words) in [("i", "input"), ("o", "output"), ("r", "reset")] {
                 if let Some(gate) = layer.gates.get(name) {
                     text.push_str(&format!("; {words} gate {:.3}", gate.mean));
                 }
@@ -374,6 +377,7 @@ mod tests {
         let quantity = |name: &str, log10_norm| Quantity {
             name: name.to_owned(),
             log10_norm,
+            sequences: Vec::new(),
         };
         Traced {
             steps: log10_norm.len() - 1,
