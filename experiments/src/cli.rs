@@ -141,11 +141,12 @@ Examples:
     /// Runs the experiment of config.toml into a temporary folder and compares records, as far as they
     /// are stored, tables and figures. On a machine whose processor computes otherwise than the one in
     /// manifest.json, numbers are compared within 1e-9, and those of gradients that explode are not
-    /// judged. Nothing in the folder is changed.
+    /// judged. Of a sweep that was interrupted the runs that are stored are compared. Nothing in the
+    /// folder is changed.
     #[command(after_long_help = "\
 Exit codes:
-  0    the results hold
-  1    something differs; what and where is printed
+  0    the results hold, as far as the sweep has come
+  1    something differs, a file of inputs too; what and where is printed
   2    bad usage, or no results folder
   130  stopped by Ctrl-C; nothing was compared
 
@@ -375,6 +376,10 @@ pub enum Nonlinearity {
 /// What a trace can record beside norms, called as in a config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TraceRecorded {
+    /// Statistics of the gates by step: mean, quantiles, share saturated. None in an nn.RNN.
+    Gates,
+    /// The norms of each sequence beside those over all of them.
+    PerSequence,
     /// Singular values of ∂s_T/∂s_t by lag, s the state of all layers, along the first sequence.
     SingularValues,
     /// Lyapunov exponents of the state of all layers, along the first sequence.

@@ -7,7 +7,7 @@ use decay_analysis::thinned_lags_from_100;
 /// At most this many losses have a row in a loss × state matrix.
 const MAX_LOSSES: usize = 64;
 
-/// The lags of singular values and of gradients by unit: all to 100, then 100 per decade.
+/// The lags of singular values and of gradients by unit: all to 100, then 100 per decade, and T.
 pub fn lags(steps: usize) -> Vec<usize> {
     thinned_lags_from_100(steps)
 }
@@ -78,9 +78,11 @@ mod tests {
 
     #[test]
     fn times_mirror_lags() {
-        let times = times(1000);
-        assert_eq!((times[0], times[times.len() - 1]), (0, 1000));
-        assert!(times.is_sorted());
-        assert_eq!(times.len(), lags(1000).len());
+        for steps in [300, 1000] {
+            let times = times(steps);
+            assert_eq!((times[0], times[times.len() - 1]), (0, steps));
+            assert!(times.is_sorted());
+            assert_eq!(times.len(), lags(steps).len());
+        }
     }
 }

@@ -30,6 +30,23 @@ impl InputFiles {
             _ => None,
         }
     }
+
+    /// SHA-256 of each, by path.
+    pub fn sha256(&self) -> BTreeMap<String, String> {
+        let files = self.0.iter();
+        files
+            .map(|(path, file)| (path.clone(), file.sha256.clone()))
+            .collect()
+    }
+
+    /// The paths whose files are not what these hashes are of; not those of which there is none.
+    pub fn differing(&self, sha256: &BTreeMap<String, String>) -> Vec<&str> {
+        let files = self.0.iter();
+        files
+            .filter(|(path, file)| sha256.get(*path).is_some_and(|hash| *hash != file.sha256))
+            .map(|(path, _)| path.as_str())
+            .collect()
+    }
 }
 
 /// The tensor looked for in a safetensors file that holds several.

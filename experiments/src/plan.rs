@@ -123,6 +123,15 @@ impl Plan {
         }
     }
 
+    /// The plan of those runs alone that are wanted.
+    pub fn only(mut self, is_wanted: impl Fn(&PlannedRun) -> bool) -> Self {
+        for point in &mut self.points {
+            point.runs.retain(&is_wanted);
+        }
+        self.points.retain(|point| !point.runs.is_empty());
+        self
+    }
+
     /// Every run, in the order of the tables.
     pub fn runs(&self) -> impl Iterator<Item = &PlannedRun> {
         self.points.iter().flat_map(|point| &point.runs)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decay_analysis::thinned_lags;
+use gradient_tracking::probes::Summary;
 
 use crate::config::{Record, Recorded};
 use crate::network::Named;
@@ -77,14 +78,14 @@ impl RunRecord {
 }
 
 /// The steps at which the values of a sequence of T steps are kept, from the first on: as far before T
-/// as the lags of a stored curve, so all of them if there are no more than 1,001.
+/// as the lags of a stored curve, so all of them if there are no more than 1,001, and always the first.
 ///
 /// ```
 /// use experiments::record::series_times;
 /// assert_eq!(series_times(3), [1, 2, 3]);
 /// let times = series_times(1_000_000);
-/// assert_eq!((times.len(), times[0], times[1]), (1_300, 22_763, 45_007));
-/// assert_eq!(times[299..301], [999_000, 999_001]);
+/// assert_eq!((times.len(), times[0], times[1]), (1_301, 1, 22_763));
+/// assert_eq!(times[300..302], [999_000, 999_001]);
 /// ```
 pub fn series_times(steps: usize) -> Vec<usize> {
     let lags = steps.checked_sub(1).map(thinned_lags).unwrap_or_default();
@@ -172,6 +173,16 @@ impl Array {
             shape: vec![values.len()],
             values,
         }
+    }
+
+    /// That of a gate, of which these are the statistics at each step.
+    pub fn of_gate(summaries: &[Summary]) -> Self {
+        let values = summaries.iter().flat_map(|summary| {
+            let [q10, q25, q50, q75, q90] = summary.quantiles;
+            let (low, high) = (summary.low_fraction, summary.high_fraction);
+            [summary.mean, q10, q25, q50, q75, q90, low, high]
+        });
+        Array::rows(8, values.collect())
     }
 
     /// A two-dimensional array with rows of `columns` values.

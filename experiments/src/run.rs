@@ -358,13 +358,7 @@ impl Arrays {
             self.insert(name, Array::rows(block.units, block.log10_norm));
         }
         for (name, summaries) in probes.gates.into_iter().flat_map(|probe| probe.gates) {
-            let values = summaries.iter().flat_map(|summary| {
-                let [q10, q25, q50, q75, q90] = summary.quantiles;
-                let (low, high) = (summary.low_fraction, summary.high_fraction);
-                [summary.mean, q10, q25, q50, q75, q90, low, high]
-            });
-            let name = format!("{GATE}{prefix}{name}");
-            self.insert(name, Array::rows(8, values.collect()));
+            self.insert(format!("{GATE}{prefix}{name}"), Array::of_gate(&summaries));
         }
         for (name, units, values) in probes.series.into_iter().flat_map(|probe| probe.series) {
             let name = match (name.as_str(), prefix) {

@@ -29,14 +29,33 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
+/// Some runs, and how much there is to compute in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// How many runs.
+    pub runs: usize,
+    /// Estimated floating-point operations of all of them.
+    pub flops: u128,
+}
+
+impl Work {
+    /// With one more run, of so many operations.
+    fn and(self, flops: u128) -> Self {
+        Work {
+            runs: self.runs + 1,
+            flops: self.flops.saturating_add(flops),
+        }
+    }
+}
+
 /// What the sweep tells while it runs. Called from several threads.
 pub trait Observer: Sync {
     /// A stored record could not be used and is computed again.
     fn bad_record(&self, error: &StoreError);
     /// The runs to compute are known.
-    fn planned(&self, reused: usize, to_compute: usize);
-    /// A run has been computed, or has failed.
-    fn finished(&self, run: &PlannedRun, failure: Option<&str>);
+    fn planned(&self, reused: usize, to_compute: Work);
+    /// A run has been computed, or has failed; `so_far` are all that have, with this one.
+    fn finished(&self, run: &PlannedRun, so_far: Work, failure: Option<&str>);
 }
 
 /// The record of a run of `plan`, if `folder` holds it.
@@ -192,7 +211,9 @@ where
     }
     let reused = is_stored.iter().filter(|stored| **stored).count();
     let missing: Vec<usize> = (0..runs.len()).filter(|index| !is_stored[*index]).collect();
-    observer.planned(reused, missing.len());
+    let flops: Vec<u128> = runs.iter().map(|(_, run)| plan.flops_of(run)).collect();
+    let to_compute = missing.iter().map(|index| flops[*index]);
+    observer.planned(reused, to_compute.fold(Work::default(), Work::and));
 
     let mut open: Vec<Open<T>> = plan.points.iter().map(|_| Open::default()).collect();
     for ((point, run), is_stored) in runs.iter().zip(is_stored) {
@@ -203,7 +224,6 @@ where
     }
     let is_complete = |point: &usize| open[*point].left == 0;
     let complete: Vec<usize> = (0..open.len()).filter(is_complete).collect();
-    let flops: Vec<u128> = runs.iter().map(|(_, run)| plan.flops_of(run)).collect();
     let mut by_length = missing.clone();
     // Long runs first, so that no thread is left with one at the end; among equals in the order of
     // the plan, so that few grid points are open at once.
@@ -257,6 +277,12 @@ where
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(BTreeMap::new());
     let done = AtomicUsize::new(0);
+    let so_far = Mutex::new(Work::default());
+    let tell = |run: &PlannedRun, failure: Option<&str>| {
+        let mut so_far = so_far.lock().expect("no thread panics");
+        *so_far = so_far.and(plan.flops_of(run));
+        observer.finished(run, *so_far, failure);
+    };
     // Records are written beside the computing, because waiting for the disk takes no processor,
     // and by several threads, because the waits overlap. Few records wait to be written, so that
     // few are lost with the process.
@@ -269,7 +295,7 @@ where
         }
         match folder.write_record(&run.id, record) {
             Ok(()) => {
-                observer.finished(run, None);
+                tell(run, None);
                 done.fetch_add(1, Ordering::Relaxed);
             }
             Err(error) => fail(error),
@@ -314,7 +340,7 @@ where
                     }
                     Err(failure) => {
                         let reason = failure.to_string();
-                        observer.finished(run, Some(&reason));
+                        tell(run, Some(&reason));
                         let failure = Failure {
                             run_id: run.id.clone(),
                             reason,
@@ -496,11 +522,65 @@ mod tests {
             panic!("every record is good at first");
         }
 
-        fn planned(&self, _: usize, _: usize) {
+        fn planned(&self, _: usize, _: Work) {
             self.folder.write(&self.name, b"?").unwrap();
         }
 
-        fn finished(&self, _: &PlannedRun, _: Option<&str>) {}
+        fn finished(&self, _: &PlannedRun, _: Work, _: Option<&str>) {}
+    }
+
+    /// Keeps what it is told.
+    #[derive(Default)]
+    struct Told {
+        planned: Mutex<Vec<(usize, Work)>>,
+        finished: Mutex<Vec<Work>>,
+    }
+
+    impl Observer for Told {
+        fn bad_record(&self, error: &StoreError) {
+            panic!("{error}");
+        }
+
+        fn planned(&self, reused: usize, to_compute: Work) {
+            self.planned.lock().unwrap().push((reused, to_compute));
+        }
+
+        fn finished(&self, _: &PlannedRun, so_far: Work, failure: Option<&str>) {
+            assert_eq!(failure, None);
+            self.finished.lock().unwrap().push(so_far);
+        }
+    }
+
+    #[test]
+    fn an_observer_hears_how_much_of_the_work_is_done() {
+        let text = "name = \"sizes\"\nreplicates = 1\nsequence.steps = 3\n\
+                    [[cell]]\nkind = \"lstm\"\nhidden = 2\n[sweep]\n\"cell.hidden\" = [2, 4, 32]\n";
+        let loaded = Config::load(text, "test.toml", &[]).unwrap();
+        let files = InputFiles::default();
+        let plan = Plan::new(&loaded, &files);
+        let scratch = Scratch::new().unwrap();
+        let config = plan.config.to_toml();
+        let folder = LockedFolder::for_run(scratch.path(), &config, Reuse::Nothing).unwrap();
+        let stored = plan.runs().next().unwrap();
+        let record =
+            Worker::default().execute(&stored.spec, &plan.config.record, Memory::Full, None);
+        folder.write_record(&stored.id, &record.unwrap()).unwrap();
+        let told = Told::default();
+        let stop = AtomicBool::new(false);
+        sweep(&plan, &files, &folder, 1, &stop, &told, |_, _| ()).unwrap();
+
+        let flops: Vec<u128> = plan.runs().map(|run| plan.flops_of(run)).collect();
+        let work = |runs, flops| Work { runs, flops };
+        let all = work(2, flops[1] + flops[2]);
+        assert_eq!(*told.planned.lock().unwrap(), [(1, all)]);
+        let finished = told.finished.lock().unwrap();
+        // Whichever of the two was written first.
+        assert!(
+            [flops[1], flops[2]]
+                .map(|one| work(1, one))
+                .contains(&finished[0])
+        );
+        assert_eq!(finished[1..], [all]);
     }
 
     /// Whether its grid point is complete or lacks another run.

@@ -426,6 +426,19 @@ fn a_linear_network_decays_at_the_logarithm_of_its_gain() {
 }
 
 #[test]
+fn two_steps_are_too_few_for_a_verdict() {
+    let lab = Lab::with(&TINY.replace("steps = 12", "steps = 2"));
+    lab.run(&[])
+        .exits_with(0)
+        .says(&["too few lags for a rate"]);
+    let fits = table(&lab, "out/fits.csv");
+    for row in fits.with(&[("quantity", "h")]) {
+        assert_eq!((row["verdict"].as_str(), row["rate"].as_str()), ("", ""));
+    }
+    lab.vangrad(&["report", "out"]).exits_with(0);
+}
+
+#[test]
 fn an_lstm_without_weights_forgets_at_its_bias_and_has_an_exact_zero_in_h() {
     let lab = Lab::with(
         r#"
@@ -825,6 +838,49 @@ fn every_value_of_a_swept_path_is_a_file_of_its_own() {
     let swept = ["--set", r#"sequence.input.path=["a.npy", "b.npy"]"#];
     let run = [&["run", "experiment.toml", "--out", "other"], &swept[..]].concat();
     refused(&lab, &run).says(&["b.npy", "[11, 2, 3]", "[12, 2, 3]"]);
+}
+
+#[test]
+fn another_file_of_inputs_under_the_same_name_is_named() {
+    let lab = Lab::with(&tiny_from("inputs.npy"));
+    lab.write("inputs.npy", npy([12, 2, 3], 0.5));
+    lab.run(&["--no-figures"]).exits_with(0);
+    let sha256 = lab.manifest("out")["inputs"]["inputs.npy"].clone();
+    let sha256 = sha256.as_str().unwrap();
+    assert_eq!(sha256.len(), 64);
+    let finished = lab.files("out");
+
+    lab.write("inputs.npy", npy([12, 2, 3], 0.25));
+    let named = "DIFFERS  inputs.npy: not the file these results were computed from";
+    let is_named = || {
+        let ended = lab.vangrad(&["verify", "out"]).exits_with(1);
+        assert_eq!(ended.stdout.matches("DIFFERS").count(), 1);
+        assert!(!ended.stderr.contains("to compute"), "{}", ended.stderr);
+        ended.says(&[named, "out does not hold: 1 differs"]);
+    };
+    is_named();
+    // Of folders whose manifest does not tell, the runs do: of the records, or of runs.csv.
+    let manifest = String::from_utf8(finished["manifest.json"].clone()).unwrap();
+    let from = manifest.find(",\n  \"inputs\"").unwrap();
+    lab.write("out/manifest.json", manifest[..from].to_owned() + "\n}\n");
+    is_named();
+    std::fs::remove_dir_all(lab.path("out/records")).unwrap();
+    is_named();
+    for (name, bytes) in finished.iter().filter(|(name, _)| !name.ends_with('/')) {
+        lab.write(&format!("out/{name}"), bytes);
+    }
+
+    let note = "note: inputs.npy is not the file that the results in out were computed from";
+    lab.run(&["--no-figures"]).exits_with(0).says(&[note]);
+    lab.assert_counts("out", [8, 0, 0]);
+    let again = lab.run(&[]).exits_with(0);
+    assert!(!again.stderr.contains("note"), "{}", again.stderr);
+    lab.vangrad(&["verify", "out"]).exits_with(0);
+    let manifest = lab.manifest("out");
+    let sha256 = manifest["inputs"]["inputs.npy"].as_str().unwrap();
+    lab.vangrad(&["report", "out"]).exits_with(0);
+    let report = String::from_utf8(lab.bytes("out/report.md")).unwrap();
+    assert!(report.contains(&format!("SHA-256 {}…", &sha256[..16])));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use experiments::input_file::InputFiles;
 use experiments::plan::{GridPoint, Plan, PlannedRun};
 use experiments::record::RunRecord;
 use experiments::store::{LockedFolder, Reuse, StoreError};
-use experiments::sweep::{Observer, sweep};
+use experiments::sweep::{Observer, Work, sweep};
 
 /// The system's allocator, counting the bytes of all threads.
 struct Counting;
@@ -81,9 +81,9 @@ impl Observer for Silent {
         panic!("{error}");
     }
 
-    fn planned(&self, _: usize, _: usize) {}
+    fn planned(&self, _: usize, _: Work) {}
 
-    fn finished(&self, run: &PlannedRun, failure: Option<&str>) {
+    fn finished(&self, run: &PlannedRun, _: Work, failure: Option<&str>) {
         assert_eq!(failure, None, "{}", run.id);
     }
 }

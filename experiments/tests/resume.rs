@@ -3,6 +3,8 @@
 use std::fs;
 
 use common::{EVERYTHING, Lab, TINY, assert_same, npy};
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 // Of what the tests share, only a part is needed here.
 #[allow(dead_code)]
@@ -287,6 +289,46 @@ fn a_record_with_a_damaged_name_of_an_array_is_computed_again() {
     ]);
 }
 
+/// Such as earlier versions left, which kept singular values at 100 lags per decade and not always at T.
+#[test]
+fn a_record_without_the_last_lag_is_computed_again() {
+    let lab = Lab::with(
+        "name = \"lags\"\nreplicates = 1\nsequence = { steps = 103, batch = 1 }\n\
+         record.quantities = [\"singular-values\"]\n\
+         [[cell]]\nkind = \"vanilla-rnn\"\nhidden = 2\n",
+    );
+    lab.run(&["--no-figures"]).exits_with(0);
+    let good = lab.results("out");
+    let name = lab.records("out").into_iter().next().unwrap();
+    let bytes = &good[&name];
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    let shorter = tensors.iter().map(|(name, tensor)| {
+        // Rows are in the order of t, so that the first one is of lag T.
+        let row = match name {
+            "singular_values" => 1,
+            _ => 0,
+        };
+        let mut shape = tensor.shape().to_vec();
+        let bytes = tensor.data().len() / shape[0] * row;
+        shape[0] -= row;
+        let rest = TensorView::new(tensor.dtype(), shape, &tensor.data()[bytes..]);
+        (name, rest.unwrap())
+    });
+    let shorter = safetensors::serialize(shorter, header.metadata().clone()).unwrap();
+    lab.write(&format!("out/{name}"), shorter);
+
+    let problem =
+        "array `singular_values` of a run of 103 steps should have 103 rows, found shape [102, 2]";
+    lab.vangrad(&["verify", "out"])
+        .exits_with(1)
+        .says(&[&format!("DIFFERS  {name}"), problem]);
+    lab.run(&["--no-figures"])
+        .exits_with(0)
+        .says(&["warning", problem, "computed again"]);
+    assert_same(&lab.results("out"), &good);
+}
+
 #[test]
 fn a_record_with_impossible_values_is_computed_again() {
     assert_mended(&[
@@ -424,6 +466,48 @@ fn verify_without_records_compares_the_tables() {
     );
     let ended = lab.vangrad(&["verify", "out"]).exits_with(1);
     ended.says(&["DIFFERS  curves.csv: line"]);
+}
+
+/// What an interrupted sweep leaves behind: some records, and nothing that is made of them.
+#[test]
+fn verify_of_an_unfinished_sweep_compares_the_runs_that_are_stored() {
+    let lab = Lab::with(TINY);
+    lab.run(&[]).exits_with(0);
+    for name in lab.files("out").keys() {
+        let is_kept =
+            name.starts_with("records/") || ["config.toml", ".lock"].contains(&name.as_str());
+        if !is_kept && !name.ends_with('/') {
+            fs::remove_file(lab.path("out").join(name)).unwrap();
+        }
+    }
+    let records: Vec<String> = lab.records("out").into_iter().collect();
+    for name in &records[..5] {
+        fs::remove_file(lab.path("out").join(name)).unwrap();
+    }
+    let verify = || lab.vangrad(&["verify", "out"]);
+    let before = lab.files("out");
+    let ended = verify().exits_with(0);
+    assert!(!ended.stdout.contains("DIFFERS"), "{}", ended.stdout);
+    ended.says(&[
+        "3 runs to compute",
+        "out is unfinished: 3 of 8 runs, all agree; `vangrad run` resumes",
+    ]);
+    assert_same(&lab.files("out"), &before);
+
+    let path = format!("out/{}", records[7]);
+    flip(&lab, &path, lab.bytes(&path).len() - 9, 0);
+    verify().exits_with(1).says(&[
+        &format!("DIFFERS  {}", records[7]),
+        "out does not hold: 1 differs, of 3 runs; unfinished, 8 are planned",
+    ]);
+    for name in &records[5..] {
+        fs::remove_file(lab.path("out").join(name)).unwrap();
+    }
+    verify()
+        .exits_with(0)
+        .says(&["out is unfinished: 0 of 8 runs; `vangrad run` resumes"]);
+    lab.run(&[]).exits_with(0);
+    verify().exits_with(0).says(&["out holds"]);
 }
 
 /// A record has no checksum, so `run` cannot tell; recomputing can, before and after.

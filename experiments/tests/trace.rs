@@ -176,6 +176,19 @@ fn a_trace_leaves_the_documented_files_and_a_few_lines() {
 }
 
 #[test]
+fn a_gradient_over_two_steps_is_not_called_zero() {
+    let lab = lab();
+    lab.write("x.safetensors", file(&[input(2, 3)]));
+    let ended = trace(&lab, &[]).exits_with(0);
+    assert!(!ended.stdout.contains("zero"), "{}", ended.stdout);
+    ended.says(&["too few lags for a rate"]);
+    let h = &summary(&lab, "out")["layers"][1]["quantities"]["h"];
+    assert_eq!(h["verdict"], serde_json::Value::Null);
+    assert_eq!(h["exact_zeros"], 0);
+    lab.vangrad(&["report", "out"]).exits_with(0);
+}
+
+#[test]
 fn a_traces_folder_is_written_again_with_the_same_bytes_and_redrawn() {
     let lab = lab();
     trace(&lab, &[]).exits_with(0);
@@ -542,8 +555,8 @@ const RECORD: [&str; 2] = [
 ];
 
 /// A relu network without inputs, started where its units are active: h_t = Wᵗ h_0. `batch` sequences
-/// of 12 steps.
-fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
+/// of `steps` steps.
+fn linear_lab(recurrent: DMatrix<f64>, steps: usize, batch: usize) -> Lab {
     let layer = Layer {
         weight_ih: DMatrix::zeros(3, 2),
         weight_hh: recurrent,
@@ -553,7 +566,7 @@ fn linear_lab(recurrent: DMatrix<f64>, batch: usize) -> Lab {
     let lab = Lab::with("");
     lab.write("w.safetensors", torch_weights::write("", &[layer]));
     let inputs = [
-        doubles("input", &[12, batch, 2], &vec![0.0; 24 * batch]),
+        doubles("input", &[steps, batch, 2], &vec![0.0; 2 * steps * batch]),
         doubles("h_0", &[1, batch, 3], &vec![0.25; 3 * batch]),
     ];
     lab.write("x.safetensors", file(&inputs));
@@ -574,10 +587,8 @@ const RELU: [&str; 3] = ["--nonlinearity", "relu", "--no-figures"];
 #[test]
 fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
     let weights = [1.5, 0.75, 0.5_f64];
-    let lab = linear_lab(
-        DMatrix::from_diagonal(&DVector::from_row_slice(&weights)),
-        2,
-    );
+    let recurrent = DMatrix::from_diagonal(&DVector::from_row_slice(&weights));
+    let lab = linear_lab(recurrent, 12, 2);
     trace(
         &lab,
         &[&RELU[..], &["--record", "singular-values"]].concat(),
@@ -605,12 +616,41 @@ fn singular_values_of_a_diagonal_network_are_powers_of_its_weights() {
     assert!(!lab.path("out/loss-state.csv").exists());
 }
 
+/// Lag 300 is none of the 100 per decade, which are 295 and 302 there.
+#[test]
+fn what_is_kept_at_some_lags_is_kept_at_the_last_one() {
+    let weights = [1.5, 0.75, 0.5_f64];
+    let recurrent = DMatrix::from_diagonal(&DVector::from_row_slice(&weights));
+    let lab = linear_lab(recurrent, 300, 1);
+    let record = ["--record", "singular-values,unit-gradient"];
+    trace(&lab, &[&RELU[..], &record].concat()).exits_with(0);
+    type Found = (String, usize, usize, f64, f64, f64, usize);
+    let columns = "cell,lag,index,median,q25,q75,n";
+    let values: Vec<Found> = rows(&lab, "out/singular-values.csv", columns);
+    let (_, lag, index, value, ..) = values.last().unwrap();
+    assert_eq!((*lag, *index), (300, 3));
+    // 12 digits of a number of two before the point are printed.
+    assert_close(*value, 300.0 * 0.5_f64.log10(), 1e-9);
+    let extremes = &summary(&lab, "out")["singular_values"];
+    assert_eq!(extremes["lag"], 300);
+    for (name, weight) in [("log10_largest", 1.5), ("log10_smallest", 0.5_f64)] {
+        let found = extremes[name].as_f64().unwrap();
+        // 300 products, each with a relative error of 1e-16 at most.
+        assert_close(found, 300.0 * weight.log10(), 1e-12);
+    }
+    type Unit = (String, String, usize, usize, f64);
+    let columns = "cell,quantity,unit,lag,log10_ratio";
+    let units: Vec<Unit> = rows(&lab, "out/unit-gradients.csv", columns);
+    let lags = units.iter().map(|(_, _, _, lag, _)| *lag);
+    assert_eq!(lags.filter(|lag| *lag == 300).count(), 3);
+}
+
 /// All directions of a scaled identity grow alike, at ln w per step, from the first step on.
 #[test]
 fn exponents_of_a_scaled_identity_are_the_logarithm_of_its_scale() {
     for (scale, dimension, said) in [(1.5_f64, 3.0, "λ₁ = 0.40547"), (0.5, 0.0, "λ₁ = -0.69315")]
     {
-        let lab = linear_lab(DMatrix::identity(3, 3) * scale, 2);
+        let lab = linear_lab(DMatrix::identity(3, 3) * scale, 12, 2);
         let words = format!("Kaplan–Yorke dimension {dimension:.2}");
         trace(&lab, &[&RELU[..], &["--record", "lyapunov"]].concat())
             .exits_with(0)
@@ -648,7 +688,7 @@ fn exponents_of_a_scaled_identity_are_the_logarithm_of_its_scale() {
 /// More sequences than run together: the unit adjoints of every loss halve with every step.
 #[test]
 fn every_loss_hears_a_state_by_its_distance_in_a_scaled_identity() {
-    let lab = linear_lab(DMatrix::identity(3, 3) * 0.5, 20);
+    let lab = linear_lab(DMatrix::identity(3, 3) * 0.5, 12, 20);
     trace(&lab, &[&RELU[..], &RECORD].concat()).exits_with(0);
     type Found = (String, String, usize, usize, f64, f64, f64, usize);
     let rows: Vec<Found> = rows(
@@ -694,6 +734,103 @@ fn gradients_of_units_add_up_to_those_of_their_layer() {
         for (square, norm) in squares.iter().zip(&curves[&key]) {
             // 12 digits are printed of the units.
             assert_close(0.5 * square.log10(), *norm, 1e-10);
+        }
+    }
+}
+
+/// Every gate at every step, as the mean over all steps has it; of an LSTM and of a GRU, which says which
+/// gates there are.
+#[test]
+fn gates_by_step_have_the_mean_of_the_summary() {
+    let gru = Layer {
+        hidden_bias: DVector::from_fn(3, |i, _| wave(300 + i)),
+        ..network(1, 3, 0).remove(0)
+    };
+    for (name, layers, gates, said) in [
+        (
+            "lstm",
+            network(2, 4, 0),
+            vec!["0.i", "0.f", "0.o", "1.i", "1.f", "1.o"],
+            "layer 1: forget gate",
+        ),
+        ("gru", vec![gru], vec!["r", "z"], "layer 0: update gate"),
+    ] {
+        let lab = Lab::with("");
+        lab.write("w.safetensors", torch_weights::write("rnn", &layers));
+        // More than run together.
+        lab.write("x.safetensors", file(&[input(12, 20)]));
+        trace(&lab, &["--record", "gates"])
+            .exits_with(0)
+            .says(&[said, "figure out/figures/gates.png"]);
+        type Found = (
+            String,
+            String,
+            usize,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            f64,
+            usize,
+        );
+        let columns = "cell,gate,t,mean,q10,q25,median,q75,q90,low_fraction,high_fraction,n";
+        let rows: Vec<Found> = rows(&lab, "out/gates.csv", columns);
+        assert_eq!(rows.len(), 12 * gates.len(), "{name}");
+        let summary = summary(&lab, "out");
+        for gate in gates {
+            let (layer, letter) = gate.split_once('.').unwrap_or(("0", gate));
+            let own: Vec<&Found> = rows.iter().filter(|row| row.1 == gate).collect();
+            assert!(own.iter().map(|row| row.2).eq(1..=12), "{name} {gate}");
+            assert!(
+                own.iter()
+                    .all(|row| row.4 <= row.5 && row.5 <= row.6 && row.6 <= row.7)
+            );
+            let layer: usize = layer.parse().unwrap();
+            let whole = &summary["layers"][layer]["gates"][letter];
+            let mean = own.iter().map(|row| row.3).sum::<f64>() / 12.0;
+            let high = own.iter().map(|row| row.10).sum::<f64>() / 12.0;
+            // 12 digits of each step are printed.
+            assert_close(mean, whole["mean"].as_f64().unwrap(), 1e-11);
+            assert_close(high, whole["high_fraction"].as_f64().unwrap(), 1e-11);
+        }
+        let files = lab.files("out");
+        lab.vangrad(&["plot", "out"]).exits_with(0);
+        assert_same(&lab.files("out"), &files);
+        lab.vangrad(&["report", "out"]).exits_with(0);
+        let report = String::from_utf8(lab.bytes("out/report.md")).unwrap();
+        assert!(report.contains("figures/gates.svg") || report.contains("figures/gates.png"));
+    }
+}
+
+/// Also of sequences that end before others.
+#[test]
+fn norms_of_sequences_add_up_to_those_over_all_of_them() {
+    let lab = lab();
+    let lengths: Vec<i64> = (0..20).map(|j| 12 - 3 * (j % 3)).collect();
+    let bytes = lengths.iter().flat_map(|n| n.to_le_bytes()).collect();
+    let of_file = ("lengths".to_owned(), Dtype::I64, vec![20], bytes);
+    lab.write("x.safetensors", file(&[input(12, 20), of_file]));
+    trace(&lab, &["--no-figures", "--record", "per-sequence"]).exits_with(0);
+    type Found = (usize, String, usize, usize, usize, f64);
+    let columns = "layer,quantity,sequence,t,lag,log10_norm";
+    let rows: Vec<Found> = rows(&lab, "out/sequence-gradients.csv", columns);
+    let steps: i64 = lengths.iter().map(|steps| steps + 1).sum();
+    assert_eq!(rows.len(), 2 * 4 * steps as usize);
+    let mut squares: BTreeMap<(usize, String), Vec<f64>> = BTreeMap::new();
+    for (layer, quantity, sequence, t, lag, norm) in rows {
+        assert_eq!((t + lag) as i64, lengths[sequence]);
+        let sums = squares.entry((layer, quantity)).or_insert(vec![0.0; 13]);
+        sums[12 - lag] += 10_f64.powf(2.0 * norm);
+    }
+    let curves = gradients(&lab, "out");
+    assert_eq!(curves.len(), squares.len());
+    for (key, squares) in squares {
+        for (square, norm) in squares.iter().zip(&curves[&key]) {
+            // 15 digits are printed; sums of twenty squares, and the powers and logarithms of them.
+            assert_close(0.5 * square.log10(), *norm, 1e-12);
         }
     }
 }
@@ -825,6 +962,10 @@ fn what_cannot_be_looked_at_closer_is_refused() {
     let lengths: Vec<u8> = [3_i64, 4].iter().flat_map(|n| n.to_le_bytes()).collect();
     let lengths = ("lengths".to_owned(), Dtype::I64, vec![2], lengths);
     lab.write("lengths.safetensors", file(&[input(4, 2), lengths]));
+    lab.write(
+        "rnn.safetensors",
+        torch_weights::write("rnn", &network(2, 1, 0)),
+    );
     lab.write("experiment.toml", common::TINY);
     let before = lab.files("");
     let refused = |arguments: &[&str], parts: &[&str]| {
@@ -847,11 +988,19 @@ fn what_cannot_be_looked_at_closer_is_refused() {
         &["lengths.safetensors: found `lengths` of 3 to 4 steps"],
     );
     refused(
-        &with(&one, "x.safetensors", "gates"),
+        &with(&one, "lengths.safetensors", "gates,per-sequence"),
+        &["lengths.safetensors: found `lengths` of 3 to 4 steps"],
+    );
+    refused(
+        &with(&one, "x.safetensors", "series"),
         &[
-            "gates",
-            "singular-values, lyapunov, loss-state, unit-gradient",
+            "series",
+            "gates, per-sequence, singular-values, lyapunov, loss-state, unit-gradient",
         ],
+    );
+    refused(
+        &with(&["--weights", "rnn.safetensors"], "x.safetensors", "gates"),
+        &["--record gates: an nn.RNN has none"],
     );
     refused(
         &[

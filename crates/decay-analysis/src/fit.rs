@@ -3,7 +3,9 @@
 use std::f64::consts::{LN_2, LN_10};
 use std::fmt;
 
-use crate::{FLAT, Interval, Line, Summary, Window, mean, mean_and_standard_error, mean_interval};
+use crate::{
+    FLAT, Interval, Line, MIN_LAGS, Summary, Window, mean, mean_and_standard_error, mean_interval,
+};
 
 /// log₁₀ of the largest number that f32 rounds to zero: half its smallest subnormal, 2⁻¹⁵⁰.
 pub const F32_ZERO_LOG10: f64 = -45.15;
@@ -18,7 +20,8 @@ pub enum Verdict {
     Stable,
     /// The fitted line rises by a decade or more.
     Explodes,
-    /// The gradient is exactly zero: no replicate has [`MIN_LAGS`](crate::MIN_LAGS) finite lags.
+    /// The gradient is exactly zero: of the lags of the window, no replicate has
+    /// [`MIN_LAGS`](crate::MIN_LAGS) finite ones.
     Zero,
 }
 
@@ -56,9 +59,10 @@ pub struct DecayFit {
     pub one_line_is_wrong: bool,
     /// The first lag of the median curve that f32 could not tell from zero.
     pub f32_zero_lag: Option<usize>,
-    /// What the gradient does.
-    pub verdict: Verdict,
-    /// The replicates that have a slope and so enter the rate; for [`Verdict::Zero`], all.
+    /// What the gradient does; `None` where the window has fewer than [`MIN_LAGS`](crate::MIN_LAGS)
+    /// lags, so that no gradient has a line through it, unless it is exactly zero at all of them.
+    pub verdict: Option<Verdict>,
+    /// The replicates that have a slope and so enter the rate; without a rate, all.
     pub n: usize,
 }
 
@@ -102,7 +106,7 @@ impl DecayFit {
                 late_rate: None,
                 one_line_is_wrong: false,
                 f32_zero_lag,
-                verdict: Verdict::Zero,
+                verdict: verdict_without_line(curves, clipped),
                 n: curves.len(),
             };
         };
@@ -134,11 +138,11 @@ impl DecayFit {
             late_rate: mean(&late),
             one_line_is_wrong: is_significant(&differences, rate, window),
             f32_zero_lag,
-            verdict: if is_zero_at_last {
+            verdict: Some(if is_zero_at_last {
                 Verdict::Vanishes
             } else {
                 verdict(rate, window)
-            },
+            }),
             n: slopes.len(),
         }
     }
@@ -194,6 +198,16 @@ fn verdict(rate: f64, window: Window) -> Verdict {
     }
 }
 
+/// The verdict on curves without a slope. `window` is the part of it that they have.
+fn verdict_without_line(curves: &[&[f64]], window: Option<Window>) -> Option<Verdict> {
+    let lags = window.map_or(0, |window| window.steps() + 1);
+    let is_zero = |curve: &&[f64]| {
+        let fitted = window.map_or(*curve, |window| &curve[window.from..=window.to]);
+        fitted.iter().all(|ln_r| *ln_r == f64::NEG_INFINITY)
+    };
+    (lags >= MIN_LAGS || curves.iter().all(is_zero)).then_some(Verdict::Zero)
+}
+
 /// The rule stated at [`DecayFit::new`].
 fn is_significant(differences: &[f64], rate: f64, window: Window) -> bool {
     let estimate = mean_and_standard_error(differences).filter(|_| differences.len() >= 3);
@@ -233,7 +247,7 @@ mod tests {
         let reach = 4.302_653 * (0.07_f64 / 3.0).sqrt();
         assert!((interval.low - (-0.3 - reach)).abs() < 1e-6);
         assert!((interval.high - (-0.3 + reach)).abs() < 1e-6);
-        assert_eq!((fit.verdict, fit.n), (Verdict::Vanishes, 3));
+        assert_eq!((fit.verdict, fit.n), (Some(Verdict::Vanishes), 3));
     }
 
     #[test]
@@ -254,7 +268,11 @@ mod tests {
             (0.999 * decade, Verdict::Stable),
             (1.001 * decade, Verdict::Explodes),
         ] {
-            assert_eq!(fit(&[curve(|k| rate * k)]).verdict, expected, "{rate}");
+            assert_eq!(
+                fit(&[curve(|k| rate * k)]).verdict,
+                Some(expected),
+                "{rate}"
+            );
         }
     }
 
@@ -271,7 +289,7 @@ mod tests {
         // Lag 0 lies outside the window, as for h of an LSTM without recurrent weights.
         let dead = || curve(|k| if k == 0.0 { 0.0 } else { ZERO });
         let fit = fit(&[dead(), dead(), dead()]);
-        assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 3));
+        assert_eq!((fit.verdict, fit.n), (Some(Verdict::Zero), 3));
         assert_eq!((fit.rate, fit.interval, fit.half_life), (None, None, None));
         assert_eq!(fit.f32_zero_lag, Some(1));
     }
@@ -286,19 +304,41 @@ mod tests {
             assert!((fit.rate.unwrap() + 0.001).abs() < 1e-12);
             (fit.verdict, fit.f32_zero_lag)
         };
-        let vanishes = (Verdict::Vanishes, Some(11));
+        let vanishes = (Some(Verdict::Vanishes), Some(11));
         assert_eq!(fit_of(&[cut(), cut(), cut()]), vanishes);
         assert_eq!(fit_of(&[cut(), whole(), cut()]), vanishes);
-        assert_eq!(fit_of(&[whole(), cut(), whole()]), (Verdict::Stable, None));
+        assert_eq!(
+            fit_of(&[whole(), cut(), whole()]),
+            (Some(Verdict::Stable), None)
+        );
         // Beyond the window nothing counts.
         let after = curve(|k| if k <= 199.0 { -0.001 * k } else { ZERO });
-        assert_eq!(fit_of(&[after]), (Verdict::Stable, Some(200)));
+        assert_eq!(fit_of(&[after]), (Some(Verdict::Stable), Some(200)));
+    }
+
+    /// T = 2, and T = 1 where there is no lag but 0, as for ∂L/∂x.
+    #[test]
+    fn a_window_of_fewer_than_three_lags_has_no_verdict_unless_all_is_zero() {
+        let verdict = |curves: &[&[f64]]| {
+            let to = curves[0].len().max(2) - 1;
+            let fit = DecayFit::new(curves, Window { from: 1, to });
+            assert_eq!((fit.rate, fit.n), (None, curves.len()));
+            fit.verdict
+        };
+        assert_eq!(verdict(&[&[0.0, -1.0, -2.0]]), None);
+        assert_eq!(verdict(&[&[0.0]]), None);
+        assert_eq!(verdict(&[&[0.0, ZERO, -2.0]]), None);
+        assert_eq!(verdict(&[&[0.0, ZERO, ZERO], &[0.0, -1.0, -2.0]]), None);
+        assert_eq!(verdict(&[&[0.0, ZERO, ZERO]]), Some(Verdict::Zero));
+        assert_eq!(verdict(&[&[ZERO]]), Some(Verdict::Zero));
+        // Three lags would do, were they not zero.
+        assert_eq!(verdict(&[&[0.0, -1.0, -2.0, ZERO]]), Some(Verdict::Zero));
     }
 
     #[test]
     fn no_curves_are_a_zero_gradient_of_no_replicates() {
         let fit = DecayFit::new(&[], WINDOW);
-        assert_eq!((fit.verdict, fit.n), (Verdict::Zero, 0));
+        assert_eq!((fit.verdict, fit.n), (Some(Verdict::Zero), 0));
     }
 
     #[test]

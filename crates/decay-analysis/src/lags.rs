@@ -43,39 +43,43 @@ impl Window {
     }
 }
 
-/// The lags at which a curve is stored: every lag to 1,000, then 100 per decade, up to `last`.
+/// The lags at which a curve is stored: every lag to 1,000, then 100 per decade, and `last`.
 ///
 /// Beyond 1,000 the lags are the integers nearest to 10^(3 + j/100), so they are the same for
-/// every horizon, and a longer curve contains a shorter one.
+/// every horizon, and a longer curve contains a shorter one but for its end: `last` is always among
+/// them, since how much of a gradient reaches the first state is what is asked first.
 ///
 /// ```
 /// assert_eq!(decay_analysis::thinned_lags(200).len(), 201);
 /// let lags = decay_analysis::thinned_lags(10_000);
 /// assert_eq!(lags.len(), 1_101);
 /// assert_eq!(lags[1_001..1_003], [1_023, 1_047]);
-/// assert_eq!(*lags.last().unwrap(), 10_000);
+/// assert!(decay_analysis::thinned_lags(1_500).ends_with(&[1_479, 1_500]));
 /// ```
 pub fn thinned_lags(last: usize) -> Vec<usize> {
     thinned_from(3, last)
 }
 
-/// The same for what costs more at each lag: every lag to 100, then 100 per decade.
+/// The same for what costs more at each lag: every lag to 100, then 100 per decade, and `last`.
 ///
 /// ```
 /// let lags = decay_analysis::thinned_lags_from_100(1_000);
 /// assert_eq!(lags.len(), 201);
 /// assert_eq!(lags[99..103], [99, 100, 102, 105]);
+/// assert!(decay_analysis::thinned_lags_from_100(300).ends_with(&[295, 300]));
 /// ```
 pub fn thinned_lags_from_100(last: usize) -> Vec<usize> {
     thinned_from(2, last)
 }
 
-/// Every lag to 10^`power`, then 100 per decade.
+/// Every lag to 10^`power`, then 100 per decade, and `last`.
 fn thinned_from(power: u32, last: usize) -> Vec<usize> {
+    let dense = 10_usize.pow(power);
     let sparse = (1..)
         .map(|j| 10_f64.powf(f64::from(power) + f64::from(j) / 100.0).round() as usize)
-        .take_while(|&lag| lag <= last);
-    (0..=last.min(10_usize.pow(power))).chain(sparse).collect()
+        .take_while(|&lag| lag < last);
+    let end = (last > dense).then_some(last);
+    (0..=last.min(dense)).chain(sparse).chain(end).collect()
 }
 
 #[cfg(test)]
@@ -124,8 +128,23 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_curve_contains_the_lags_of_a_shorter_one() {
+    fn a_longer_curve_contains_the_lags_of_a_shorter_one_but_for_its_end() {
         let (short, long) = (thinned_lags(5_000), thinned_lags(50_000));
-        assert_eq!(long[..short.len()], short);
+        let grid = short.len() - 1;
+        assert_eq!(long[..grid], short[..grid]);
+        // The next one of the grid, 10^3.70, lies beyond the end.
+        assert_eq!((short[grid], long[grid]), (5_000, 5_012));
+    }
+
+    #[test]
+    fn the_last_lag_is_always_there_and_only_once() {
+        for last in [
+            0, 1, 99, 100, 101, 102, 103, 300, 999, 1_000, 1_001, 1_023, 1_500, 10_000,
+        ] {
+            for lags in [thinned_lags(last), thinned_lags_from_100(last)] {
+                assert_eq!(lags.last(), Some(&last));
+                assert!(lags.windows(2).all(|pair| pair[0] < pair[1]), "{last}");
+            }
+        }
     }
 }

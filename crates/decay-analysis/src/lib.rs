@@ -24,7 +24,7 @@
 //!
 //! assert!((fit.rate.unwrap() - 0.9_f64.ln()).abs() < 1e-12);
 //! assert!((fit.half_life.unwrap() - 0.5_f64.ln() / 0.9_f64.ln()).abs() < 1e-9);
-//! assert_eq!(fit.verdict, Verdict::Vanishes);
+//! assert_eq!(fit.verdict, Some(Verdict::Vanishes));
 //! ```
 
 mod fit;

@@ -178,6 +178,7 @@ pub fn closer(cell: &str, steps: usize, batch: usize, record: &RunRecord) -> Ana
         has_laws: false,
         records: &[(0, record)],
     };
+    replicates.gates(&Table::new(Vec::new()), &mut analysis.gates);
     replicates.look_closer(&mut analysis);
     analysis
 }
@@ -278,7 +279,7 @@ impl<'a> Replicates<'a> {
                 early_rate: fit.early_rate,
                 late_rate: fit.late_rate,
                 f32_zero_lag: fit.f32_zero_lag,
-                verdict: fit.verdict.to_string(),
+                verdict: fit.verdict.map_or_else(String::new, |v| v.to_string()),
                 n: fit.n,
                 predicted_rate: prediction.as_ref().map(|prediction| prediction.rate),
                 difference_in_se: prediction

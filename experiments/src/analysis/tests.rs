@@ -107,7 +107,7 @@ fn every_table_is_in_the_list_of_tables() {
         name = "closer"
         replicates = 1
         sequence = { steps = 5, batch = 2 }
-        record = { quantities = ["singular-values", "lyapunov", "loss-state", "unit-gradient"] }
+        record = { quantities = ["gates", "singular-values", "lyapunov", "loss-state", "unit-gradient"] }
         cell = [{ kind = "lstm", hidden = 2 }]
     "#;
     let loaded = Config::load(text, "test.toml", &[]).unwrap();

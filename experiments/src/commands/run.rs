@@ -52,8 +52,18 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     let machine = Machine::this(kernels::kernel_path());
     // Before the run replaces it. One that cannot be read says nothing of where records are from.
     let earlier = ResultsFolder::open(&path).and_then(|folder| folder.manifest());
+    let earlier = earlier.ok().flatten();
     let folder = LockedFolder::for_run(&path, &plan.config.to_toml(), reuse)?;
-    say_what_other_builds_left(&plan, &folder, &machine, earlier.ok().flatten().as_ref())?;
+    if let (Some(earlier), Reuse::Unless(_)) = (&earlier, reuse) {
+        for file in inputs.differing(&earlier.inputs) {
+            eprintln!(
+                "note: {file} is not the file that the results in {} were computed from; its runs are \
+                 computed again",
+                path.display()
+            );
+        }
+    }
+    say_what_other_builds_left(&plan, &folder, &machine, earlier.as_ref())?;
     let stop = stop_on_ctrl_c(|| {})?;
     let Computed { outcome, fits } = compute(&plan, &inputs, &folder, jobs, &stop)?;
     let Some(fits) = fits else {
@@ -75,13 +85,16 @@ pub fn run(arguments: &RunArguments) -> Result<Status, CommandError> {
     } else {
         draw_into(&plan.config, &folder, &[Format::Svg, Format::Png])?
     };
-    let manifest = clock.finish(
-        machine,
-        jobs,
-        outcome.done,
-        outcome.reused,
-        outcome.failures.clone(),
-    );
+    let manifest = Manifest {
+        inputs: inputs.sha256(),
+        ..clock.finish(
+            machine,
+            jobs,
+            outcome.done,
+            outcome.reused,
+            outcome.failures.clone(),
+        )
+    };
     folder.write_manifest(&manifest)?;
 
     let mut text = summary::of_fits(&fits);

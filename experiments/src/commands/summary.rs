@@ -2,7 +2,7 @@
 
 use crate::commands::run::Fits;
 use crate::network::split_layer;
-use crate::tables::{CONSTANT, FitRow, Key, LyapunovSummaryRow, Row};
+use crate::tables::{CONSTANT, FitRow, Key, LyapunovSummaryRow, Row, TOO_SHORT};
 use decay_analysis::ROUNDING;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
@@ -41,6 +41,7 @@ pub fn of_fits(fits: &Fits) -> String {
             .iter()
             .any(|other| other.key == row.key && other.quantity == row.quantity);
         let verdict = match (two_regimes, row.early_rate, row.late_rate) {
+            _ if row.verdict.is_empty() => TOO_SHORT.to_owned(),
             _ if row.is_constant() => format!("{}; {CONSTANT}", row.verdict),
             (true, Some(early), Some(late)) => {
                 format!(

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use gradient_tracking::Trainable;
-use torch_weights::{Module, WeightsError};
+use torch_weights::{Kind, Module, WeightsError};
 use vanilla_rnn::Activation;
 
 use crate::analysis;
@@ -16,9 +16,9 @@ use crate::figures;
 use crate::plan::{Plan, PlannedRun};
 use crate::record::RunRecord;
 use crate::store::{self, Clock, GRADIENTS, LockedFolder, NewFolder, StoreError, available_memory};
-use crate::tables::{Row, RunRow, Table, TraceRow};
+use crate::tables::{OF_TRACE_ALONE, Row, RunRow, SequenceNormRow, Table, TraceRow};
 use crate::trace::closer;
-use crate::trace::compute::{self, Traced};
+use crate::trace::compute::{self, Kept, Traced};
 use crate::trace::export::{self, export};
 use crate::trace::inputs::{self, Sequences};
 use crate::trace::request::{GIVEN, HALF_SQUARED_NORM, Network, Over, Request, labels};
@@ -54,14 +54,17 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     // Beside the trajectory there are the inputs, the weights, and other programs.
     let memory = available_memory() / 4;
     let threads = jobs_or_cores(None);
-    let units = request.record.contains(&Recorded::UnitGradient);
+    let kept = Kept {
+        units: request.record.contains(&Recorded::UnitGradient),
+        sequences: request.record.contains(&Recorded::PerSequence),
+    };
     let mut traced = Vec::new();
     let mut closer = None;
     let mut failed = 0;
     for ((module, label), path) in modules.into_iter().zip(&labels).zip(&paths) {
         let cells = compute::cells(module, activation);
         check_memory(&cells, &sequences, &request.record, threads)?;
-        let found = compute::trace(&cells, &sequences, units, memory, threads).and_then(|found| {
+        let found = compute::trace(&cells, &sequences, kept, memory, threads).and_then(|found| {
             if !request.record.is_empty() {
                 let wanted = &request.record;
                 let record = closer::record(cells, &sequences, &found, wanted, memory, threads)?;
@@ -88,6 +91,9 @@ fn trace_weights(inputs: &Path, arguments: &TraceArguments) -> Result<Status, Co
     folder.write_with(GRADIENTS, |out| write_gradients(&traced, with_label, out))?;
     if let Some(record) = &closer {
         write_closer(&request, record, &folder)?;
+    }
+    if let (true, [(_, traced)]) = (kept.sequences, traced.as_slice()) {
+        folder.write_with(OF_TRACE_ALONE, |out| write_sequences(traced, out))?;
     }
     let figures = if arguments.no_figures {
         Vec::new()
@@ -155,12 +161,25 @@ fn check_record(request: &Request, inputs: &Path) -> Result<(), CommandError> {
             request.networks.len()
         )));
     }
-    if request.sequences.shortest < request.sequences.steps {
+    let is_rnn = request
+        .networks
+        .iter()
+        .any(|network| network.kind == Kind::Rnn.to_string());
+    if is_rnn && request.record.contains(&Recorded::Gates) {
+        return Err(CommandError::Usage(
+            "--record gates: an nn.RNN has none; leave `gates` out".to_owned(),
+        ));
+    }
+    // The norms of a sequence are its own, whatever the length of others.
+    let of_one_length = |recorded: &Recorded| *recorded != Recorded::PerSequence;
+    if request.sequences.shortest < request.sequences.steps
+        && request.record.iter().any(of_one_length)
+    {
         return Err(CommandError::Inputs {
             path: inputs.to_owned(),
             problem: format!(
-                "found `lengths` of {} to {} steps, expected sequences of one length for --record: \
-                 trace those of each length alone, or leave out --record",
+                "found `lengths` of {} to {} steps, expected sequences of one length for --record of \
+                 anything but `per-sequence`: trace those of each length alone, or leave out --record",
                 request.sequences.shortest, request.sequences.steps
             ),
         });
@@ -329,6 +348,8 @@ fn request(
 /// Each once, in the order of a config's documentation.
 fn recorded(asked: &[TraceRecorded]) -> Vec<Recorded> {
     let all = [
+        (TraceRecorded::Gates, Recorded::Gates),
+        (TraceRecorded::PerSequence, Recorded::PerSequence),
         (TraceRecorded::SingularValues, Recorded::SingularValues),
         (TraceRecorded::Lyapunov, Recorded::Lyapunov),
         (TraceRecorded::LossState, Recorded::LossState),
@@ -367,6 +388,29 @@ fn write_gradients(
                 };
                 let rows = quantity.log10_norm.iter().enumerate().map(row);
                 let mut parts = table.lines_in_parts(rows);
+                parts.try_for_each(|part| out.write_all(part.as_bytes()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sequence by sequence, each from t = 0 to its own end.
+fn write_sequences(traced: &Traced, out: &mut dyn Write) -> std::io::Result<()> {
+    let table = Table::<SequenceNormRow>::new(Vec::new());
+    out.write_all(table.header().as_bytes())?;
+    for (layer, gradients) in traced.layers.iter().enumerate() {
+        for quantity in &gradients.quantities {
+            for (sequence, norms) in &quantity.sequences {
+                let row = |(t, log10_norm): (usize, &f64)| SequenceNormRow {
+                    layer,
+                    quantity: quantity.name.clone(),
+                    sequence: *sequence,
+                    t,
+                    lag: norms.len() - 1 - t,
+                    log10_norm: *log10_norm,
+                };
+                let mut parts = table.lines_in_parts(norms.iter().enumerate().map(row));
                 parts.try_for_each(|part| out.write_all(part.as_bytes()))?;
             }
         }

@@ -1,7 +1,8 @@
 //! `verify`: compute a results folder again and compare it with what is stored.
 //!
 //! The experiment is run into a scratch folder by the very code that `run` uses, and the two
-//! folders are compared: records where there are any, tables, and figures.
+//! folders are compared: records where there are any, tables, and figures. Of a sweep that has not
+//! finished there are records alone, and only the runs that have one are computed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,11 +11,13 @@ use crate::cli::Format;
 use crate::commands::run::{self, Computed};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare, print};
 use crate::comparison::{self, Due};
+use crate::input_file::InputFiles;
 use crate::plan::Plan;
 use crate::store::{
     self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError, available_memory,
 };
 use crate::sweep;
+use crate::tables::{CurveRow, FitRow, Row, RunRow};
 
 pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandError> {
     let stored = ResultsFolder::open(results)?;
@@ -22,6 +25,30 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     let text = stored.config()?;
     let Prepared { plan, inputs } = prepare(&text, &file, &[])?;
     let manifest = stored.manifest()?;
+    let mut report = Report::default();
+    let replaced = replaced_inputs(&plan, &inputs, manifest.as_ref(), &stored)?;
+    if !replaced.is_empty() {
+        for path in replaced {
+            report.difference(
+                path,
+                "not the file these results were computed from".to_owned(),
+            );
+        }
+        report.note(
+            "nothing was compared: bring the file back, or `vangrad run` computes the results of this one"
+                .to_owned(),
+        );
+        let (text, status) = report.conclude(results);
+        print(&text)?;
+        return Ok(status);
+    }
+    let tables = [RunRow::FILE, CurveRow::FILE, FitRow::FILE];
+    let is_unfinished = manifest.is_none() && !tables.iter().all(|name| stored.has(name));
+    let all = plan.runs().count();
+    let plan = match is_unfinished {
+        true => plan.only(|run| stored.has_record(&run.id)),
+        false => plan,
+    };
     let jobs = jobs_or_cores(jobs);
     plan.check_memory(jobs, available_memory())?;
 
@@ -36,8 +63,9 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     };
 
     let machine = Machine::this(kernels::kernel_path());
-    let mut report = Report::default();
-    describe_origin(manifest.as_ref(), &machine, &mut report);
+    if !is_unfinished {
+        describe_origin(manifest.as_ref(), &machine, &mut report);
+    }
     let due = if manifest.is_none_or(|manifest| manifest.machine.computes_like(&machine)) {
         Due::Bits
     } else {
@@ -62,11 +90,36 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
         &due,
         &mut report,
     )?;
-    compare_tables(&plan, &stored, &recomputed.folder, &due, &mut report)?;
-    compare_figures(&plan, &stored, &due, &mut report)?;
+    if is_unfinished {
+        report.unfinished = Some((plan.runs().count(), all));
+    } else {
+        compare_tables(&plan, &stored, &recomputed.folder, &due, &mut report)?;
+        compare_figures(&plan, &stored, &due, &mut report)?;
+    }
     let (text, status) = report.conclude(results);
     print(&text)?;
     Ok(status)
+}
+
+/// The files of inputs, by path, that are not those the results were computed from. Where no manifest
+/// tells, none is unless no stored run is one of the plan's, which names the contents of its inputs.
+fn replaced_inputs<'a>(
+    plan: &Plan,
+    inputs: &'a InputFiles,
+    manifest: Option<&Manifest>,
+    stored: &ResultsFolder,
+) -> Result<Vec<&'a str>, StoreError> {
+    if let Some(manifest) = manifest.filter(|manifest| !manifest.inputs.is_empty()) {
+        return Ok(inputs.differing(&manifest.inputs));
+    }
+    let mut ids = stored.recorded()?;
+    let runs = stored.bytes(RunRow::FILE)?.unwrap_or_default();
+    let lines = String::from_utf8_lossy(&runs);
+    let first = |line: &str| line.split(',').next().map(str::to_owned);
+    ids.extend(lines.lines().skip(1).filter_map(first));
+    let is_other = !ids.is_empty() && !plan.runs().any(|run| ids.contains(&run.id));
+    let paths = inputs.0.keys().filter(|_| is_other);
+    Ok(paths.map(String::as_str).collect())
 }
 
 /// What is said at the end.
@@ -74,6 +127,8 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
 struct Report {
     lines: Vec<String>,
     differences: usize,
+    /// Of a sweep that has not finished: how many of its runs are stored, and how many there are.
+    unfinished: Option<(usize, usize)>,
 }
 
 impl Report {
@@ -91,12 +146,27 @@ impl Report {
         let results = results.display();
         let (conclusion, status) = match self.differences {
             0 => (format!("{results} holds"), Status::Done),
+            1 => (
+                format!("{results} does not hold: 1 differs"),
+                Status::Failed,
+            ),
             differences => (
                 format!("{results} does not hold: {differences} differ"),
                 Status::Failed,
             ),
         };
-        self.note(conclusion);
+        self.note(match (self.unfinished, self.differences) {
+            (None, _) => conclusion,
+            (Some((0, all)), _) => {
+                format!("{results} is unfinished: 0 of {all} runs; `vangrad run` resumes")
+            }
+            (Some((stored, all)), 0) => format!(
+                "{results} is unfinished: {stored} of {all} runs, all agree; `vangrad run` resumes"
+            ),
+            (Some((stored, all)), _) => {
+                format!("{conclusion}, of {stored} runs; unfinished, {all} are planned")
+            }
+        });
         (self.lines.join("\n") + "\n", status)
     }
 }

@@ -1454,14 +1454,14 @@ help: add `name = "decay-2"` here
 
 #[test]
 fn too_many_rows_of_curves_are_refused() {
-    // 1,070 lags of two quantities of the one cell and four of the other.
+    // 1,071 lags of two quantities of the one cell and four of the other.
     let seeds: Vec<String> = (0..4000).map(|seed| seed.to_string()).collect();
     let seeds = format!("seed=[{}]", seeds.join(", "));
     assert_refused(
         SMALL,
         &[&seeds, "replicates=1", "sequence.steps=5000"],
         r#"
-the grid has 25680000 rows in curves.csv, more than the 20000000 this program handles
+the grid has 25704000 rows in curves.csv, more than the 20000000 this program handles
 help: shorten an axis of [sweep], or split the experiment
 "#,
     );

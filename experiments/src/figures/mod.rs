@@ -17,6 +17,7 @@ mod data;
 mod decay;
 mod error_surface;
 mod factor_axis;
+mod gate_means;
 mod gates;
 mod half_life;
 mod heading;

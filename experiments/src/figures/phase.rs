@@ -101,6 +101,15 @@ fn maps<'a>(
                 .collect();
             lags.sort_unstable();
             lags.dedup();
+            // Where the axis is the number of steps, the last lag of a column may lie between those at
+            // which a longer one is stored, which would have a gap there.
+            lags.retain(|lag| {
+                let mut rows = points.iter().map(|(_, rows)| rows);
+                rows.all(|rows| {
+                    let is_beyond = rows.last().is_none_or(|row| row.lag < *lag);
+                    is_beyond || rows.binary_search_by_key(lag, |row| row.lag).is_ok()
+                })
+            });
             let mut medians = vec![vec![f64::NAN; lags.len()]; axis.values.len()];
             for (key, rows) in points {
                 let column = axis
@@ -362,4 +371,44 @@ fn title(maps: &[Map<'_>], name: &str) -> String {
         labels::thousands(lag),
         parts.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::palette;
+
+    /// The last lag of the shorter sequences, 150, is not among those at which the longer are stored.
+    #[test]
+    fn a_map_over_steps_has_no_gaps() {
+        let point = |value: &str, lags: [usize; 3]| {
+            let key = Key {
+                cell: "lstm".to_owned(),
+                factors: vec![value.to_owned()],
+            };
+            lags.map(|lag| CurveRow {
+                key: key.clone(),
+                quantity: "h".to_owned(),
+                lag,
+                median: -(lag as f64),
+                q25: -(lag as f64),
+                q75: -(lag as f64),
+                min: -(lag as f64),
+                max: -(lag as f64),
+                n: 1,
+            })
+        };
+        let rows = [point("150", [0, 100, 150]), point("200", [0, 100, 200])].concat();
+        let groups = data::by_point(&rows, |row: &CurveRow| &row.key);
+        let style = CellStyle {
+            label: "lstm".to_owned(),
+            colour: palette::cell_colours(&["lstm"])[0],
+            hidden: 4,
+            logistic_unit: None,
+        };
+        let maps = maps(&style, 0, &["sequence.steps".to_owned()], &groups);
+        assert_eq!(maps[0].lags, [0, 100, 200]);
+        assert_eq!(maps[0].medians[1], [0.0, -100.0, -200.0]);
+        assert!(maps[0].medians[0][2].is_nan(), "beyond its end");
+    }
 }

@@ -16,15 +16,16 @@ use super::data::{self, CellStyle};
 use super::decay::{PRECISIONS, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
-use super::{Figure, FigureError, drawing, labels, placement, ticks};
+use super::{Figure, FigureError, drawing, gate_means, labels, placement, ticks};
 use crate::config::{FigureKind, FigureSpec, Input, Recorded, Sequence};
-use crate::tables::{CurveRow, Key, Row, Table, TraceRow};
+use crate::tables::{CurveRow, GateRow, Key, Row, Table, TraceRow};
 use crate::trace::request::{Network, Request};
 
 /// The names of all figures a trace may have.
-pub const TRACE_FIGURES: [&str; 8] = [
+pub const TRACE_FIGURES: [&str; 9] = [
     GRADIENTS,
     CHECKPOINTS,
+    GATES,
     CLOSER[0].2,
     CLOSER[1].2,
     CLOSER[2].2,
@@ -34,6 +35,7 @@ pub const TRACE_FIGURES: [&str; 8] = [
 ];
 const GRADIENTS: &str = "gradients";
 const CHECKPOINTS: &str = "checkpoints";
+const GATES: &str = "gates";
 
 /// Figures of what is recorded beside norms, with their names and quantities.
 const CLOSER: [(Recorded, FigureKind, &str, Option<&str>); 6] = [
@@ -71,7 +73,7 @@ const CLOSER: [(Recorded, FigureKind, &str, Option<&str>); 6] = [
 ];
 
 /// Panels that fit a page's width.
-const MAX_PANELS: usize = 4;
+pub(super) const MAX_PANELS: usize = 4;
 
 /// One quantity of one layer of one network, by lag.
 struct Curve {
@@ -98,10 +100,8 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
     let text = files("gradients.csv").ok_or_else(|| missing("gradients.csv"))?;
     // More lags than these are not seen, and a million of them would not fit into memory.
     let lags = decay_analysis::thinned_lags(request.sequences.steps);
-    let last = request.sequences.steps;
     let table = Table::from_csv_where(&text, |row: &TraceRow| {
-        matches!(row.quantity.as_str(), "h" | "c")
-            && (row.lag == last || lags.binary_search(&row.lag).is_ok())
+        matches!(row.quantity.as_str(), "h" | "c") && lags.binary_search(&row.lag).is_ok()
     })?;
     let curves = curves(table);
     if curves.is_empty() {
@@ -113,6 +113,10 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
     } else {
         figure(GRADIENTS, gradients(&request, &curves))
     }];
+    if request.record.contains(&Recorded::Gates) {
+        let text = files(GateRow::FILE).ok_or_else(|| missing(GateRow::FILE))?;
+        figures.push(figure(GATES, gate_means::draw(&request, &text)?));
+    }
     if let [network] = request.networks.as_slice() {
         figures.extend(closer(&request, network, &curves, files)?);
     }
@@ -363,7 +367,7 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
     })
 }
 
-fn layer_name(layer: usize, layers: usize) -> String {
+pub(super) fn layer_name(layer: usize, layers: usize) -> String {
     match layer {
         _ if layers == 1 => "layer 0".to_owned(),
         0 => "layer 0 (bottom)".to_owned(),

@@ -65,7 +65,7 @@ pub fn of_run(
         None => Vec::new(),
     };
     sections.push(quantities(&measured, &gates));
-    sections.push(setup(config, text, &runs)?);
+    sections.push(setup(config, text, manifest, &runs)?);
     sections.push(reproduce(config, folder));
     sections.extend(manifest.map(this_run));
     Ok(Report {
@@ -764,7 +764,12 @@ pub(super) fn units_at_the_end(units: &NamedTable) -> Result<Block, ReportError>
     }))
 }
 
-fn setup(config: &Config, text: &str, runs: &NamedTable) -> Result<Section, ReportError> {
+fn setup(
+    config: &Config,
+    text: &str,
+    manifest: Option<&Manifest>,
+    runs: &NamedTable,
+) -> Result<Section, ReportError> {
     let term = |term: &str, what: Text| (Text::new(term), what);
     let mut terms = Vec::new();
     let table: toml::Table = text.parse().unwrap_or_default();
@@ -799,7 +804,7 @@ fn setup(config: &Config, text: &str, runs: &NamedTable) -> Result<Section, Repo
             "T = {} steps, B = {} sequences in each network, {}",
             labels::thousands(sequence.steps),
             sequence.batch,
-            input(&sequence.input)
+            input(&sequence.input, manifest)
         )),
     ));
     let placed = match config.loss.kind {
@@ -858,7 +863,7 @@ fn setup(config: &Config, text: &str, runs: &NamedTable) -> Result<Section, Repo
     })
 }
 
-fn input(input: &Input) -> String {
+fn input(input: &Input, manifest: Option<&Manifest>) -> String {
     let size = input.size();
     match input {
         Input::Gaussian { std, .. } => {
@@ -880,7 +885,11 @@ fn input(input: &Input) -> String {
              deviation {std}",
             labels::count(*width, "step") + " long"
         ),
-        Input::File { path, .. } => format!("inputs of size I = {size} from `{path}`"),
+        Input::File { path, .. } => {
+            let hash = manifest.and_then(|manifest| manifest.inputs.get(path)?.get(..16));
+            let hash = hash.map_or(String::new(), |hash| format!(" (SHA-256 {hash}…)"));
+            format!("inputs of size I = {size} from `{path}`{hash}")
+        }
     }
 }
 

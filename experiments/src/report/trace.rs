@@ -9,7 +9,7 @@ use super::run::{extremes, lyapunov, units_at_the_end};
 use super::{Folder, ReportError};
 use crate::config::Recorded;
 use crate::figures::{TRACE_FIGURES, labels};
-use crate::tables::{CONSTANT, FILES};
+use crate::tables::{CONSTANT, FILES, OF_TRACE_ALONE};
 use crate::trace::request::{Network, Request};
 
 const TRACE: &str = "vangrad trace";
@@ -146,6 +146,10 @@ fn caption(name: &str) -> &'static str {
             "How to read it: one network after the other to the right, the lag upwards; the colour is the gradient \
              relative to the network’s own ‖∂L/∂h_T‖, in powers of ten."
         }
+        "gates" => {
+            "How to read it: the step to the right, upwards how open each gate is, 0 closed and 1 open. Lines are means \
+             over units and sequences, bands their quartiles."
+        }
         name if name.starts_with("singular") => {
             "How to read it: the lag to the right; upwards the singular values of ∂s_T/∂s_{T−k}, in powers of ten: how \
              far the network stretches or squeezes what it carries back."
@@ -167,6 +171,7 @@ fn caption(name: &str) -> &'static str {
 
 fn data(name: &str) -> &'static [&'static str] {
     match name {
+        "gates" => &["gates.csv"],
         name if name.starts_with("singular") => &["singular-values.csv", GRADIENTS],
         "lyapunov" => &["lyapunov.csv", "lyapunov-convergence.csv"],
         name if name.starts_with("loss-state") => &["loss-state.csv"],
@@ -429,7 +434,8 @@ fn reproduce(request: &Request, folder: &Folder) -> Section {
     let closer = closer
         .map(|table| table.name)
         .filter(|name| *name != GRADIENTS);
-    let files: Vec<&str> = [SUMMARY, GRADIENTS].into_iter().chain(closer).collect();
+    let first = [SUMMARY, GRADIENTS, OF_TRACE_ALONE].into_iter();
+    let files: Vec<&str> = first.chain(closer).collect();
     blocks.push(folder.inventory(&files, "`trace`"));
     Section {
         id: "reproduce",
@@ -450,6 +456,8 @@ fn shell(word: &str) -> String {
 /// What `--record` calls it.
 fn name(recorded: &Recorded) -> &'static str {
     match recorded {
+        Recorded::Gates => "gates",
+        Recorded::PerSequence => "per-sequence",
         Recorded::SingularValues => "singular-values",
         Recorded::Lyapunov => "lyapunov",
         Recorded::LossState => "loss-state",

@@ -172,6 +172,7 @@ pub fn file(name: &str) -> &'static str {
         "loss-state.csv" => "which loss hears which state",
         "unit-gradients.csv" => "gradients unit by unit",
         "sequences.csv" => "loss and gradients of each sequence",
+        "sequence-gradients.csv" => "every norm of each sequence",
         "unit-quantiles.csv" => "their distribution over units",
         "summary.json" => "rates, half-lives, effective memory, verdicts, gates",
         "claims.csv" => "the verdict on every claim",
@@ -183,12 +184,13 @@ pub fn file(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tables::FILES;
+    use crate::tables::{FILES, OF_TRACE_ALONE};
 
     #[test]
     fn it_is_said_of_every_table_what_it_holds() {
         for table in FILES {
             assert_ne!(file(table.name), "", "{}", table.name);
         }
+        assert_ne!(file(OF_TRACE_ALONE), "");
     }
 }

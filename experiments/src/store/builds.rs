@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LockedFolder, Machine, Manifest, RECORDS, StoreError, is_record};
+use super::{LockedFolder, Machine, Manifest, RECORDS, StoreError};
 
 /// The name of the file.
 pub(super) const BUILDS: &str = "builds.json";
@@ -96,12 +96,7 @@ impl LockedFolder {
                 run_ids: BTreeSet::new(),
             }]
         });
-        let files = self.folder.list(RECORDS)?;
-        let ids = files.iter().filter(|name| is_record(name));
-        let mut unclaimed: BTreeSet<String> = ids
-            .filter_map(|name| name.strip_suffix(".safetensors"))
-            .map(str::to_owned)
-            .collect();
+        let mut unclaimed = self.folder.recorded()?;
         for computed in &mut builds {
             computed.run_ids.retain(|id| unclaimed.remove(id));
         }

@@ -1,5 +1,6 @@
 //! `manifest.json`: the only file of a results folder that is not a function of the config.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,10 @@ pub struct Manifest {
     pub failed: usize,
     /// Why they failed.
     pub failures: Vec<Failure>,
+    /// SHA-256 of the files that inputs come from, by path: what the config says of them is only where
+    /// they are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inputs: BTreeMap<String, String>,
 }
 
 /// A run that failed.
@@ -65,8 +70,8 @@ impl Clock {
         self.since.elapsed().as_secs_f64()
     }
 
-    /// The manifest of a command that finishes now. `reused` runs came from earlier records,
-    /// `done` were computed.
+    /// The manifest of a command that finishes now and reads no inputs. `reused` runs came from earlier
+    /// records, `done` were computed.
     pub fn finish(
         &self,
         machine: Machine,
@@ -89,6 +94,7 @@ impl Clock {
             reused,
             failed: failures.len(),
             failures,
+            inputs: BTreeMap::new(),
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
 use crate::report;
-use crate::tables::{ClaimRow, FILES, GradientRow, Row, Table};
+use crate::tables::{ClaimRow, FILES, GradientRow, OF_TRACE_ALONE, Row, Table};
 
 /// The resolved config. A folder with one is a results folder.
 pub const CONFIG: &str = "config.toml";
@@ -157,6 +157,16 @@ impl ResultsFolder {
         self.path.join(record_name(run_id)).exists()
     }
 
+    /// The runs that have a record, good or bad.
+    pub fn recorded(&self) -> Result<BTreeSet<String>, StoreError> {
+        let names = self.list(RECORDS)?.into_iter();
+        let ids = names.filter_map(|name| {
+            let id = name.strip_suffix(".safetensors")?;
+            is_record(&name).then(|| id.to_owned())
+        });
+        Ok(ids.collect())
+    }
+
     /// The record of a run, which must be what is expected; `None` if there is none.
     ///
     /// A record that is truncated, damaged, or of another run is
@@ -234,7 +244,8 @@ impl ResultsFolder {
         };
         let is_output = |name: &String| {
             let mut tables = FILES.iter().filter(|table| table.is_of_trace);
-            name == SUMMARY || is_report(name) || tables.any(|table| table.name == name)
+            let is_table = name == OF_TRACE_ALONE || tables.any(|table| table.name == name);
+            name == SUMMARY || is_report(name) || is_table
         };
         let mut files = self.list("")?;
         files.retain(is_output);

@@ -261,6 +261,7 @@ fn no_table_of_an_earlier_run_or_trace_is_left() {
             traced.write(table.name, b"old").unwrap();
         }
     }
+    traced.write(OF_TRACE_ALONE, b"old").unwrap();
     drop((folder, traced));
     drop(LockedFolder::for_run(run.path(), EXPERIMENT, RESUME).unwrap());
     drop(begin_trace());
@@ -270,6 +271,7 @@ fn no_table_of_an_earlier_run_or_trace_is_left() {
             assert!(!path.exists(), "{}", path.display());
         }
     }
+    assert!(!trace.path().join(OF_TRACE_ALONE).exists());
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use super::{
     CurveRow, FitRow, GateRow, GradientRow, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow,
-    LyapunovSummaryRow, ParameterRow, Row, RunRow, SequenceRow, SeriesRow, SingularValueRow,
-    UnitGradientRow, UnitQuantileRow,
+    LyapunovSummaryRow, ParameterRow, Row, RunRow, SequenceNormRow, SequenceRow, SeriesRow,
+    SingularValueRow, UnitGradientRow, UnitQuantileRow,
 };
 
 /// A table that `run` writes.
@@ -22,7 +22,7 @@ pub const FILES: [TableFile; 16] = [
     of_run(CurveRow::FILE),
     of_run(LawRow::FILE),
     of_both(RunRow::FILE),
-    of_run(GateRow::FILE),
+    of_both(GateRow::FILE),
     of_run(SeriesRow::FILE),
     of_run(ParameterRow::FILE),
     of_both(SingularValueRow::FILE),
@@ -35,6 +35,9 @@ pub const FILES: [TableFile; 16] = [
     of_both(UnitQuantileRow::FILE),
     of_both(GradientRow::FILE),
 ];
+
+/// The table that `trace` alone writes.
+pub const OF_TRACE_ALONE: &str = SequenceNormRow::FILE;
 
 const fn of_run(name: &'static str) -> TableFile {
     TableFile {

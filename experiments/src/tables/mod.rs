@@ -14,11 +14,12 @@ mod number;
 mod rows;
 
 pub use codec::{Field, FieldReader, FieldWriter, Precise, Row, Table, TableError};
-pub use files::{FILES, TableFile};
+pub use files::{FILES, OF_TRACE_ALONE, TableFile};
 pub use named::NamedTable;
 pub use number::format_number;
 pub use rows::{
     CONSTANT, CheckRow, ClaimRow, CurveRow, FitRow, GateRow, GradientRow, Key, LawRow,
     LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, ParameterRow, RunRow,
-    SequenceRow, SeriesRow, SingularValueRow, TraceRow, UnitGradientRow, UnitQuantileRow,
+    SequenceNormRow, SequenceRow, SeriesRow, SingularValueRow, TOO_SHORT, TraceRow,
+    UnitGradientRow, UnitQuantileRow,
 };

@@ -70,7 +70,7 @@ pub struct FitRow {
     pub late_rate: Option<f64>,
     /// The first lag at which f32 would have printed 0.
     pub f32_zero_lag: Option<usize>,
-    /// `vanishes`, `stable`, `explodes` or `zero`.
+    /// `vanishes`, `stable`, `explodes` or `zero`; empty where the window has too few lags for one.
     pub verdict: String,
     /// Number of replicates.
     pub n: usize,
@@ -111,6 +111,9 @@ impl FitRow {
 
 /// What to say of a gradient that [is constant](FitRow::is_constant), beside its verdict.
 pub const CONSTANT: &str = "constant to rounding";
+
+/// What to say where there is no verdict.
+pub const TOO_SHORT: &str = "too few lags for a rate";
 
 /// A row of `laws.csv`: what theory says of one grid point and quantity.
 #[derive(Clone, Debug, PartialEq)]
@@ -668,6 +671,51 @@ impl Row for TraceRow {
     }
 }
 
+/// A row of `sequence-gradients.csv`, a trace's: one norm of one sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequenceNormRow {
+    /// The layer, counted from 0.
+    pub layer: usize,
+    /// `h`, `h_carried`, `c` or `c_carried`.
+    pub quantity: String,
+    /// The sequence, counted from 0 as in the file of inputs.
+    pub sequence: usize,
+    /// The step.
+    pub t: usize,
+    /// The lag in steps, from the sequence's own end.
+    pub lag: usize,
+    /// log₁₀ of the norm itself, not of a ratio.
+    pub log10_norm: f64,
+}
+
+impl Row for SequenceNormRow {
+    const FILE: &'static str = "sequence-gradients.csv";
+    const BEFORE: &'static [&'static str] = &[];
+    const AFTER: &'static [&'static str] =
+        &["layer", "quantity", "sequence", "t", "lag", "log10_norm"];
+    const HAS_FACTORS: bool = false;
+
+    fn write(&self, fields: &mut FieldWriter) {
+        fields.write(&self.layer);
+        fields.write(&self.quantity);
+        fields.write(&self.sequence);
+        fields.write(&self.t);
+        fields.write(&self.lag);
+        fields.write(&Precise(self.log10_norm));
+    }
+
+    fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
+        Ok(Self {
+            layer: fields.read()?,
+            quantity: fields.read()?,
+            sequence: fields.read()?,
+            t: fields.read()?,
+            lag: fields.read()?,
+            log10_norm: fields.read::<Precise>()?.0,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Table;
@@ -1098,6 +1146,20 @@ mod tests {
                 rows: vec![row(&["step-100"], 0.5)],
             },
             "weights,layer,quantity,t,lag,log10_norm\nstep-100,1,c_carried,198,2,0.5\n",
+        );
+        assert_written_as(
+            &Table {
+                factors: vec![],
+                rows: vec![SequenceNormRow {
+                    layer: 1,
+                    quantity: "h".into(),
+                    sequence: 15,
+                    t: 198,
+                    lag: 2,
+                    log10_norm: f64::NEG_INFINITY,
+                }],
+            },
+            "layer,quantity,sequence,t,lag,log10_norm\n1,h,15,198,2,-inf\n",
         );
     }
 }

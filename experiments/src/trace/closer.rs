@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 
 use cell_config::Streams;
-use gradient_tracking::{Horizon, NonFinite, Tape, Trainable, View, Workspace};
+use gradient_tracking::probes::GateStatistics;
+use gradient_tracking::{
+    Horizon, NonFinite, Probe, ProbeList, RecurrentCell, Tape, Trainable, View, Workspace,
+    rollout_layers,
+};
 use lyapunov::{entropy_bound, kaplan_yorke_dimension};
 use nalgebra::DMatrix;
 
@@ -14,7 +18,7 @@ use crate::config::Recorded;
 use crate::cost::closer_cost;
 use crate::grids;
 use crate::network::layer_prefix;
-use crate::record::{Array, LYAPUNOV, REFERENCE, RunRecord, SINGULAR_VALUES, UNIT};
+use crate::record::{Array, GATE, LYAPUNOV, REFERENCE, RunRecord, SINGULAR_VALUES, UNIT};
 use crate::sequences;
 use crate::sweep;
 use crate::trace::compute::{self, COLUMNS, Held, Part, Traced};
@@ -27,7 +31,7 @@ const STREAMS: Streams = Streams {
     replicate: 0,
 };
 
-/// Bytes that [`record`] needs on the way, beside the trajectories.
+/// Bytes that [`record`] needs on the way, beside the trajectories, and the norms of each sequence.
 pub fn bytes(
     cells: &[Box<dyn Trainable>],
     sequences: &Sequences,
@@ -37,11 +41,20 @@ pub fn bytes(
     let shapes: Vec<_> = cells.iter().map(|cell| cell.shape()).collect();
     let batch = sequences.batch.min(COLUMNS.saturating_mul(threads));
     let cost = closer_cost(&shapes, sequences.longest(), batch, quantities);
-    cost.values.saturating_mul(8)
+    let norms = match quantities.contains(&Recorded::PerSequence) {
+        true => {
+            let blocks: usize = cells.iter().map(|cell| cell.state_blocks().len()).sum();
+            let times = sequences.longest() as u128 + 1;
+            // Node and carried, from the way back and sequence by sequence.
+            (4 * blocks as u128).saturating_mul(times.saturating_mul(sequences.batch as u128))
+        }
+        false => 0,
+    };
+    cost.values.saturating_add(norms).saturating_mul(8)
 }
 
-/// What was measured of `cells` by unit, and, of `quantities`, what is a property of the whole state.
-/// The sequences are of one length. `memory` and `threads` change no bit.
+/// What was measured of `cells` by unit, and, of `quantities`, the gates and what is a property of the
+/// whole state. For these the sequences are of one length. `memory` and `threads` change no bit.
 ///
 /// # Errors
 /// [`NonFinite`] if a number leaves the range of f64; of several sequences, the first part's.
@@ -53,7 +66,12 @@ pub fn record(
     memory: u64,
     threads: usize,
 ) -> Result<RunRecord, NonFinite> {
+    let gates = match quantities.contains(&Recorded::Gates) {
+        true => gates(&cells, sequences, memory)?,
+        false => BTreeMap::new(),
+    };
     let mut arrays = look(cells, sequences, quantities, memory, threads)?;
+    arrays.extend(gates);
     let reference = traced.reference();
     let reference = reference.map_or(Vec::new(), |(t, log10_norm)| vec![log10_norm, t as f64]);
     arrays.insert(REFERENCE.to_owned(), Array::line(reference));
@@ -71,13 +89,12 @@ pub fn record(
     })
 }
 
-/// The largest and the smallest singular value at the largest lag, if they were recorded.
+/// The largest and the smallest singular value at lag T, if they were recorded.
 pub fn extremes(record: &RunRecord, steps: usize) -> Option<Extremes> {
     let values = record.arrays.get(SINGULAR_VALUES)?;
-    // Rows begin at t = 0.
     let first_row = values.values.get(..values.shape[1])?;
     Some(Extremes {
-        lag: steps,
+        lag: steps - grids::times(steps).first()?,
         log10_largest: *first_row.first()?,
         log10_smallest: *first_row.last()?,
     })
@@ -99,6 +116,68 @@ pub fn spectrum(record: &RunRecord) -> Option<Spectrum> {
         kaplan_yorke_dimension: kaplan_yorke_dimension(&spectrum, spectrum.len()),
         entropy_bound: entropy_bound(&spectrum),
     })
+}
+
+/// The gates at every step over all units and sequences, as a run records them. Quantiles are of all
+/// sequences at once, so that these take a way forward of their own, side by side.
+fn gates(
+    cells: &[Box<dyn Trainable>],
+    sequences: &Sequences,
+    memory: u64,
+) -> Result<BTreeMap<String, Array>, NonFinite> {
+    let (steps, batch) = (sequences.longest(), sequences.batch);
+    let columns: Vec<usize> = (0..batch).collect();
+    let layers: Vec<&dyn RecurrentCell> = cells.iter().map(|cell| &**cell as _).collect();
+    let mut states: Vec<DMatrix<f64>> = layers
+        .iter()
+        .enumerate()
+        .map(|(layer, cell)| compute::initial(*cell, layer, sequences, &columns))
+        .collect();
+    let mut tapes = vec![Tape::new(); layers.len()];
+    let whole = layers
+        .iter()
+        .map(|cell| GateStatistics::new(*cell, 0, batch));
+    let mut whole: Vec<GateStatistics> = whole.collect();
+    let segment = compute::segment(cells, steps, batch, memory);
+    for first in (0..steps).step_by(segment) {
+        let held = segment.min(steps - first);
+        let width = sequences.size * batch;
+        let input = &sequences.input[first * width..(first + held) * width];
+        let parts = layers
+            .iter()
+            .map(|cell| GateStatistics::new(*cell, held, batch));
+        let mut parts: Vec<GateStatistics> = parts.collect();
+        let lists = parts.iter_mut().map(|probe| [probe as &mut dyn Probe]);
+        let mut lists: Vec<[&mut dyn Probe; 1]> = lists.collect();
+        let mut lists: Vec<ProbeList> = lists.iter_mut().map(|list| &mut list[..]).collect();
+        let initial: Vec<View> = states.iter().map(DMatrix::as_view).collect();
+        let input = View::from_slice(input, sequences.size, held * batch);
+        rollout_layers(&layers, input, &initial, &mut tapes, &mut lists).map_err(|error| {
+            match error {
+                NonFinite::State { layer, t } => NonFinite::State {
+                    layer,
+                    t: first + t,
+                },
+                error => error,
+            }
+        })?;
+        for (state, tape) in states.iter_mut().zip(&tapes) {
+            state.copy_from(&tape.state(held));
+        }
+        for (whole, part) in whole.iter_mut().zip(parts) {
+            for ((_, all), (_, summaries)) in whole.gates.iter_mut().zip(part.gates) {
+                all.extend(summaries);
+            }
+        }
+    }
+    let arrays = whole.into_iter().enumerate().flat_map(|(layer, probe)| {
+        let prefix = layer_prefix(layer, layers.len());
+        let named = move |(name, summaries): (String, Vec<_>)| {
+            (format!("{GATE}{prefix}{name}"), Array::of_gate(&summaries))
+        };
+        probe.gates.into_iter().map(named)
+    });
+    Ok(arrays.collect())
 }
 
 fn look(
@@ -205,4 +284,46 @@ fn initial(cells: &[Box<dyn Trainable>], sequences: &Sequences, columns: &[usize
         row += own.nrows();
     }
     initial
+}
+
+#[cfg(test)]
+mod tests {
+    use lstm::Lstm;
+    use nalgebra::DVector;
+
+    use super::*;
+
+    #[test]
+    fn the_memory_there_is_changes_no_bit_of_the_gates() {
+        let wave = |index: usize| 0.6 * (0.7 * index as f64 + 0.3).sin();
+        let matrix =
+            |columns, from| DMatrix::from_fn(12, columns, |i, j| wave(from + 5 * i + 11 * j));
+        let layer = |inputs, from| -> Box<dyn Trainable> {
+            let bias = DVector::from_fn(12, |i, _| wave(from + i));
+            Box::new(Lstm::new(
+                matrix(3, from + 7),
+                matrix(inputs, from),
+                bias,
+                true,
+            ))
+        };
+        let cells = [layer(2, 0), layer(3, 50)];
+        let (steps, batch) = (1200, 9);
+        let sequences = Sequences {
+            steps,
+            batch,
+            size: 2,
+            input: (0..2 * steps * batch).map(|k| wave(3 * k)).collect(),
+            h_0: None,
+            c_0: None,
+            grad_output: None,
+            lengths: None,
+        };
+        assert!(compute::segment(&cells, steps, batch, 0) < steps);
+        let [held, in_segments] =
+            [u64::MAX, 0].map(|memory| gates(&cells, &sequences, memory).unwrap());
+        assert_eq!(held.len(), 6);
+        assert!(held.values().all(|array| array.shape == [steps, 8]));
+        assert_eq!(in_segments, held);
+    }
 }

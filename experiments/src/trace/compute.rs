@@ -63,6 +63,18 @@ pub struct Quantity {
     pub name: String,
     /// log₁₀ of the norm over the sequences, t = 0…T; −∞ for an exact zero.
     pub log10_norm: Vec<f64>,
+    /// Of each sequence its number in the file, in rising order, and its own norms, likewise but up to
+    /// its own end; nothing unless asked for.
+    pub sequences: Vec<(usize, Vec<f64>)>,
+}
+
+/// What is kept beside norms over all sequences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Gradients by unit; only of sequences of one length.
+    pub units: bool,
+    /// The norms of each sequence.
+    pub sequences: bool,
 }
 
 /// The cells of a module, bottom first. `activation` is an RNN's.
@@ -84,15 +96,14 @@ pub fn cells(module: Module, activation: Activation) -> Vec<Box<dyn Trainable>> 
 }
 
 /// Traces `cells` over `sequences`, which must fit them, holding about `memory` bytes of
-/// trajectories and using `threads` threads; neither changes a bit. Gradients by unit, if `units`
-/// says so, are only for sequences of one length.
+/// trajectories and using `threads` threads; neither changes a bit.
 ///
 /// # Errors
 /// [`NonFinite`] if a number leaves the range of f64; of several sequences, the first part's.
 pub fn trace(
     cells: &[Box<dyn Trainable>],
     sequences: &Sequences,
-    units: bool,
+    kept: Kept,
     memory: u64,
     threads: usize,
 ) -> Result<Traced, NonFinite> {
@@ -100,7 +111,7 @@ pub fn trace(
     let threads = threads.min(parts.len()).max(1);
     let memory = memory / threads as u64;
     let traced = sweep::in_order(threads, &parts, |part| {
-        trace_part(cells, sequences, part, units, memory)
+        trace_part(cells, sequences, part, kept, memory)
     });
     let traced = traced.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(combine(sequences.longest(), traced))
@@ -219,7 +230,7 @@ fn trace_part(
     cells: &[Box<dyn Trainable>],
     sequences: &Sequences,
     part: &Part,
-    with_units: bool,
+    kept: Kept,
     memory: u64,
 ) -> Result<Traced, NonFinite> {
     let (steps, columns) = (part.steps, part.columns.len());
@@ -242,12 +253,15 @@ fn trace_part(
         .collect();
     let mut norms: Vec<BlockNorms> = cells
         .iter()
-        .map(|cell| BlockNorms::new(&**cell, steps, columns, false))
+        .map(|cell| BlockNorms::new(&**cell, steps, columns, kept.sequences))
         .collect();
     let mut gates: Vec<GateTotals> = cells.iter().map(|cell| GateTotals::new(&**cell)).collect();
     let mut units: Vec<Option<UnitGradients>> = cells
         .iter()
-        .map(|cell| with_units.then(|| UnitGradients::new(&**cell, grids::times(steps))))
+        .map(|cell| {
+            kept.units
+                .then(|| UnitGradients::new(&**cell, grids::times(steps)))
+        })
         .collect();
     let horizon = Horizon {
         steps,
@@ -271,6 +285,7 @@ fn trace_part(
         let quantities = norms.blocks.into_iter().flat_map(|block| {
             let quantity = |name: String, norms: Norms| Quantity {
                 name,
+                sequences: by_sequence(&part.columns, &norms),
                 log10_norm: norms.log10_norm,
             };
             [
@@ -288,6 +303,18 @@ fn trace_part(
         steps,
         layers: layers.collect(),
     })
+}
+
+/// The norms of each sequence of a part, if they were kept.
+fn by_sequence(columns: &[usize], norms: &Norms) -> Vec<(usize, Vec<f64>)> {
+    let Some(all) = &norms.per_sequence else {
+        return Vec::new();
+    };
+    let of = |place: usize| all.iter().skip(place).step_by(columns.len()).copied();
+    let columns = columns.iter().enumerate();
+    columns
+        .map(|(place, number)| (*number, of(place).collect()))
+        .collect()
 }
 
 /// Steps held at once: all of them if they fit into `memory` bytes, else as few as make sense.
@@ -318,8 +345,15 @@ fn combine(steps: usize, parts: Vec<Traced>) -> Traced {
             layers: Vec::new(),
         };
     };
-    let parts: Vec<Traced> = parts.collect();
+    let mut parts: Vec<Traced> = parts.collect();
     for (index, layer) in whole.layers.iter_mut().enumerate() {
+        for (number, quantity) in layer.quantities.iter_mut().enumerate() {
+            for part in &mut parts {
+                let own = &mut part.layers[index].quantities[number];
+                quantity.sequences.append(&mut own.sequences);
+            }
+            quantity.sequences.sort_by_key(|(number, _)| *number);
+        }
         for part in &parts {
             for ((_, totals), (_, other)) in layer.gates.iter_mut().zip(&part.layers[index].gates) {
                 totals.add(other);
@@ -484,13 +518,53 @@ mod tests {
             let cells = cells(module(kind, 2, 5), Activation::Tanh);
             let held = segment(&cells, 1200, COLUMNS, 0);
             assert!(held < 1200, "{held}");
+            let kept = Kept {
+                units: false,
+                sequences: true,
+            };
             let traced =
-                |memory, threads| trace(&cells, &sequences, false, memory, threads).unwrap();
+                |memory, threads| trace(&cells, &sequences, kept, memory, threads).unwrap();
             let expected = traced(u64::MAX, 1);
             for (memory, threads) in [(u64::MAX, 3), (0, 1), (0, 2)] {
                 let found = traced(memory, threads);
                 assert_eq!(bits(&found), bits(&expected));
                 assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn norms_of_sequences_are_those_of_each_traced_alone() {
+        let all = sequences(12, 20);
+        let cells = cells(module(Kind::Lstm, 2, 5), Activation::Tanh);
+        let kept = Kept {
+            units: false,
+            sequences: true,
+        };
+        let traced = trace(&cells, &all, kept, u64::MAX, 2).unwrap();
+        let norms_alone = trace(&cells, &all, Kept::default(), u64::MAX, 2).unwrap();
+        assert_eq!(bits(&traced), bits(&norms_alone));
+        for j in 0..20 {
+            let columns = [j];
+            let steps = all.length(j);
+            let alone = Sequences {
+                steps,
+                batch: 1,
+                input: gather(&all.input, 2, 20, (steps, &columns)).into_owned(),
+                lengths: None,
+                ..sequences(12, 1)
+            };
+            let alone = trace(&cells, &alone, Kept::default(), u64::MAX, 1).unwrap();
+            for (found, expected) in traced.layers.iter().zip(&alone.layers) {
+                for (found, expected) in found.quantities.iter().zip(&expected.quantities) {
+                    let (number, norms) = &found.sequences[j];
+                    assert_eq!((*number, norms.len()), (j, steps + 1));
+                    for (found, expected) in norms.iter().zip(&expected.log10_norm) {
+                        // Twelve steps of sums of ten products, whose order may be that of another
+                        // number of columns.
+                        assert!(found == expected || (found - expected).abs() < 1e-13);
+                    }
+                }
             }
         }
     }

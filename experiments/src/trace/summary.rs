@@ -6,7 +6,7 @@ use std::f64::consts::{LN_10, LOG10_E};
 use decay_analysis::{DecayFit, Verdict, Window, f32_zero_lag};
 use serde::Serialize;
 
-use crate::tables::CONSTANT;
+use crate::tables::{CONSTANT, TOO_SHORT};
 use crate::trace::compute::{LayerGradients, Quantity, Traced};
 use crate::trace::request::{Network, Request};
 
@@ -16,7 +16,8 @@ const EFFECTIVE_MEMORY: &str = "the largest lag at which the norm is at least 1/
 /// What the verdicts' words mean.
 const VERDICT: &str = "the fitted line over all lags from 1 on falls (vanishes) or rises \
                        (explodes) by a decade or more, or changes by less (stable); zero: fewer \
-                       than three norms are not exactly zero";
+                       than three norms are not exactly zero; null: fewer than three lags, and not \
+                       all exactly zero";
 
 /// `summary.json`. With several networks it has one of `Found` for each in `networks`, with one
 /// its entries stand at the top.
@@ -72,8 +73,7 @@ pub struct Spectrum {
     pub entropy_bound: f64,
 }
 
-/// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at the largest lag k, of the first
-/// sequence. JSON has no infinity: log₁₀ of an exact zero is null.
+/// The largest and the smallest singular value of ∂s_T/∂s_{T−k} at lag k = T, of the first sequence. JSON has no infinity: log₁₀ of an exact zero is null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Extremes {
     /// k = T.
@@ -91,7 +91,7 @@ pub struct LayerSummary {
     pub layer: usize,
     /// By name: `h`, `h_carried`, `c`, `c_carried`.
     pub quantities: BTreeMap<String, QuantitySummary>,
-    /// By name: `i`, `f`, `o`.
+    /// By name: `i`, `f` and `o` of an LSTM, `r` and `z` of a GRU.
     pub gates: BTreeMap<String, Gate>,
 }
 
@@ -113,8 +113,8 @@ pub struct QuantitySummary {
     pub effective_memory: Option<usize>,
     /// The first lag at which the norm itself would have been 0 in f32.
     pub f32_zero_lag: Option<usize>,
-    /// `vanishes`, `stable`, `explodes` or `zero`.
-    pub verdict: String,
+    /// `vanishes`, `stable`, `explodes` or `zero`; null where there are too few lags for one.
+    pub verdict: Option<String>,
     /// How many of the T + 1 norms are exactly zero.
     pub exact_zeros: usize,
 }
@@ -217,7 +217,7 @@ impl QuantitySummary {
             late_rate: fit.late_rate,
             effective_memory: effective_memory(&quantity.log10_norm),
             f32_zero_lag: f32_zero_lag(&[&norms]),
-            verdict: fit.verdict.to_string(),
+            verdict: fit.verdict.map(|verdict| verdict.to_string()),
             exact_zeros: by_lag().filter(|norm| **norm == f64::NEG_INFINITY).count(),
         }
     }
@@ -227,26 +227,29 @@ impl QuantitySummary {
         self.rate.is_some() && self.r_squared.is_none()
     }
 
-    /// What happens to it, in words.
-    fn in_words(&self) -> String {
-        let verdict = if self.verdict == Verdict::Zero.to_string() {
-            "exactly zero".to_owned()
-        } else {
-            self.verdict.clone()
+    /// What happens to it over `steps` lags, in words.
+    fn in_words(&self, steps: usize) -> String {
+        let Some(verdict) = self.verdict.as_deref() else {
+            return TOO_SHORT.to_owned();
         };
-        if self.is_constant() {
-            return format!("{verdict}; {CONSTANT}");
-        }
+        let is = |other: Verdict| verdict == other.to_string();
+        let zeros = match self.exact_zeros {
+            1 => "exactly 0 at 1 lag".to_owned(),
+            lags => format!("exactly 0 at {lags} lags"),
+        };
         match self.f32_zero_lag {
-            Some(lag) if self.verdict == Verdict::Vanishes.to_string() => {
-                format!("{verdict}; f32 would print 0 from lag {lag}")
-                    + &match self.exact_zeros {
-                        0 => String::new(),
-                        1 => "; exactly 0 at 1 lag".to_owned(),
-                        lags => format!("; exactly 0 at {lags} lags"),
-                    }
+            _ if self.is_constant() => format!("{verdict}; {CONSTANT}"),
+            // Lag 0 and 1…T.
+            _ if is(Verdict::Zero) && self.exact_zeros == steps + 1 => "exactly zero".to_owned(),
+            _ if is(Verdict::Zero) => format!("{verdict}; {zeros}"),
+            Some(lag) if is(Verdict::Vanishes) => {
+                let vanishes = format!("{verdict}; f32 would print 0 from lag {lag}");
+                match self.exact_zeros {
+                    0 => vanishes,
+                    _ => format!("{vanishes}; {zeros}"),
+                }
             }
-            _ => verdict,
+            _ => verdict.to_owned(),
         }
     }
 }
@@ -302,7 +305,7 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
                 }),
                 half_life,
                 memory,
-                quantity.in_words(),
+                quantity.in_words(steps),
             ]);
         }
     }
@@ -315,15 +318,18 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
     text.push_str(&crate::commands::aligned(&lines));
     for layer in &found.layers {
         let percent = |fraction: f64| format!("{:.1} %", 100.0 * fraction);
-        if let Some(forget) = layer.gates.get("f") {
+        // An LSTM has the one, a GRU the other.
+        let keeping = [("f", "forget"), ("z", "update")];
+        let keeping = keeping.map(|(name, words)| layer.gates.get(name).zip(Some(words)));
+        if let Some((gate, words)) = keeping.into_iter().flatten().next() {
             text.push_str(&format!(
-                "layer {}: forget gate {:.3} on average, {} above 0.9, {} below 0.1",
+                "layer {}: {words} gate {:.3} on average, {} above 0.9, {} below 0.1",
                 layer.layer,
-                forget.mean,
-                percent(forget.high_fraction),
-                percent(forget.low_fraction)
+                gate.mean,
+                percent(gate.high_fraction),
+                percent(gate.low_fraction)
             ));
-            for (name, words) in [("i", "input"), ("o", "output")] {
+            for (name, words) in [("i", "input"), ("o", "output"), ("r", "reset")] {
                 if let Some(gate) = layer.gates.get(name) {
                     text.push_str(&format!("; {words} gate {:.3}", gate.mean));
                 }
@@ -371,6 +377,7 @@ mod tests {
         let quantity = |name: &str, log10_norm| Quantity {
             name: name.to_owned(),
             log10_norm,
+            sequences: Vec::new(),
         };
         Traced {
             steps: log10_norm.len() - 1,
@@ -389,8 +396,8 @@ mod tests {
         let h = &found.layers[0].quantities["h"];
         assert!((h.rate.unwrap() + LN_10).abs() < 1e-12);
         assert_eq!(
-            (h.verdict.as_str(), h.effective_memory),
-            ("vanishes", Some(0))
+            (h.verdict.as_deref(), h.effective_memory),
+            (Some("vanishes"), Some(0))
         );
         // 10³ at lag 0: below 10⁻⁴⁵ from lag 49 on.
         assert_eq!(h.f32_zero_lag, Some(49));
@@ -401,12 +408,12 @@ mod tests {
 
         let found = Found::new("x", &traced(vec![1.0; 5]));
         let h = &found.layers[0].quantities["h"];
-        assert_eq!((h.half_life, h.verdict.as_str()), (None, "stable"));
-        assert_eq!(h.in_words(), "stable; constant to rounding");
+        assert_eq!((h.half_life, h.verdict.as_deref()), (None, Some("stable")));
+        assert_eq!(h.in_words(4), "stable; constant to rounding");
         // Half a nat over the lags is no rounding.
         let slow = traced((0..=50).map(|t| 0.002 * f64::from(t)).collect());
         let found = Found::new("x", &slow);
-        assert_eq!(found.layers[0].quantities["h"].in_words(), "stable");
+        assert_eq!(found.layers[0].quantities["h"].in_words(50), "stable");
     }
 
     #[test]
@@ -414,9 +421,25 @@ mod tests {
         let found = Found::new("x", &traced(vec![f64::NEG_INFINITY; 5]));
         let h = &found.layers[0].quantities["h"];
         assert_eq!(
-            (h.rate, h.verdict.as_str(), h.exact_zeros),
-            (None, "zero", 5)
+            (h.rate, h.verdict.as_deref(), h.exact_zeros),
+            (None, Some("zero"), 5)
         );
+        assert_eq!(h.in_words(4), "exactly zero");
         assert_eq!(found.reference_t, None);
+    }
+
+    #[test]
+    fn what_is_too_short_for_a_rate_is_not_called_zero() {
+        for steps in [1, 2] {
+            let found = Found::new("x", &traced(vec![0.5; steps + 1]));
+            let h = &found.layers[0].quantities["h"];
+            assert_eq!((&h.verdict, h.exact_zeros), (&None, 0));
+            assert_eq!(h.in_words(steps), "too few lags for a rate");
+        }
+        // Without recurrent weights h hears the loss at lag 0 alone.
+        let zero = f64::NEG_INFINITY;
+        let found = Found::new("x", &traced(vec![zero, zero, zero, 0.5]));
+        let h = &found.layers[0].quantities["h"];
+        assert_eq!(h.in_words(3), "zero; exactly 0 at 3 lags");
     }
 }
