@@ -159,9 +159,10 @@ fn render(
             middle: 0.5 * (low + high),
         }
     });
+    const HEIGHT: f64 = 300.0;
     let bar_ticks = [
         ticks::linear(scales[0].low, scales[0].high, 6),
-        chart::bar_ticks((scales[1].low, scales[1].high)),
+        chart::bar_ticks((scales[1].low, scales[1].high), HEIGHT),
     ];
     let (x_ticks, y_ticks) = (ticks::linear(x.0, x.1, 7), ticks::linear(y.0, y.1, 6));
     let bar_rooms = bar_ticks
@@ -171,7 +172,7 @@ fn render(
     let between = bar_rooms[0] + 34.0;
     let each = (WIDTH - MARGIN - left - between - bar_rooms[1]) / 2.0;
     let top = caption.top() + 24.0;
-    let bottom = top + 300.0;
+    let bottom = top + HEIGHT;
     let height = bottom + 44.0 + caption.bottom();
     let names = ["error E", "‖∂E/∂(W_hh, b)‖"];
     draw_svg(WIDTH, height, |canvas| {

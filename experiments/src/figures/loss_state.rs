@@ -75,10 +75,11 @@ fn render(
 
     let last = rows().map(|row| row.tau).max().unwrap_or(1) as f64;
     let y_ticks = ticks::whole(0.0, last, 5);
-    let bar_ticks = chart::bar_ticks((low, high));
+    // The bar is as high as the panels are wide, to which all labels it may have leave room.
+    let widest = chart::widest(&chart::bar_ticks((low, high), f64::INFINITY), chart::SMALL);
     const GAP: f64 = 26.0;
     const BAR: f64 = 13.0;
-    let bar_right = width - MARGIN - chart::widest(&bar_ticks, chart::SMALL) - 8.0;
+    let bar_right = width - MARGIN - widest - 8.0;
     let left = MARGIN + 20.0 + chart::widest(&y_ticks, chart::TEXT) + 8.0;
     let right = bar_right - BAR - 22.0;
     let count = panels.len() as f64;
@@ -86,6 +87,7 @@ fn render(
     let top = caption.top() + 26.0;
     // Both axes count steps: a square has its diagonal at 45°.
     let bottom = top + each.clamp(150.0, 330.0);
+    let bar_ticks = chart::bar_ticks((low, high), bottom - top);
     let height = bottom + 40.0 + caption.bottom();
 
     draw_svg(width, height, |canvas| {

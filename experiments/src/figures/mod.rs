@@ -50,7 +50,7 @@ use data::{CellStyle, Request};
 pub use heading::heading;
 pub use pdf::render_pdf;
 pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
-pub use png::render_png;
+pub use png::{FONT_NAME, missing_characters, render_png};
 pub use trace::{TRACE_FIGURES, draw_trace};
 
 /// A drawn figure.

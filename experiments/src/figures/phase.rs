@@ -191,7 +191,8 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     } else {
         (-1.0, 1.0)
     };
-    let bar_ticks = chart::bar_ticks(shown);
+    const HEIGHT: f64 = 280.0;
+    let bar_ticks = chart::bar_ticks(shown, HEIGHT);
     let bar_label_width = bar_ticks
         .iter()
         .map(|tick| labels::width(&tick.label, chart::SMALL))
@@ -202,7 +203,7 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     let right = width - MARGIN - bar_label_width - 8.0 - BAR - GAP;
     let plot_width = ((right - left - GAP * (maps.len() - 1) as f64) / maps.len() as f64).max(60.0);
     let top = caption.top() + 24.0;
-    let bottom = top + 280.0;
+    let bottom = top + HEIGHT;
     let below = maps
         .iter()
         .map(|map| {

@@ -9,7 +9,6 @@ use super::chart::{
 use super::data::{self, CellStyle, Group, Request};
 use super::factor_axis::FactorAxis;
 use super::palette::{ColourMap, Rgb};
-use super::ticks::Tick;
 use super::{contour, labels, placement, ticks};
 use crate::tables::{FitRow, Key, LawRow};
 
@@ -243,14 +242,10 @@ fn render(
         .iter()
         .map(|ticks| chart::widest(ticks, chart::TEXT))
         .fold(0.0, f64::max);
-    let mut bar_ticks = ticks::linear(scale.low, scale.high, 7);
-    let room = 0.045 * (scale.high - scale.low);
-    for end in [scale.low, scale.high] {
-        if bar_ticks.iter().all(|mark| (mark.at - end).abs() > room) {
-            let label = labels::number(end, 2);
-            bar_ticks.push(Tick { at: end, label });
-        }
-    }
+    const HEIGHT: f64 = 320.0;
+    let (low, high) = (scale.low, scale.high);
+    let marks = ticks::linear(low, high, 7);
+    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, |end| labels::number(end, 2));
     let bar_label_width = chart::widest(&bar_ticks, chart::SMALL);
     const GAP: f64 = 30.0;
     const BAR: f64 = 13.0;
@@ -258,7 +253,7 @@ fn render(
     let right = width - MARGIN - bar_label_width - 8.0 - BAR - GAP;
     let plot_width = ((right - left - GAP * (maps.len() - 1) as f64) / maps.len() as f64).max(60.0);
     let top = caption.top() + 24.0;
-    let bottom = top + 320.0;
+    let bottom = top + HEIGHT;
     let below = maps
         .iter()
         .map(|map| {

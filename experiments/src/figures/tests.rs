@@ -682,6 +682,45 @@ fn decay_title_says_how_far_each_cell_has_shrunk() {
     assert!(!svg.contains("H = 32"), "`where` keeps one hidden size");
 }
 
+/// The heights of the labels beside a bar of this height, and the labels.
+#[test]
+fn labels_of_a_colour_bar_never_overprint() {
+    for height in [150.0, 200.0, 280.0, 330.0] {
+        for step in 0..400 {
+            let high = 0.03 * f64::from(step) + 0.5;
+            let marks = chart::bar_ticks((0.0, high), height);
+            let at = |tick: &ticks::Tick| {
+                let from_bottom = height * tick.at / high;
+                from_bottom.clamp(chart::BAR_INSET, height - chart::BAR_INSET)
+            };
+            let mut heights: Vec<f64> = marks.iter().map(at).collect();
+            heights.sort_by(f64::total_cmp);
+            for pair in heights.windows(2) {
+                let gap = pair[1] - pair[0];
+                // One rounding error below a text's height is as good.
+                assert!(
+                    gap > chart::SMALL - 1e-9,
+                    "{gap} in 0…{high}, {height} high"
+                );
+            }
+            // Wherever there is room, the end is there.
+            let below = heights.iter().rev().find(|at| **at < height - 30.0);
+            assert!(heights.last() > below, "no end of 0…{high}");
+        }
+    }
+}
+
+#[test]
+fn characters_that_the_font_lacks_are_named_once_each() {
+    let titled = |title: &str| {
+        let mut spec = spec(FigureKind::Decay);
+        spec.title = Some(title.into());
+        missing_characters(&drawn(&spec, &decay_files()))
+    };
+    assert_eq!(titled("Grüße, ‖∂L/∂h‖ ≤ 10⁻⁴⁵ & “where” – λ₁"), []);
+    assert_eq!(titled("und 你好 & 你"), ['你', '好']);
+}
+
 #[test]
 fn a_title_of_the_config_replaces_the_default() {
     let mut spec = spec(FigureKind::Decay);

@@ -181,11 +181,11 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
     let last_lag = rows().map(|row| row.lag).max().unwrap_or(1).max(1) as f64;
     let range = padded_range(drawn, 0.04);
     let y_ticks = ticks::powers(range.0, range.1, 5);
-    let bar_ticks = chart::bar_ticks((low, high));
     const GAP: f64 = 22.0;
     const BAR: f64 = 13.0;
     const MAP_HEIGHT: f64 = 200.0;
     const FAN_HEIGHT: f64 = 190.0;
+    let bar_ticks = chart::bar_ticks((low, high), MAP_HEIGHT);
     let bar_right = width - MARGIN - chart::widest(&bar_ticks, chart::SMALL) - 8.0;
     let left = MARGIN + 20.0 + chart::widest(&y_ticks, chart::TEXT) + 8.0;
     let right = bar_right - BAR - 20.0;
