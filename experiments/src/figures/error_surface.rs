@@ -20,7 +20,7 @@ use super::palette::{self, ColourMap, Rgb};
 use super::{labels, ticks};
 use crate::config::Input;
 use crate::sequences::ramp;
-use crate::tables::SequenceRow;
+use crate::tables::{Key, SequenceRow};
 
 /// A value for each value of the factor and each sequence.
 type Surface = BTreeMap<(usize, usize), f64>;
@@ -79,8 +79,10 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     };
     let style = request.cells.iter().find(|style| style.label == cell);
     let strip = style.and_then(|style| strip(style, name, &weights));
+    let keys: Vec<&Key> = rows().map(|row| &row.key).collect();
     Ok(render(
         request,
+        &request.only(&table.factors, &keys, &[]),
         name,
         &weights,
         &inputs,
@@ -118,6 +120,7 @@ fn strip(style: &CellStyle, factor: &str, weights: &[f64]) -> Option<Strip> {
 
 fn render(
     request: &Request<'_>,
+    only: &str,
     factor: &str,
     weights: &[f64],
     inputs: &[f64],
@@ -147,6 +150,7 @@ fn render(
     if strip.is_some() {
         subtitle.push_str(" Dashed: between these edges the unit has two attractors (theory).");
     }
+    subtitle.push_str(only);
     const WIDTH: f64 = 940.0;
     const BAR: f64 = 13.0;
     let caption = Caption::new(WIDTH, &title, &subtitle, &[]);

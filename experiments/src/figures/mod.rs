@@ -12,6 +12,7 @@
 mod against_factor;
 mod canvas;
 mod chart;
+mod chosen;
 mod contour;
 mod data;
 mod decay;
@@ -47,6 +48,7 @@ use crate::registry::Cell;
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
+pub use chosen::chosen_in_words;
 pub use heading::heading;
 pub use pdf::render_pdf;
 pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};

@@ -4,8 +4,6 @@
 //! networks, gradient ratios as heat maps, lag upwards and networks side by side. What else was
 //! recorded has the figures of an experiment.
 
-use std::collections::BTreeMap;
-
 use super::canvas::{Anchor, Canvas, Dash, Pixel, Stroke, draw_svg};
 use super::chart::bar_ticks;
 use super::chart::{
@@ -17,7 +15,7 @@ use super::decay::{PRECISIONS, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
 use super::{Figure, FigureError, drawing, labels, placement, ticks};
-use crate::config::{FigureKind, FigureSpec, Input, Recorded, Sequence};
+use crate::config::{FigureKind, FigureSpec, Filter, Input, Recorded, Sequence};
 use crate::tables::{CurveRow, Key, Row, Table, TraceRow};
 use crate::trace::request::{Network, Request};
 
@@ -158,7 +156,7 @@ fn closer(
             quantity: quantity.map(str::to_owned),
             x: None,
             y: None,
-            filter: BTreeMap::new(),
+            filter: Filter::default(),
             title: None,
         };
         let svg = drawing(kind)(&data::Request {
@@ -715,6 +713,8 @@ fn checkpoints_title(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::trace::request::{HALF_SQUARED_NORM, Over};
 
