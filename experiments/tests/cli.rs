@@ -1323,6 +1323,22 @@ fn figures_are_drawn_in_the_formats_asked_for() {
 }
 
 #[test]
+fn a_character_that_the_font_lacks_is_named_where_it_is_missing() {
+    let lab = Lab::with(&format!(
+        "{TINY}\n[[figure]]\nkind = \"decay\"\ntitle = \"Grüße und 你好\"\n"
+    ));
+    let note = "note: figure `decay` lacks `你`, `好` in PNG and PDF";
+    lab.run(&[]).exits_with(0).says(&[note]);
+    lab.vangrad(&["plot", "out"]).exits_with(0).says(&[note]);
+    let svg = lab
+        .vangrad(&["plot", "out", "--format", "svg"])
+        .exits_with(0);
+    assert_eq!(svg.stderr, "");
+    let as_text = String::from_utf8(lab.bytes("out/figures/decay.svg")).unwrap();
+    assert!(as_text.contains("Grüße und 你好"));
+}
+
+#[test]
 fn plot_refuses_tables_it_cannot_read_and_draws_nothing() {
     let lab = Lab::with(TINY);
     lab.run(&["--no-figures"]).exits_with(0);

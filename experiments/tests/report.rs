@@ -276,6 +276,53 @@ fn without_a_comment_the_figures_say_what_is_seen() {
     );
 }
 
+/// What holds for the grid points that `where` has chosen is never said of all of them.
+#[test]
+fn a_report_says_of_which_grid_points_a_figure_is() {
+    let lab = Lab::with(&format!(
+        "{TINY}\n[[figure]]\nkind = \"decay\"\n\
+         where = {{ \"vanilla-rnn.recurrent_weights.gain\" = 1.5, \"lstm.forget_bias\" = [1.0, 0.0] }}\n\
+         [[figure]]\nkind = \"rate\"\nx = \"lstm.forget_bias\"\n\
+         where = {{ \"vanilla-rnn.recurrent_weights.gain\" = 1.5 }}\n\
+         [[figure]]\nkind = \"rate\"\nname = \"gains\"\n\
+         x = \"vanilla-rnn.recurrent_weights.gain\"\nwhere = {{ cell = \"vanilla-rnn\" }}\n"
+    ));
+    lab.run(&[]).exits_with(0);
+    let chosen = "gain = 1.5 (vanilla-rnn), forget bias = 0.0 or 1.0 (lstm)";
+    for text in reported(&lab).map(|text| unescaped_html(&text).replace('\\', "")) {
+        let sentence = format!("For {chosen} only: At lag 12 the gradient");
+        assert!(text.contains(&sentence), "{text}");
+        assert!(text.contains(&format!("Only {chosen}. How to read it: the lag k")));
+        // It is a figure of LSTMs, which have no such gain.
+        assert!(!text.contains("only: lstm: ") && text.contains("lstm: rates from"));
+        assert!(text.contains("For cell vanilla-rnn only: vanilla-rnn: "));
+        assert!(text.contains("Only cell vanilla-rnn. How to read it:"));
+    }
+}
+
+#[test]
+fn one_replicate_has_no_quartiles_and_no_interval_in_words() {
+    let rate =
+        "[[figure]]\nkind = \"decay\"\n[[figure]]\nkind = \"rate\"\nx = \"lstm.forget_bias\"\n";
+    let said = |replicates: usize| {
+        let lab = Lab::with(&format!("{TINY}\n{rate}"));
+        lab.run(&["--set", &format!("replicates={replicates}")])
+            .exits_with(0);
+        let [_, markdown] = reported(&lab);
+        let bands =
+            markdown.contains("Lines are medians over replicates, bands their quartiles; theory");
+        let one = markdown.contains("Lines are of one replicate; theory");
+        assert_ne!(bands, one);
+        (
+            bands,
+            markdown.contains("in nats per step, with its interval. Below"),
+        )
+    };
+    assert_eq!(said(1), (false, false));
+    assert_eq!(said(2), (true, false));
+    assert_eq!(said(3), (true, true));
+}
+
 /// A linear network whose state overflows at gain 1000.
 const OVERFLOWING: &str = r#"
 name = "overflowing"

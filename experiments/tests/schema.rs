@@ -724,6 +724,35 @@ fn a_figure_shows_the_quantities_of_layers_that_the_reader_knows() {
     }
 }
 
+#[test]
+fn a_filter_is_of_labels_and_of_values_or_lists_of_them() {
+    const BASE: &str = "name = \"x\"\nsequence.steps = 9\n[[cell]]\nkind = \"lstm\"\nhidden = 4\n\
+                        [sweep]\n\"cell.hidden\" = [4, 8]\n\"lstm.forget_bias\" = [1, { chrono = 20 }]\n\
+                        [[figure]]\nkind = \"decay\"\n";
+    let judge = Judge::new();
+    for (filter, is_valid) in [
+        ("{}", true),
+        ("{ cell = \"lstm\" }", true),
+        ("{ cell = [\"lstm\"], \"cell.hidden\" = 4 }", true),
+        ("{ cell.hidden = 4 }", true),
+        ("{ \"cell.hidden\" = \"4\" }", true),
+        ("{ \"cell.hidden\" = [8, 4] }", true),
+        ("{ \"lstm.forget_bias\" = [{ chrono = 20 }, 1] }", true),
+        ("{ cell = [] }", false),
+        ("{ cell = 4 }", false),
+        ("{ cell = [4] }", false),
+        ("{ \"cell.hidden\" = [] }", false),
+        ("[\"lstm\"]", false),
+        ("4", false),
+    ] {
+        let text = format!("{BASE}where = {filter}\n");
+        let read = Config::load(&text, "test.toml", &[]);
+        assert_eq!(read.is_ok(), is_valid, "the reader on {filter}: {read:?}");
+        let problems = judge.problems(&parse(&text));
+        assert_eq!(problems.is_empty(), is_valid, "{filter}: {problems:?}");
+    }
+}
+
 /// What editors show must name the key, as an `if`/`then` per kind does and a `oneOf` does not.
 #[test]
 fn a_mistake_in_a_cell_is_told_by_its_key() {

@@ -76,6 +76,7 @@ pub fn write_figures(
 ) -> Result<Vec<String>, CommandError> {
     let mut written = Vec::new();
     for figure in figures {
+        say_what_is_missing(figure, formats);
         for format in formats {
             let (name, bytes) = format.file(figure);
             folder.write(&name, &bytes)?;
@@ -83,6 +84,22 @@ pub fn write_figures(
         }
     }
     Ok(written)
+}
+
+/// One line, if a drawing with the shipped font alone lacks some of the figure's text.
+fn say_what_is_missing(figure: &Figure, formats: &[Format]) {
+    let missing = figures::missing_characters(&figure.svg);
+    if missing.is_empty() || formats.iter().all(|format| *format == Format::Svg) {
+        return;
+    }
+    let missing: Vec<String> = missing.iter().map(|c| format!("`{c}`")).collect();
+    eprintln!(
+        "note: figure `{}` lacks {} in PNG and PDF: their font, {}, has no such characters; write its text \
+         without them",
+        figure.name,
+        missing.join(", "),
+        figures::FONT_NAME
+    );
 }
 
 /// Every figure of `config`, drawn from the tables that `folder` holds.

@@ -1,16 +1,16 @@
 //! `[[figure]]`.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::grid::{self, AxisDraft};
+use super::cells::CellDraft;
+use super::grid::AxisDraft;
 use super::reader::{NAME, Reader, is_name};
 use super::tree::{Entry, Node, Value};
 use super::{
-    ConfigError, FigureKind, FigureSpec, OF_NO_LAYER, QUANTITIES, Record, Recorded, write,
+    ConfigError, FigureKind, FigureSpec, Filter, OF_NO_LAYER, QUANTITIES, Record, Recorded, write,
 };
 use crate::network::split_layer;
 
@@ -29,6 +29,7 @@ struct FigureKeys {
 
 /// What the rest of the configuration offers to figures.
 pub(super) struct Known<'a> {
+    pub cells: &'a [CellDraft],
     pub axes: &'a [AxisDraft],
     pub record: &'a Record,
     /// The largest number of layers of any cell.
@@ -112,6 +113,7 @@ impl Reader {
             record,
             layers,
             set_keys,
+            ..
         } = *known;
         let keys: FigureKeys = self.read(table, "figure", &[])?;
         let name = keys.name.unwrap_or_else(|| write::name_of(&keys.kind));
@@ -227,52 +229,10 @@ impl Reader {
             }
         }
 
-        if let Some(filter) = table.get("where")
-            && !matches!(filter.value, Value::Table(_))
-        {
-            let expected = "a table of values by keys of [sweep]";
-            let remedy = "as in `where = { \"cell.hidden\" = 64 }`";
-            return Err(self.invalid(table, "figure", "where", expected, Some(remedy.to_owned())));
-        }
-        let mut filter = BTreeMap::new();
-        let entries = table.get("where").map_or(Vec::new(), |filter| {
-            grid::flattened(filter, &|key| axis_names.contains(&key))
-        });
-        for (key, key_span, value) in entries {
-            let Some(axis) = axes.iter().find(|axis| axis.key == key) else {
-                if was_set(&key) {
-                    notes.push(format!(
-                        "figure `{name}` is not filtered by `{key}`: --set fixes it"
-                    ));
-                    continue;
-                }
-                return Err(self.not_an_axis(&key_span, "figure.where", &axis_names));
-            };
-            // A resolved configuration holds the value as it is printed.
-            let chosen = axis.values.iter().find(|candidate| {
-                candidate.same(value)
-                    || matches!(&value.value, Value::String(text) if *text == candidate.factor())
-            });
-            match chosen {
-                Some(chosen) => {
-                    filter.insert(key, chosen.factor());
-                }
-                None if was_set(&key) => notes.push(format!(
-                    "figure `{name}` is not filtered by `{key}`: --set leaves out {}",
-                    value.factor()
-                )),
-                None => {
-                    let values: Vec<String> = axis.values.iter().map(Node::factor).collect();
-                    return Err(ConfigError::UnknownName {
-                        at: self.source.locate(&value.span),
-                        key: format!("figure.where.{key}"),
-                        found: self.found(&value.span),
-                        nearest: None,
-                        known: values,
-                    });
-                }
-            }
-        }
+        let filter = match table.get("where") {
+            Some(filter) => self.filter(filter, &name, known, notes)?,
+            None => Filter::default(),
+        };
         Ok(Some(FigureSpec {
             kind: keys.kind,
             name,

@@ -127,6 +127,7 @@ pub(super) fn load(text: &str, file: &str, sets: &[String]) -> Result<Loaded, Co
     let mut notes = Vec::new();
     let layers = grid.iter().map(|point| point.cell.layers().len());
     let known = Known {
+        cells: &cells,
         axes: &axes,
         record: &top.record,
         layers: layers.max().unwrap_or(1),

@@ -12,6 +12,7 @@ mod cells;
 mod de;
 mod error;
 mod figures;
+mod filter;
 mod grid;
 mod load;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, OutOfMemory};
 pub(crate) use error::{in_digits, in_units};
+pub use filter::Filter;
 pub use grid::Point;
 pub use load::Loaded;
 pub use source::Location;
@@ -374,10 +376,11 @@ pub struct FigureSpec {
     /// The sweep key on the y-axis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
-    /// Only grid points with these values of keys of `[sweep]`; all of them if not given.
-    #[serde(rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(default, with = "BTreeMap<String, serde_json::Value>")]
-    pub filter: BTreeMap<String, String>,
+    /// Only these grid points: `cell` names a cell by its label, a key of `[sweep]` a value of its axis,
+    /// and a list of either means any of them. All grid points if not given.
+    #[serde(rename = "where", skip_serializing_if = "Filter::is_empty")]
+    #[schemars(default)]
+    pub filter: Filter,
     /// The heading; what is seen if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -472,7 +475,7 @@ impl FigureSpec {
             quantity: None,
             x: None,
             y: None,
-            filter: BTreeMap::new(),
+            filter: Filter::default(),
             title: None,
         }
     }

@@ -177,8 +177,12 @@ fn figures(axes: &[(&str, Vec<String>)], titles: &[toml::Value]) -> String {
         ));
         text.push_str(&match axes.get(index) {
             Some((axis, values)) => format!(
-                "kind = \"rate\"\nx = \"{axis}\"\nwhere = {{ \"{axis}\" = {} }}\n",
-                values[0]
+                "kind = \"rate\"\nx = \"{axis}\"\nwhere = {{ cell = [\"b\", \"a\"], \"{axis}\" = {} }}\n",
+                if index == 0 {
+                    values[0].clone()
+                } else {
+                    format!("[{}]", values.join(", "))
+                }
             ),
             None => "kind = \"decay\"\n".to_owned(),
         });

@@ -225,7 +225,7 @@ fn resolved_configurations_load_back_to_equal_ones() {
         (
             with_figure(
                 "kind = \"rate\"\nx = \"cell.hidden\"\nname = \"r\"\ntitle = \"‖h‖ \\\"\"\n\
-                 where = { \"cell.hidden\" = 8 }\nquantity = \"c_carried\"\n\
+                 where = { cell = \"lstm\", \"cell.hidden\" = [8, 4] }\nquantity = \"c_carried\"\n\
                  [[figure]]\nkind = \"half-life\"\nx = \"cell.hidden\"\n\
                  [[figure]]\nkind = \"phase\"\nx = \"cell.hidden\"\n",
             ),
@@ -409,6 +409,13 @@ fn figures_give_way_to_an_axis_that_set_fixes() {
         loaded.notes,
         ["figure `decay` is not filtered by `cell.hidden`: --set leaves out 8"]
     );
+    let text = with_figure("kind = \"decay\"\nwhere = { \"cell.hidden\" = [4, 8] }");
+    let loaded = load_with(&text, &["cell.hidden=[8, 9]"]).unwrap();
+    assert_eq!(loaded.config.figures[0].filter.0["cell.hidden"], ["8"]);
+    assert_eq!(
+        loaded.notes,
+        ["figure `decay` is filtered by what is left of `cell.hidden`: --set leaves out 4"]
+    );
 }
 
 #[test]
@@ -443,7 +450,61 @@ fn a_filter_may_name_a_value_that_is_a_table() {
             "{sweep}where = {{ \"lstm.forget_bias\" = {value} }}"
         ));
         let filter = &config(&text, &[]).figures[0].filter;
-        assert_eq!(filter["lstm.forget_bias"], "chrono=200");
+        assert_eq!(filter.0["lstm.forget_bias"], ["chrono=200"]);
+    }
+}
+
+#[test]
+fn a_filter_chooses_cells_by_label_and_any_of_several_values() {
+    let sweep = "\"cell.hidden\" = [4, 8, 16]\n\"lstm.forget_bias\" = [1, { chrono = 200 }, 2.5]\n\n\
+                 [[figure]]\nkind = \"decay\"\n";
+    let chosen = |filter: &str, key: &str| {
+        let first = config(&with_sweep(&format!("{sweep}where = {{ {filter} }}")), &[]);
+        let written = first.to_toml();
+        assert_eq!(config(&written, &[]), first, "{written}");
+        first.figures[0].filter.0[key].clone()
+    };
+    for (filter, key, expected) in [
+        ("cell = \"lstm\"", "cell", &["lstm"][..]),
+        ("cell = [\"lstm\"]", "cell", &["lstm"]),
+        // In the order of the config, each once.
+        (
+            "cell = [\"lstm\", \"vanilla-rnn\", \"lstm\"]",
+            "cell",
+            &["vanilla-rnn", "lstm"],
+        ),
+        ("\"cell.hidden\" = [16, 4.0]", "cell.hidden", &["4", "16"]),
+        ("cell.hidden = [16, \"4\"]", "cell.hidden", &["4", "16"]),
+        (
+            "cell = \"lstm\", \"lstm.forget_bias\" = [{ chrono = 200 }, 2.5]",
+            "lstm.forget_bias",
+            &["chrono=200", "2.5"],
+        ),
+    ] {
+        assert_eq!(chosen(filter, key), expected, "{filter}");
+    }
+}
+
+/// `[-2, -4]` is the value of an axis of lists, and no choice of two others.
+#[test]
+fn a_list_that_is_a_value_of_the_axis_means_itself() {
+    let text = "name = \"a\"\nsequence.steps = 9\n[[cell]]\nkind = \"lstm-1997\"\nhidden = 4\n\
+                cells_per_block = 2\n[sweep]\n\"lstm-1997.input_gate_bias\" = [[-2, -4], -2, -4]\n\
+                [[figure]]\nkind = \"decay\"\n";
+    for (value, expected) in [
+        ("[-2, -4]", &["-2 -4"][..]),
+        ("[[-2, -4]]", &["-2 -4"]),
+        ("[[-2, -4], -4]", &["-2 -4", "-4"]),
+        ("[-4]", &["-4"]),
+        ("[\"-4\", \"-2\"]", &["-2", "-4"]),
+    ] {
+        let text = format!("{text}where = {{ \"lstm-1997.input_gate_bias\" = {value} }}\n");
+        let first = config(&text, &[]);
+        assert_eq!(
+            first.figures[0].filter.0["lstm-1997.input_gate_bias"],
+            expected
+        );
+        assert_eq!(config(&first.to_toml(), &[]), first);
     }
 }
 
@@ -1219,10 +1280,10 @@ fn a_filter_that_is_no_table_is_refused() {
         &with_figure("kind = \"decay\"\nwhere = 8"),
         &[],
         r#"
-test.toml:19:9: `figure.where`: expected a table of values by keys of [sweep], found `8`
+test.toml:19:9: `figure.where`: expected a table of cells, and of values by keys of [sweep], found `8`
 19 | where = 8
              ^
-help: as in `where = { "cell.hidden" = 64 }`
+help: as in `where = { cell = "lstm", "cell.hidden" = [32, 64] }`
 "#,
     );
 }
@@ -1388,6 +1449,57 @@ test.toml:19:27: `figure.where.cell.hidden`: unknown name `7`
 help: names here: `4`, `8`
 "#,
     );
+    assert_refused(
+        &with_figure("kind = \"decay\"\nwhere = { \"cell.hidden\" = [4, 7] }"),
+        &[],
+        r#"
+test.toml:19:31: `figure.where.cell.hidden`: unknown name `7`
+19 | where = { "cell.hidden" = [4, 7] }
+                                   ^
+help: names here: `4`, `8`
+"#,
+    );
+    assert_refused(
+        &with_figure("kind = \"decay\"\nwhere = { \"cell.hidden\" = [] }"),
+        &[],
+        r#"
+test.toml:19:27: `figure.where.cell.hidden`: expected at least one value, found `[]`
+19 | where = { "cell.hidden" = [] }
+                               ^^
+help: list what is to be shown, or leave the key out to show all
+"#,
+    );
+}
+
+/// Also where there is no [sweep], and nothing but cells to choose from.
+#[test]
+fn a_filter_on_what_there_is_not_is_refused_with_what_there_is() {
+    let figure = |filter: &str| format!("{SMALL}\n[[figure]]\nkind = \"decay\"\nwhere = {filter}");
+    assert_refused(
+        &figure("{ cell = [\"vanilla-rnn\", \"lsmt\"] }"),
+        &[],
+        r#"
+test.toml:16:34: `figure.where.cell`: unknown name `"lsmt"`
+16 | where = { cell = ["vanilla-rnn", "lsmt"] }
+                                      ^^^^^^
+help: did you mean `lstm`? (names here: `vanilla-rnn`, `lstm`)
+"#,
+    );
+    for key in ["label", "cell.label", "cell.hidden"] {
+        let message = refused(&figure(&format!("{{ {key} = 8 }}")), &[]);
+        let expected = format!("test.toml:16:11: `figure.where`: unknown name `{key}`\n");
+        let help = "help: names here: `cell`";
+        assert!(message.ends_with(help), "{message}");
+        // The last part of a dotted key is what is marked.
+        let is_dotted = key.contains('.');
+        assert!(is_dotted || message.starts_with(&expected), "{message}");
+    }
+    let message = refused(
+        &with_figure("kind = \"decay\"\nwhere = { \"cell.hiden\" = 8 }"),
+        &[],
+    );
+    let help = "help: did you mean `cell.hidden`? (names here: `cell`, `cell.hidden`)";
+    assert!(message.ends_with(help), "{message}");
 }
 
 #[test]

@@ -123,7 +123,11 @@ pub fn draw(request: &Request<'_>, shown: &Shown) -> Result<String, FigureError>
         .flat_map(|laws| &laws.rows)
         .filter(is_shown)
         .collect();
+    let fits = panels.iter().flat_map(|panel| &panel.lines);
+    let fits = fits.flat_map(|line| line.fits.iter().map(|(_, fit)| &fit.key));
+    let keys: Vec<&Key> = fits.collect();
     let figure = AgainstFactor {
+        only: request.only(&table.factors, &keys, &[]),
         shown,
         x,
         name: labels::factor_name(x_key),
@@ -234,6 +238,8 @@ impl Guide {
 }
 
 struct AgainstFactor<'a> {
+    /// What [`Request::only`] says.
+    only: String,
     shown: &'a Shown,
     x: usize,
     name: String,
@@ -472,7 +478,19 @@ impl AgainstFactor<'_> {
             let seen: Vec<Seen<'_>> = self.panels.iter().map(|panel| self.seen(panel)).collect();
             (self.shown.title)(&seen)
         });
-        let n = data::replicates(self.fits().map(|fit| fit.n));
+        let counts = || self.fits().map(|fit| fit.n);
+        let mean = match data::median_or_value(counts()) {
+            "value" => "",
+            _ => "mean over ",
+        };
+        let n = data::replicates(counts());
+        let has_interval = |fit: &FitRow| {
+            (self.shown.measured)(fit).is_some_and(|measured| measured.interval.is_some())
+        };
+        let interval = match self.fits().any(has_interval) {
+            true => ", with Student’s 95 % interval",
+            false => "",
+        };
         let has = |wanted: bool| self.laws.iter().any(|law| data::is_bound(law) == wanted);
         let strokes = match (has(false), has(true)) {
             (true, true) => " Dashed: theory; dotted: upper bound.",
@@ -487,8 +505,9 @@ impl AgainstFactor<'_> {
             ""
         };
         let subtitle = format!(
-            "Gradient of {}: mean over {n}, with Student’s 95 % interval.{strokes}{thin}",
-            request.quantity()
+            "Gradient of {}: {mean}{n}{interval}.{strokes}{thin}{}",
+            request.quantity(),
+            self.only
         );
         let mut notes = Vec::new();
         let missing = self

@@ -491,28 +491,42 @@ impl ColourScale {
                 &[(frame.right, y), (frame.right + 3.0, y)],
                 solid(Rgb::INK, 0.8),
             );
-            // Labels at the ends stay beside the bar: another one may follow closely.
-            let y = y.clamp(frame.top + 5.0, frame.bottom - 5.0);
+            let y = y.clamp(frame.top + BAR_INSET, frame.bottom - BAR_INSET);
             let font = small_font(Rgb::INK);
             canvas.text((frame.right + 6.0, y), Anchor::Start, &tick.label, font);
         }
     }
 }
 
-/// Marks for a colour bar: round powers of ten, and both ends where these have room for them.
-pub fn bar_ticks((low, high): (f64, f64)) -> Vec<Tick> {
-    let mut marks = super::ticks::powers(low, high, 7);
-    let room = 0.045 * (high - low);
+/// Marks for a colour bar of this height: round powers of ten, and both ends where there is room.
+pub fn bar_ticks(range: (f64, f64), height: f64) -> Vec<Tick> {
+    let marks = super::ticks::powers(range.0, range.1, 7);
+    with_ends(marks, range, height, labels::approximate_power)
+}
+
+/// The marks of a colour bar of this height, and both ends of its range where their labels have room beside
+/// those of the marks.
+pub fn with_ends(
+    mut marks: Vec<Tick>,
+    (low, high): (f64, f64),
+    height: f64,
+    label: impl Fn(f64) -> String,
+) -> Vec<Tick> {
+    // The label of an end is moved towards the others; below the height of a text apart they overprint.
+    let room = (BAR_INSET + SMALL) * (high - low) / height;
     for end in [low, high] {
-        if marks.iter().all(|mark| (mark.at - end).abs() > room) {
+        if marks.iter().all(|mark| (mark.at - end).abs() >= room) {
             marks.push(Tick {
                 at: end,
-                label: labels::approximate_power(end),
+                label: label(end),
             });
         }
     }
     marks
 }
+
+/// Labels of a colour bar stay this far within its ends: another bar may follow closely.
+pub const BAR_INSET: f64 = 5.0;
 
 /// The width of the widest of some labels.
 pub fn widest(ticks: &[Tick], size: f64) -> f64 {

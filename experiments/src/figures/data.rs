@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::FigureError;
+use super::chosen::{self, Chosen};
 use super::labels;
 use super::palette::Rgb;
 use crate::config::{FigureSpec, Sequence};
@@ -12,7 +13,15 @@ use crate::tables::{Key, LawRow, Row, Table};
 
 /// What a layer is called beside other cells.
 pub fn layer_label(cell: &str, layer: usize) -> String {
-    format!("{cell}, layer {layer}")
+    format!("{cell}{LAYER}{layer}")
+}
+
+/// What no label of a cell contains.
+const LAYER: &str = ", layer ";
+
+/// The label of the cell that a label is of: its own, or see [`layer_label`].
+pub fn whole_cell(label: &str) -> &str {
+    label.split_once(LAYER).map_or(label, |(cell, _)| cell)
 }
 
 /// How a cell, or one of its layers, appears in figures.
@@ -76,9 +85,9 @@ impl Request<'_> {
         self.spec.title.clone().unwrap_or_else(default)
     }
 
-    /// `H = 64, T = 200, B = 16`: those of the three that all these grid points share. `names` are
+    /// `H = 64`, `T = 200`, `B = 16`: those of the three that all these grid points share. `names` are
     /// the factors'.
-    pub fn sizes(&self, names: &[String], keys: &[&Key]) -> String {
+    pub fn sizes(&self, names: &[String], keys: &[&Key]) -> Vec<String> {
         let shared = |symbol: &str, default: &dyn Fn(&Key) -> String| {
             let swept = |key: &Key| {
                 let columns = names.iter().zip(&key.factors);
@@ -94,8 +103,7 @@ impl Request<'_> {
                 .map(|key| swept(key).unwrap_or_else(|| default(key)));
             let first = found.next()?;
             let is_shared = !first.is_empty() && found.all(|value| value == first);
-            let value = first.parse().map_or(first, labels::thousands);
-            is_shared.then(|| format!("{symbol} = {value}"))
+            is_shared.then(|| format!("{symbol} = {}", labels::setting(&first)))
         };
         let hidden = |key: &Key| {
             let style = self.cells.iter().find(|style| style.label == key.cell);
@@ -106,7 +114,16 @@ impl Request<'_> {
             shared("T", &|_| self.sequence.steps.to_string()),
             shared("B", &|_| self.sequence.batch.to_string()),
         ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        parts.into_iter().flatten().collect()
+    }
+
+    /// ` Only gain = 0.8.`, to end a subtitle with: what the figure's `where` has chosen of the grid points
+    /// that are shown, but for what is `said` already. Empty if that is nothing.
+    pub fn only(&self, names: &[String], shown: &[&Key], said: &[String]) -> String {
+        let words = chosen::in_words(&self.spec.filter, names, shown, said);
+        // A line breaks between two of them, not within one.
+        let words = words.map(|words| words.replace(" = ", "\u{a0}=\u{a0}"));
+        words.map_or_else(String::new, |words| format!(" Only {words}."))
     }
 
     /// The rows of a file that pass the figure's `where`. `key` gives a row's grid point.
@@ -127,36 +144,29 @@ impl Request<'_> {
             return Ok(None);
         };
         let mut table = Table::<R>::from_csv(&text)?;
-        let mut filter = Vec::new();
-        for (factor, value) in &self.spec.filter {
-            filter.push((self.factor(&table, factor)?, value));
-        }
-        // A factor that does not apply to a cell (its column is empty) does not exclude it.
-        table.rows.retain(|row| {
-            filter.iter().all(|&(index, value)| {
-                let found = &key(row).factors[index];
-                found.is_empty() || found == value
-            })
-        });
+        let chosen = Chosen::new(&self.spec.filter, &table.factors);
+        let chosen = chosen.map_err(|factor| self.unknown_factor(&table, factor))?;
+        table.rows.retain(|row| chosen.has(key(row)));
         Ok(Some(table))
     }
 
     /// The column of a factor.
     pub fn factor<R: Row>(&self, table: &Table<R>, factor: &str) -> Result<usize, FigureError> {
-        table
-            .factors
-            .iter()
-            .position(|name| name == factor)
-            .ok_or_else(|| FigureError::UnknownFactor {
-                figure: self.spec.name.clone(),
-                factor: factor.to_owned(),
-                file: R::FILE,
-                found: if table.factors.is_empty() {
-                    "none".to_owned()
-                } else {
-                    format!("`{}`", table.factors.join("`, `"))
-                },
-            })
+        let found = table.factors.iter().position(|name| name == factor);
+        found.ok_or_else(|| self.unknown_factor(table, factor))
+    }
+
+    fn unknown_factor<R: Row>(&self, table: &Table<R>, factor: &str) -> FigureError {
+        FigureError::UnknownFactor {
+            figure: self.spec.name.clone(),
+            factor: factor.to_owned(),
+            file: R::FILE,
+            found: if table.factors.is_empty() {
+                "none".to_owned()
+            } else {
+                format!("`{}`", table.factors.join("`, `"))
+            },
+        }
     }
 
     /// The column of the factor on the x-axis.
@@ -276,13 +286,36 @@ pub fn describe(names: &[String], factors: &[usize], values: &[String]) -> Strin
     parts.join(", ")
 }
 
+/// What a panel shows: a cell or layer, and what distinguishes the panel from others of the cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heading {
+    label: String,
+    described: String,
+}
+
+impl Heading {
+    /// `factors` are those of `names` in which panels of the cell differ.
+    pub fn new(label: &str, names: &[String], factors: &[usize], values: &[String]) -> Self {
+        Self {
+            label: label.to_owned(),
+            described: describe(names, factors, values),
+        }
+    }
+
+    /// `lstm, H = 64`.
+    pub fn text(&self) -> String {
+        let separator = if self.described.is_empty() { "" } else { ", " };
+        format!("{}{separator}{}", self.label, self.described)
+    }
+}
+
 /// The panels of a figure that has one for each grid point: as many as fit a page's width, evenly
-/// chosen, with their colour and heading, and how many there are in all.
+/// chosen, with their colour and heading, and the headings of all there are.
 pub fn panels<'a, 'b, R>(
     request: &'b Request<'_>,
     names: &[String],
     groups: &'b [Group<'a, R>],
-) -> (Vec<PointPanel<'a, 'b, R>>, usize) {
+) -> (Vec<PointPanel<'a, 'b, R>>, Vec<Heading>) {
     const MAX_PANELS: usize = 3;
     let keys: Vec<&Key> = groups.iter().map(|(key, _)| *key).collect();
     let in_order: Vec<(&CellStyle, &Group<'a, R>)> = request
@@ -293,26 +326,30 @@ pub fn panels<'a, 'b, R>(
             own.map(move |group| (style, group))
         })
         .collect();
-    let total = in_order.len();
-    let kept = super::placement::choose(total, MAX_PANELS);
-    let panels = kept.into_iter().map(|index| {
-        let (style, (key, rows)) = in_order[index];
+    let heading = |style: &CellStyle, key: &Key| {
         let of_cell: Vec<&Key> = keys
             .iter()
             .filter(|other| other.cell == key.cell)
             .copied()
             .collect();
         let factors = varying(&of_cell);
-        let described = describe(names, &factors, &combination(key, &factors));
-        let separator = if described.is_empty() { "" } else { ", " };
+        Heading::new(&style.label, names, &factors, &combination(key, &factors))
+    };
+    let headings: Vec<Heading> = in_order
+        .iter()
+        .map(|(style, (key, _))| heading(style, key))
+        .collect();
+    let kept = super::placement::choose(in_order.len(), MAX_PANELS);
+    let panels = kept.into_iter().map(|index| {
+        let (style, (key, rows)) = in_order[index];
         PointPanel {
             key,
             colour: style.colour,
-            heading: format!("{}{separator}{described}", style.label),
+            heading: headings[index].text(),
             rows,
         }
     });
-    (panels.collect(), total)
+    (panels.collect(), headings)
 }
 
 /// One grid point in a panel of its own.
@@ -324,13 +361,21 @@ pub struct PointPanel<'a, 'b, R> {
     pub rows: &'b [&'a R],
 }
 
-/// Says that not every panel is shown, if so.
-pub fn panels_note(request: &Request<'_>, shown: usize, total: usize) -> Option<String> {
-    let chooses = if request.has_where {
-        "`where` chooses, "
-    } else {
-        ""
+/// Says that not every panel is shown, if so, and what chooses others.
+pub fn panels_note(request: &Request<'_>, shown: usize, all: &[Heading]) -> Option<String> {
+    let first = all.first()?;
+    let is_other = |a: &Heading| {
+        whole_cell(&a.label) != whole_cell(&first.label) || a.described != first.described
     };
+    let chooses = if !request.has_where {
+        ""
+    } else if all.iter().any(is_other) {
+        "“where” chooses, "
+    } else {
+        // They are the layers of one grid point.
+        "“quantity” chooses a layer, "
+    };
+    let total = all.len();
     (shown < total)
         .then(|| format!("{shown} of {total} panels are shown; {chooses}the tables have all."))
 }
@@ -401,7 +446,16 @@ pub fn median_or_value(mut counts: impl Iterator<Item = usize>) -> &'static str 
     }
 }
 
-/// `Median and quartiles of 10 replicates`, whatever the numbers of replicates are.
+/// `median of 10 replicates`; of one replicate it is the value itself, `1 replicate`.
+pub fn median_of(counts: impl Iterator<Item = usize> + Clone) -> String {
+    let n = replicates(counts.clone());
+    match median_or_value(counts) {
+        "value" => n,
+        median => format!("{median} of {n}"),
+    }
+}
+
+/// `10 replicates`, whatever the numbers of replicates are.
 pub fn replicates(counts: impl IntoIterator<Item = usize>) -> String {
     let (low, high) = counts
         .into_iter()

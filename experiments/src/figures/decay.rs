@@ -112,6 +112,8 @@ struct Column<'a> {
     facets: Vec<Vec<String>>,
     /// Number of facets before they were thinned to [`MAX_ROWS`].
     all_facets: usize,
+    /// The last lag, and there the lowest and the highest median, of all facets.
+    reach: Option<(usize, f64, f64)>,
     curves: Vec<Group<'a, CurveRow>>,
 }
 
@@ -142,6 +144,7 @@ impl<'a> Column<'a> {
             .collect();
         let facets = data::combinations(&keys, &facet_factors);
         let all_facets = facets.len();
+        let reach = reach(&curves);
         let facets: Vec<Vec<String>> = placement::choose(all_facets, MAX_ROWS)
             .into_iter()
             .map(|index| facets[index].clone())
@@ -154,6 +157,7 @@ impl<'a> Column<'a> {
             facet_factors,
             facets,
             all_facets,
+            reach,
             curves,
         })
     }
@@ -200,23 +204,23 @@ impl<'a> Column<'a> {
             .filter(move |(key, _)| data::combination(key, &self.facet_factors) == facet)
     }
 
-    /// The lowest and highest median at the last lag.
-    fn reach(&self) -> Option<(usize, f64, f64)> {
-        let lag = self.rows().map(|row| row.lag).max()?;
-        let (low, high) = self
-            .rows()
-            .filter(|row| row.lag == lag)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), row| {
-                (low.min(row.median), high.max(row.median))
-            });
-        Some((lag, low, high))
-    }
-
     fn rows(&self) -> impl Iterator<Item = &'a CurveRow> {
         self.curves
             .iter()
             .flat_map(|(_, rows)| rows.iter().copied())
     }
+}
+
+/// The last lag, and there the lowest and the highest median.
+fn reach(curves: &[Group<'_, CurveRow>]) -> Option<(usize, f64, f64)> {
+    let rows = || curves.iter().flat_map(|(_, rows)| rows);
+    let lag = rows().map(|row| row.lag).max()?;
+    let (low, high) = rows()
+        .filter(|row| row.lag == lag)
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), row| {
+            (low.min(row.median), high.max(row.median))
+        });
+    Some((lag, low, high))
 }
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
@@ -482,17 +486,24 @@ impl Decay<'_> {
 
     fn caption(&self, request: &Request<'_>, width: f64) -> Caption {
         let title = request.title(|| self.title(request.quantity()));
-        let n = data::replicates(self.rows().map(|row| row.n));
+        let counts = || self.rows().map(|row| row.n);
+        let middle = data::median_or_value(counts());
+        let band = match middle {
+            "value" => "",
+            _ => "Median and quartile band of ",
+        };
+        let n = data::replicates(counts());
         let curves = self.columns.iter().flat_map(|column| &column.curves);
         let points: Vec<&Key> = curves.map(|(key, _)| *key).collect();
         let sizes = request.sizes(self.names, &points);
+        let only = request.only(self.names, &points, &sizes);
         let separator = if sizes.is_empty() { "" } else { "; " };
-        let subtitle = format!("Median and quartile band of {n}{separator}{sizes}.");
+        let subtitle = format!("{band}{n}{separator}{}.{only}", sizes.join(", "));
         let mut notes = Vec::new();
         let shown = |column: &&Column<'_>| column.all_facets > column.facets.len();
         if let Some(column) = self.columns.iter().find(shown) {
             notes.push(format!(
-                "{} of {} combinations of {} are shown; the tables have all.",
+                "{} of {} combinations of {} are shown; “where” chooses, the tables have all.",
                 column.facets.len(),
                 column.all_facets,
                 column
@@ -509,7 +520,7 @@ impl Decay<'_> {
             .count();
         if zeros > 0 {
             notes.push(format!(
-                "{} where the median is exactly zero have no logarithm: gaps.",
+                "{} where the {middle} is exactly zero have no logarithm: gaps.",
                 labels::count(zeros, "point")
             ));
         }
@@ -540,7 +551,7 @@ impl Decay<'_> {
         let reaches: Vec<(&str, (usize, f64, f64))> = self
             .columns
             .iter()
-            .filter_map(|column| Some((column.style.label.as_str(), column.reach()?)))
+            .filter_map(|column| Some((column.style.label.as_str(), column.reach?)))
             .collect();
         // Less than what is written as 10⁰.
         let shrinks = reaches.iter().all(|(_, (_, _, high))| *high < -0.05);

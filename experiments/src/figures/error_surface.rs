@@ -20,7 +20,7 @@ use super::palette::{self, ColourMap, Rgb};
 use super::{labels, ticks};
 use crate::config::Input;
 use crate::sequences::ramp;
-use crate::tables::SequenceRow;
+use crate::tables::{Key, SequenceRow};
 
 /// A value for each value of the factor and each sequence.
 type Surface = BTreeMap<(usize, usize), f64>;
@@ -79,8 +79,10 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     };
     let style = request.cells.iter().find(|style| style.label == cell);
     let strip = style.and_then(|style| strip(style, name, &weights));
+    let keys: Vec<&Key> = rows().map(|row| &row.key).collect();
     Ok(render(
         request,
+        &request.only(&table.factors, &keys, &[]),
         name,
         &weights,
         &inputs,
@@ -118,6 +120,7 @@ fn strip(style: &CellStyle, factor: &str, weights: &[f64]) -> Option<Strip> {
 
 fn render(
     request: &Request<'_>,
+    only: &str,
     factor: &str,
     weights: &[f64],
     inputs: &[f64],
@@ -147,6 +150,7 @@ fn render(
     if strip.is_some() {
         subtitle.push_str(" Dashed: between these edges the unit has two attractors (theory).");
     }
+    subtitle.push_str(only);
     const WIDTH: f64 = 940.0;
     const BAR: f64 = 13.0;
     let caption = Caption::new(WIDTH, &title, &subtitle, &[]);
@@ -159,9 +163,10 @@ fn render(
             middle: 0.5 * (low + high),
         }
     });
+    const HEIGHT: f64 = 300.0;
     let bar_ticks = [
         ticks::linear(scales[0].low, scales[0].high, 6),
-        chart::bar_ticks((scales[1].low, scales[1].high)),
+        chart::bar_ticks((scales[1].low, scales[1].high), HEIGHT),
     ];
     let (x_ticks, y_ticks) = (ticks::linear(x.0, x.1, 7), ticks::linear(y.0, y.1, 6));
     let bar_rooms = bar_ticks
@@ -171,7 +176,7 @@ fn render(
     let between = bar_rooms[0] + 34.0;
     let each = (WIDTH - MARGIN - left - between - bar_rooms[1]) / 2.0;
     let top = caption.top() + 24.0;
-    let bottom = top + 300.0;
+    let bottom = top + HEIGHT;
     let height = bottom + 44.0 + caption.bottom();
     let names = ["error E", "‖∂E/∂(W_hh, b)‖"];
     draw_svg(WIDTH, height, |canvas| {

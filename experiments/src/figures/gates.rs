@@ -397,18 +397,18 @@ impl Walk<'_> {
         described: &str,
         points: usize,
     ) -> Caption {
-        let n = data::replicates(self.curves.iter().map(|row| row.n));
+        let n = data::median_of(self.curves.iter().map(|row| row.n));
         let separator = if described.is_empty() { "" } else { ", " };
         let sorted_by = if self.has_gates() { "forget gate" } else { "h" };
         let subtitle = format!(
             "{}{separator}{described}. Maps: one sequence of replicate 0, one unit per row, the \
-             highest mean {sorted_by} on top. Gradient: median of {n}.",
+             highest mean {sorted_by} on top. Gradient: {n}.",
             self.point.cell
         );
         let mut notes = Vec::new();
-        if points > 1 {
+        if points > 1 && request.has_where {
             notes.push(format!(
-                "One of {points} grid points; `where` chooses another."
+                "One of {points} grid points; “where” chooses another."
             ));
         }
         let units = self.rows.iter().map(|row| row.unit + 1).max().unwrap_or(0);
@@ -425,12 +425,24 @@ impl Walk<'_> {
             .filter(|(_, y)| *y == f64::NEG_INFINITY)
             .count();
         if zeros > 0 {
+            let median = match data::median_or_value(self.curves.iter().map(|row| row.n)) {
+                "value" => "",
+                _ => "median ",
+            };
             notes.push(format!(
-                "{} where the median gradient is exactly zero: gaps.",
+                "{} where the {median}gradient is exactly zero: gaps.",
                 labels::count(zeros, "point")
             ));
         }
-        Caption::new(width, &request.title(|| self.title()), &subtitle, &notes)
+        let title = request.title(|| match points {
+            1 => self.title(),
+            _ => format!(
+                "{} ({}{separator}{described})",
+                self.title(),
+                self.point.cell
+            ),
+        });
+        Caption::new(width, &title, &subtitle, &notes)
     }
 
     /// How far the gradient of the cell state has come, and on which path.

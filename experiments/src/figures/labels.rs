@@ -101,6 +101,13 @@ pub fn factor_value(value: &str) -> String {
     }
 }
 
+/// A factor's value within a sentence: like [`factor_value`], with spaces between thousands.
+pub fn setting(value: &str) -> String {
+    value
+        .parse()
+        .map_or_else(|_| factor_value(value), thousands)
+}
+
 /// A law's formula with Greek letters, as theory writes it.
 pub fn law_name(law: &str) -> String {
     let mut name = law.replace("sigma_max", "σₘₐₓ").replace("lambda_1", "λ₁");

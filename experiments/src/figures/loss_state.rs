@@ -6,30 +6,33 @@ use super::canvas::{Anchor, draw_svg};
 use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, bold_font, runs, solid, text_font,
 };
-use super::data::{self, PointPanel, Request};
+use super::data::{self, Heading, PointPanel, Request};
 use super::factor_axis;
 use super::palette::{ColourMap, Rgb};
 use super::{labels, ticks};
-use crate::tables::LossStateRow;
+use crate::tables::{Key, LossStateRow};
 
 pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     let mut table = request.table(|row: &LossStateRow| &row.key)?;
     request.keep_quantity(&mut table, |row| (&mut row.key, &mut row.quantity));
     let quantity = request.quantity();
     let groups = data::by_point(&table.rows, |row: &LossStateRow| &row.key);
-    let (panels, total) = data::panels(request, &table.factors, &groups);
+    let (panels, headings) = data::panels(request, &table.factors, &groups);
     if panels.is_empty() {
         let title = request.title(|| "Nothing to draw".into());
         let reason = format!("loss-state.csv has no rows of {quantity} for this figure.");
         return Ok(chart::empty_figure(&title, &reason));
     }
-    Ok(render(request, &panels, total))
+    let keys: Vec<&Key> = panels.iter().map(|panel| panel.key).collect();
+    let only = request.only(&table.factors, &keys, &[]);
+    Ok(render(request, &panels, &headings, &only))
 }
 
 fn render(
     request: &Request<'_>,
     panels: &[PointPanel<'_, '_, LossStateRow>],
-    total: usize,
+    headings: &[Heading],
+    only: &str,
 ) -> String {
     let quantity = request.quantity();
     let rows = || panels.iter().flat_map(|panel| panel.rows.iter());
@@ -47,7 +50,7 @@ fn render(
         middle: 0.5 * (low + high),
     };
     let middle = data::median_or_value(rows().map(|row| row.n));
-    let mut notes: Vec<String> = data::panels_note(request, panels.len(), total)
+    let mut notes: Vec<String> = data::panels_note(request, panels.len(), headings)
         .into_iter()
         .collect();
     let zeros = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
@@ -67,7 +70,7 @@ fn render(
     };
     let subtitle = format!(
         "Each row is a loss of its own, a random unit gradient on h(τ).{median} Colour: \
-         ‖∂L(τ)/∂{quantity}(t)‖ / ‖∂L(τ)/∂h(τ)‖. White: states after the loss."
+         ‖∂L(τ)/∂{quantity}(t)‖ / ‖∂L(τ)/∂h(τ)‖. White: states after the loss.{only}"
     );
     let width = [500.0, 760.0, 940.0][panels.len().clamp(1, 3) - 1];
     let title = request.title(|| title(panels));
@@ -75,10 +78,11 @@ fn render(
 
     let last = rows().map(|row| row.tau).max().unwrap_or(1) as f64;
     let y_ticks = ticks::whole(0.0, last, 5);
-    let bar_ticks = chart::bar_ticks((low, high));
+    // The bar is as high as the panels are wide, to which all labels it may have leave room.
+    let widest = chart::widest(&chart::bar_ticks((low, high), f64::INFINITY), chart::SMALL);
     const GAP: f64 = 26.0;
     const BAR: f64 = 13.0;
-    let bar_right = width - MARGIN - chart::widest(&bar_ticks, chart::SMALL) - 8.0;
+    let bar_right = width - MARGIN - widest - 8.0;
     let left = MARGIN + 20.0 + chart::widest(&y_ticks, chart::TEXT) + 8.0;
     let right = bar_right - BAR - 22.0;
     let count = panels.len() as f64;
@@ -86,6 +90,7 @@ fn render(
     let top = caption.top() + 26.0;
     // Both axes count steps: a square has its diagonal at 45°.
     let bottom = top + each.clamp(150.0, 330.0);
+    let bar_ticks = chart::bar_ticks((low, high), bottom - top);
     let height = bottom + 40.0 + caption.bottom();
 
     draw_svg(width, height, |canvas| {

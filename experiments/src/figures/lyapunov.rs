@@ -46,7 +46,10 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         let reason = "lyapunov.csv has no rows for this figure.";
         return Ok(chart::empty_figure(&title, reason));
     }
-    Ok(render(request, &columns))
+    let lines = columns.iter().flat_map(|column| &column.lines);
+    let keys: Vec<&Key> = lines.map(|line| line.key).collect();
+    let only = request.only(&table.factors, &keys, &[]);
+    Ok(render(request, &columns, &only))
 }
 
 impl<'a> Column<'a> {
@@ -103,7 +106,7 @@ impl<'a> Column<'a> {
     }
 }
 
-fn render(request: &Request<'_>, columns: &[Column<'_>]) -> String {
+fn render(request: &Request<'_>, columns: &[Column<'_>], only: &str) -> String {
     let lines = || columns.iter().flat_map(|column| &column.lines);
     let rows = || lines().flat_map(|line| &line.spectrum);
     let n = data::replicates(rows().map(|row| row.n));
@@ -113,7 +116,7 @@ fn render(request: &Request<'_>, columns: &[Column<'_>]) -> String {
     };
     let subtitle = format!(
         "Lyapunov exponents λ of the whole state s, first sequence{median}. Above: the i-th of S against i/S, S exponents \
-         in all. Below: λ₁ as the mean over the steps up to t, after a transient{band}."
+         in all. Below: λ₁ as the mean over the steps up to t, after a transient{band}.{only}"
     );
     let lost = rows().filter(|row| row.median == f64::NEG_INFINITY).count();
     let notes: Vec<String> = (lost > 0)

@@ -12,6 +12,7 @@
 mod against_factor;
 mod canvas;
 mod chart;
+mod chosen;
 mod contour;
 mod data;
 mod decay;
@@ -48,10 +49,11 @@ use crate::registry::Cell;
 use crate::tables::TableError;
 use data::{CellStyle, Request};
 
+pub use chosen::chosen_in_words;
 pub use heading::heading;
 pub use pdf::render_pdf;
 pub use plot::{Mark, Plot, PlotAxis, PlotHeat, PlotSeries};
-pub use png::render_png;
+pub use png::{FONT_NAME, missing_characters, render_png};
 pub use trace::{TRACE_FIGURES, draw_trace};
 
 /// A drawn figure.

@@ -7,7 +7,7 @@ use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, Scale, bold_font, runs, solid,
     text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, Heading, Request};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, Rgb};
 use super::{contour, labels, placement, ticks};
@@ -22,7 +22,7 @@ const NOISE: f64 = 0.3;
 /// One heat map.
 struct Map<'a> {
     style: &'a CellStyle,
-    heading: String,
+    heading: Heading,
     axis: FactorAxis,
     lags: Vec<usize>,
     /// Medians by factor value, then lag; `NaN` where a grid point has none.
@@ -46,26 +46,20 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
             format!("curves.csv has no rows of {quantity} for different values of {x_key}.");
         return Ok(chart::empty_figure(&title, &reason));
     }
-    let total = all.len();
-    let kept = placement::choose(total, MAX_PANELS);
+    let headings: Vec<Heading> = all.iter().map(|map| map.heading.clone()).collect();
+    let kept = placement::choose(all.len(), MAX_PANELS);
     let maps: Vec<Map<'_>> = all
         .into_iter()
         .enumerate()
         .filter(|(index, _)| kept.contains(index))
         .map(|(_, map)| map)
         .collect();
-    let n = data::replicates(
-        groups
-            .iter()
-            .flat_map(|(_, rows)| rows.iter().map(|row| row.n)),
-    );
-    Ok(render(
-        request,
-        &maps,
-        total,
-        &labels::factor_name(x_key),
-        &n,
-    ))
+    let shown = groups.iter().filter(|(key, _)| !key.factors[x].is_empty());
+    let keys: Vec<&Key> = shown.clone().map(|(key, _)| *key).collect();
+    let only = request.only(&table.factors, &keys, &[]);
+    let counts = shown.flat_map(|(_, rows)| rows.iter().map(|row| row.n));
+    let name = labels::factor_name(x_key);
+    Ok(render(request, &maps, &headings, &name, counts, &only))
 }
 
 fn maps<'a>(
@@ -122,14 +116,9 @@ fn maps<'a>(
                     }
                 }
             }
-            let described = data::describe(names, &others, &combination);
             Map {
                 style,
-                heading: if described.is_empty() {
-                    style.label.clone()
-                } else {
-                    format!("{}, {described}", style.label)
-                },
+                heading: Heading::new(&style.label, names, &others, &combination),
                 axis,
                 lags,
                 medians,
@@ -138,7 +127,14 @@ fn maps<'a>(
         .collect()
 }
 
-fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: &str) -> String {
+fn render(
+    request: &Request<'_>,
+    maps: &[Map<'_>],
+    headings: &[Heading],
+    name: &str,
+    counts: impl Iterator<Item = usize> + Clone,
+    only: &str,
+) -> String {
     let finite = || {
         maps.iter()
             .flat_map(|map| map.medians.iter().flatten().copied())
@@ -156,16 +152,12 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
         .flat_map(|map| map.medians.iter().flatten())
         .filter(|value| **value == f64::NEG_INFINITY)
         .count();
+    let middle = data::median_or_value(counts.clone());
     let mut notes = Vec::new();
-    if maps.len() < total {
-        notes.push(format!(
-            "{} of {total} panels are shown; the tables have all.",
-            maps.len()
-        ));
-    }
+    notes.extend(data::panels_note(request, maps.len(), headings));
     if zeros > 0 {
         notes.push(format!(
-            "Grey: {} where the median is exactly zero.",
+            "Grey: {} where the {middle} is exactly zero.",
             labels::count(zeros, "point")
         ));
     }
@@ -176,8 +168,10 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     };
     let title = request.title(|| title(maps, name));
     let has_line = maps.iter().any(|map| !map.balance().is_empty());
+    let n = data::replicates(counts);
+    let median = if middle == "value" { "" } else { "Median of " };
     let subtitle = format!(
-        "Median of {n}. Colour: {}{}",
+        "{median}{n}. Colour: {}{}{only}",
         labels::ratio_name(request.quantity()),
         if has_line {
             "; the line is 10⁰."
@@ -200,7 +194,8 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     } else {
         (-1.0, 1.0)
     };
-    let bar_ticks = chart::bar_ticks(shown);
+    const HEIGHT: f64 = 280.0;
+    let bar_ticks = chart::bar_ticks(shown, HEIGHT);
     let bar_label_width = bar_ticks
         .iter()
         .map(|tick| labels::width(&tick.label, chart::SMALL))
@@ -211,7 +206,7 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
     let right = width - MARGIN - bar_label_width - 8.0 - BAR - GAP;
     let plot_width = ((right - left - GAP * (maps.len() - 1) as f64) / maps.len() as f64).max(60.0);
     let top = caption.top() + 24.0;
-    let bottom = top + 280.0;
+    let bottom = top + HEIGHT;
     let below = maps
         .iter()
         .map(|map| {
@@ -246,7 +241,8 @@ fn render(request: &Request<'_>, maps: &[Map<'_>], total: usize, name: &str, n: 
             panel.y_axis(canvas, &y_ticks, index == 0);
             map.axis.draw(canvas, &panel, name);
             let font = bold_font(map.style.colour.mix(Rgb::BLACK, 0.1));
-            canvas.text((start, top - 12.0), Anchor::Start, &map.heading, font);
+            let heading = map.heading.text();
+            canvas.text((start, top - 12.0), Anchor::Start, &heading, font);
         }
         let bar = Frame {
             left: width - MARGIN - bar_label_width - 8.0 - BAR,
@@ -347,13 +343,13 @@ fn title(maps: &[Map<'_>], name: &str) -> String {
                 Some(x) => format!(
                     "passes 10⁰ at {name} {} ({})",
                     labels::significant(x),
-                    map.heading
+                    map.heading.text()
                 ),
                 None if last == 0 => format!(
                     "is {} at {name} {} ({})",
                     labels::approximate_power(start),
                     labels::factor_value(&map.axis.values[0]),
-                    map.heading
+                    map.heading.text()
                 ),
                 None => format!(
                     "is {} at {name} {} and {} at {} ({})",
@@ -361,7 +357,7 @@ fn title(maps: &[Map<'_>], name: &str) -> String {
                     labels::factor_value(&map.axis.values[0]),
                     labels::approximate_power(end),
                     labels::factor_value(&map.axis.values[last]),
-                    map.heading
+                    map.heading.text()
                 ),
             })
         })

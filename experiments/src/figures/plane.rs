@@ -6,10 +6,9 @@ use super::canvas::{Anchor, Dash, Stroke, draw_svg};
 use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, Scale, bold_font, solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, Heading, Request};
 use super::factor_axis::FactorAxis;
 use super::palette::{ColourMap, Rgb};
-use super::ticks::Tick;
 use super::{contour, labels, placement, ticks};
 use crate::tables::{FitRow, Key, LawRow};
 
@@ -37,7 +36,7 @@ const PREDICTED: Stroke = Stroke {
 /// One heat map.
 struct Map<'a> {
     style: &'a CellStyle,
-    heading: String,
+    heading: Heading,
     x: FactorAxis,
     y: FactorAxis,
     /// Measured rates by value of x, then of y; `NaN` where a grid point has none.
@@ -71,8 +70,8 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         );
         return Ok(chart::empty_figure(&title, &reason));
     }
-    let total = all.len();
-    let kept = placement::choose(total, MAX_PANELS);
+    let headings: Vec<Heading> = all.iter().map(|map| map.heading.clone()).collect();
+    let kept = placement::choose(all.len(), MAX_PANELS);
     let maps = all.into_iter().enumerate();
     let maps: Vec<Map<'_>> = maps
         .filter(|(index, _)| kept.contains(index))
@@ -81,8 +80,24 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     let names = [x_key, y_key].map(labels::factor_name);
     let theories = data::theories(&laws);
     let theory = theories.first().map(|theory| theory.label.as_str());
-    let n = data::replicates(fits.rows.iter().map(|row| row.n));
-    Ok(render(request, &maps, total, &names, theory, &n))
+    let has_both = |key: &&Key| !key.factors[x].is_empty() && !key.factors[y].is_empty();
+    let keys: Vec<&Key> = fits
+        .rows
+        .iter()
+        .map(|row| &row.key)
+        .filter(has_both)
+        .collect();
+    let counts = || fits.rows.iter().map(|row| row.n);
+    let mean = match data::median_or_value(counts()) {
+        "value" => "",
+        _ => "mean over ",
+    };
+    let of = format!(
+        "{mean}{}.{}",
+        data::replicates(counts()),
+        request.only(&fits.factors, &keys, &[])
+    );
+    Ok(render(request, &maps, &headings, &names, theory, &of))
 }
 
 /// The maps of one cell, one for every combination of the factors that are not on an axis.
@@ -136,15 +151,10 @@ fn maps<'a>(
                     predicted[column][row] = law.rate;
                 }
             }
-            let described = data::describe(names, &others, &combination);
-            let heading = match described.is_empty() {
-                true => style.label.clone(),
-                false => format!("{}, {described}", style.label),
-            };
             let [x, y] = axes;
             Map {
                 style,
-                heading,
+                heading: Heading::new(&style.label, names, &others, &combination),
                 x,
                 y,
                 measured,
@@ -190,10 +200,10 @@ fn ends(axis: &FactorAxis) -> (f64, f64) {
 fn render(
     request: &Request<'_>,
     maps: &[Map<'_>],
-    total: usize,
+    headings: &[Heading],
     names: &[String; 2],
     theory: Option<&str>,
-    n: &str,
+    of: &str,
 ) -> String {
     let rates = || maps.iter().flat_map(|map| map.measured.iter().flatten());
     let finite = || rates().copied().filter(|rate| rate.is_finite());
@@ -204,7 +214,7 @@ fn render(
         middle: 0.0,
     };
     let mut notes = Vec::new();
-    notes.extend(data::panels_note(request, maps.len(), total));
+    notes.extend(data::panels_note(request, maps.len(), headings));
     let missing = rates().count() - finite().count();
     if missing > 0 {
         notes.push(format!(
@@ -218,7 +228,7 @@ fn render(
         _ => 880.0,
     };
     let subtitle = format!(
-        "Gradient of {}: colour is the rate λ (nats per step), mean over {n}.",
+        "Gradient of {}: colour is the rate λ (nats per step), {of}",
         request.quantity()
     );
     let mut legend = Vec::new();
@@ -243,14 +253,10 @@ fn render(
         .iter()
         .map(|ticks| chart::widest(ticks, chart::TEXT))
         .fold(0.0, f64::max);
-    let mut bar_ticks = ticks::linear(scale.low, scale.high, 7);
-    let room = 0.045 * (scale.high - scale.low);
-    for end in [scale.low, scale.high] {
-        if bar_ticks.iter().all(|mark| (mark.at - end).abs() > room) {
-            let label = labels::number(end, 2);
-            bar_ticks.push(Tick { at: end, label });
-        }
-    }
+    const HEIGHT: f64 = 320.0;
+    let (low, high) = (scale.low, scale.high);
+    let marks = ticks::linear(low, high, 7);
+    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, |end| labels::number(end, 2));
     let bar_label_width = chart::widest(&bar_ticks, chart::SMALL);
     const GAP: f64 = 30.0;
     const BAR: f64 = 13.0;
@@ -258,7 +264,7 @@ fn render(
     let right = width - MARGIN - bar_label_width - 8.0 - BAR - GAP;
     let plot_width = ((right - left - GAP * (maps.len() - 1) as f64) / maps.len() as f64).max(60.0);
     let top = caption.top() + 24.0;
-    let bottom = top + 320.0;
+    let bottom = top + HEIGHT;
     let below = maps
         .iter()
         .map(|map| {
@@ -289,7 +295,8 @@ fn render(
             panel.y_axis(canvas, &y_ticks[index], index == 0);
             map.x.draw(canvas, &panel, &names[0]);
             let font = bold_font(map.style.colour.mix(Rgb::BLACK, 0.1));
-            canvas.text((start, top - 12.0), Anchor::Start, &map.heading, font);
+            let heading = map.heading.text();
+            canvas.text((start, top - 12.0), Anchor::Start, &heading, font);
         }
         let bar = Frame {
             left: width - MARGIN - bar_label_width - 8.0 - BAR,
@@ -323,7 +330,7 @@ fn title(maps: &[Map<'_>], names: &[String; 2]) -> String {
         };
         Some(format!(
             "{}: rates from {} to {}",
-            map.heading,
+            map.heading.text(),
             at(lowest),
             at(highest)
         ))

@@ -168,7 +168,7 @@ impl Plot {
             .fold(0.0, f64::max);
         let scale = self.heat.as_ref().map(PlotHeat::scale);
         let bar_ticks = match (&self.heat, &scale) {
-            (Some(heat), Some(scale)) => heat.ticks(scale),
+            (Some(heat), Some(scale)) => heat.ticks(scale, HEIGHT),
             _ => Vec::new(),
         };
         let at_right = if self.heat.is_some() {
@@ -325,9 +325,9 @@ impl PlotHeat {
         }
     }
 
-    fn ticks(&self, scale: &ColourScale) -> Vec<Tick> {
+    fn ticks(&self, scale: &ColourScale, height: f64) -> Vec<Tick> {
         if self.log10 {
-            chart::bar_ticks((scale.low, scale.high))
+            chart::bar_ticks((scale.low, scale.high), height)
         } else {
             ticks::linear(scale.low, scale.high, 6)
         }

@@ -6,11 +6,11 @@ use super::canvas::{Anchor, draw_svg};
 use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, bold_font, padded_range, solid, text_font,
 };
-use super::data::{self, PointPanel, Request};
+use super::data::{self, Heading, PointPanel, Request};
 use super::palette::{self, Rgb};
 use super::{labels, placement, ticks};
 use crate::network::split_layer;
-use crate::tables::{CurveRow, SingularValueRow};
+use crate::tables::{CurveRow, Key, SingularValueRow};
 
 /// Lines of a panel; more singular values than these are thinned evenly.
 const MAX_LINES: usize = 24;
@@ -32,7 +32,7 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     let curves = request.table_if_stored(|row: &CurveRow| &row.key)?;
     let curves = curves.map_or_else(Vec::new, |table| table.rows);
     let groups = data::by_point(&table.rows, |row: &SingularValueRow| &row.key);
-    let (panels, total) = data::panels(request, &table.factors, &groups);
+    let (panels, headings) = data::panels(request, &table.factors, &groups);
     if panels.is_empty() {
         let title = request.title(|| "Nothing to draw".into());
         let reason = "singular-values.csv has no rows for this figure.";
@@ -61,10 +61,12 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
             }
         })
         .collect();
-    Ok(render(request, &fans, total))
+    let keys: Vec<&Key> = fans.iter().map(|fan| fan.panel.key).collect();
+    let only = request.only(&table.factors, &keys, &[]);
+    Ok(render(request, &fans, &headings, &only))
 }
 
-fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
+fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], headings: &[Heading], only: &str) -> String {
     let rows = || fans.iter().flat_map(|fan| fan.panel.rows.iter());
     let n = data::replicates(rows().map(|row| row.n));
     let middle = data::median_or_value(rows().map(|row| row.n));
@@ -75,7 +77,7 @@ fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
             ", band: quartiles of the largest and the smallest",
         ),
     };
-    let mut notes: Vec<String> = data::panels_note(request, fans.len(), total)
+    let mut notes: Vec<String> = data::panels_note(request, fans.len(), headings)
         .into_iter()
         .collect();
     let thinned = fans.iter().filter(|fan| fan.lines.len() < fan.size);
@@ -98,7 +100,7 @@ fn render(request: &Request<'_>, fans: &[Fan<'_, '_>], total: usize) -> String {
     let has_gradient = fans.iter().any(|fan| !fan.gradient.is_empty());
     let subtitle = format!(
         "Singular values σ of ∂s(T)/∂s(T−k), first sequence, s the whole state: {median}\
-         dark to light from the largest to the smallest{band}.{}",
+         dark to light from the largest to the smallest{band}.{}{only}",
         if has_gradient {
             " Black: the gradient ratio of h."
         } else {

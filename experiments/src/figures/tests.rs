@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::config::{FigureSpec, Input, Sequence};
+use crate::config::{FigureSpec, Filter, Input, Sequence};
 use crate::tables::{
     CurveRow, FitRow, Key, LawRow, LossStateRow, LyapunovMeanRow, LyapunovRow, Row, SequenceRow,
     SeriesRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
@@ -23,9 +23,18 @@ fn spec(kind: FigureKind) -> FigureSpec {
         quantity: None,
         x: None,
         y: None,
-        filter: BTreeMap::new(),
+        filter: Filter::default(),
         title: None,
     }
+}
+
+fn filter(entries: &[(&str, &[&str])]) -> Filter {
+    let entries = entries.iter();
+    Filter(
+        entries
+            .map(|(key, values)| ((*key).into(), strings(values)))
+            .collect(),
+    )
 }
 
 fn with_x(kind: FigureKind, x: &str) -> FigureSpec {
@@ -35,20 +44,29 @@ fn with_x(kind: FigureKind, x: &str) -> FigureSpec {
     }
 }
 
-fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
-    let cells: Vec<CellStyle> = ["vanilla-rnn", "lstm"]
+/// An RNN, an LSTM, and as many layers of that.
+fn cells(layers: usize) -> Vec<CellStyle> {
+    let colours = palette::cell_colours(&["vanilla-rnn", "lstm"]);
+    let of_layer = |layer| (data::layer_label("lstm", layer), colours[1]);
+    let layers = (0..layers).map(of_layer);
+    let labels = ["vanilla-rnn", "lstm"].map(str::to_owned);
+    labels
         .into_iter()
-        .zip(palette::cell_colours(&["vanilla-rnn", "lstm"]))
+        .zip(colours.iter().copied())
+        .chain(layers)
         .map(|(label, colour)| CellStyle {
-            label: label.into(),
+            label,
             colour,
             hidden: 64,
             logistic_unit: None,
         })
-        .collect();
+        .collect()
+}
+
+fn try_draw(spec: &FigureSpec, files: &Files) -> Result<String, FigureError> {
     drawing(spec.kind)(&Request {
         spec,
-        cells: &cells,
+        cells: &cells(4),
         sequence: &Sequence {
             steps: 200,
             batch: 16,
@@ -667,7 +685,7 @@ fn constant(row: &CurveRow, value: f64) -> CurveRow {
 #[test]
 fn decay_title_says_how_far_each_cell_has_shrunk() {
     let mut spec = spec(FigureKind::Decay);
-    spec.filter.insert("cell.hidden".into(), "64".into());
+    spec.filter = filter(&[("cell.hidden", &["64"])]);
     let svg = drawn(&spec, &decay_files());
     for text in [
         "At lag 200 the gradient has shrunk to 10⁻⁹⁷\u{a0}…\u{a0}10⁻¹² (vanilla-rnn) and",
@@ -680,6 +698,244 @@ fn decay_title_says_how_far_each_cell_has_shrunk() {
         assert!(svg.contains(text), "{text}");
     }
     assert!(!svg.contains("H = 32"), "`where` keeps one hidden size");
+}
+
+/// Of every kind that shows several grid points, with a cell and two values chosen.
+#[test]
+fn a_figure_says_what_where_has_chosen() {
+    let gains = ["0.5", "0.8", "1.3"];
+    let curves: Vec<CurveRow> = ["vanilla-rnn", "lstm"]
+        .iter()
+        .flat_map(|cell| gains.map(|gain| key(cell, &[gain])))
+        .flat_map(|key| curve(&key, "h", 0..=20, -0.1))
+        .collect();
+    let files = files_of(curves);
+    for kind in every_kind(GAIN) {
+        let (kind, all) = (kind.kind, FigureSpec { ..kind });
+        let words_of = |spec: &FigureSpec| words(&drawn(spec, &files));
+        assert!(!words_of(&all).contains(" Only "), "{kind:?}");
+        let some = FigureSpec {
+            filter: filter(&[("cell", &["lstm"]), (GAIN, &["0.8", "1.3"])]),
+            ..all
+        };
+        let said = words_of(&some);
+        assert!(!said.contains("vanilla-rnn"), "{kind:?}: {said}");
+        match kind {
+            // It shows one, names that, and says where others are chosen.
+            FigureKind::Gates => {
+                assert!(said.contains("(lstm, gain = 0.8)"), "{said}");
+                assert!(said.contains("lstm, gain = 0.8. Maps"), "{said}");
+                assert!(said.contains("One of 2 grid points; “where” chooses another."));
+            }
+            _ => assert!(
+                said.contains(" Only cell lstm, gain\u{a0}=\u{a0}0.8 or 1.3."),
+                "{kind:?}: {said}"
+            ),
+        }
+    }
+    let one = FigureSpec {
+        filter: filter(&[("cell", &["lstm"]), (GAIN, &["0.8"])]),
+        ..spec(FigureKind::Gates)
+    };
+    let said = words(&drawn(&one, &files));
+    assert!(
+        said.contains("lstm, gain = 0.8. Maps") && !said.contains("chooses"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_figure_with_a_ramp_says_what_where_has_chosen() {
+    let mut table = Table::<SequenceRow>::new(strings(&[GAIN, "cell.hidden"]));
+    for gain in ["4", "5"] {
+        for (quantity, value) in [("loss", 0.25), ("weight_hh", 1.0)] {
+            table.rows.push(SequenceRow {
+                key: key("vanilla-rnn", &[gain, "1"]),
+                quantity: quantity.into(),
+                sequence: 0,
+                value,
+            });
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &table);
+    let figure = FigureSpec {
+        filter: filter(&[("cell.hidden", &["1"])]),
+        ..with_x(FigureKind::ErrorSurface, GAIN)
+    };
+    assert!(words(&drawn(&figure, &files)).contains("replicate 0. Only H\u{a0}=\u{a0}1."));
+}
+
+/// A panel that is left out is another grid point, which `where` chooses, or another layer of the only one.
+#[test]
+fn a_note_names_the_key_that_chooses_other_panels() {
+    let note = |kind: FigureKind, keys: &[Key], quantities: &[&str]| {
+        let curves: Vec<CurveRow> = keys
+            .iter()
+            .flat_map(|key| curve(key, "h", 0..=20, -0.1))
+            .collect();
+        let mut files = closer_files(&strings(&[GAIN]), &curves, 2);
+        let mut units = Table::<UnitQuantileRow>::from_csv(&files["unit-quantiles.csv"]).unwrap();
+        units.rows = units
+            .rows
+            .iter()
+            .flat_map(|row| {
+                quantities.iter().map(|quantity| UnitQuantileRow {
+                    quantity: (*quantity).into(),
+                    ..row.clone()
+                })
+            })
+            .collect();
+        put(&mut files, &units);
+        let drawn = words(&drawn(&spec(kind), &files));
+        let from = drawn.find("3 of 4 panels").map(|at| &drawn[at..]);
+        from.unwrap_or_else(|| panic!("{drawn}")).to_owned()
+    };
+    let gains = ["1", "2", "3", "4"].map(|gain| key("lstm", &[gain]));
+    for kind in [
+        FigureKind::SingularValues,
+        FigureKind::UnitGradient,
+        FigureKind::LossState,
+    ] {
+        let note = note(kind, &gains, &["h"]);
+        let expected = "3 of 4 panels are shown; “where” chooses, the tables have all.";
+        assert!(note.starts_with(expected), "{kind:?}: {note}");
+    }
+    let layers = ["0.h", "1.h", "2.h", "3.h"];
+    let note = note(FigureKind::UnitGradient, &gains[..1], &layers);
+    let expected = "3 of 4 panels are shown; “quantity” chooses a layer, the tables have all.";
+    assert!(note.starts_with(expected), "{note}");
+}
+
+/// Three of four hidden sizes have a panel; the one that has none falls fastest.
+#[test]
+fn a_title_is_about_the_panels_that_are_not_shown_too() {
+    let names = strings(&["cell.hidden", "seed"]);
+    let mut curves = Table::new(names);
+    for (hidden, rate) in [("8", -0.1), ("16", -1.0), ("32", -0.1), ("64", -0.1)] {
+        for seed in ["1", "2", "3", "4", "5"] {
+            curves
+                .rows
+                .extend(curve(&key("lstm", &[hidden, seed]), "h", 0..=20, rate));
+        }
+    }
+    let mut files = Files::new();
+    put(&mut files, &curves);
+    let said = words(&drawn(&spec(FigureKind::Decay), &files));
+    assert!(
+        said.contains("3 of 4 combinations of H are shown; “where” chooses"),
+        "{said}"
+    );
+    assert!(!said.contains("H = 16"), "{said}");
+    assert!(said.contains("has shrunk to 10⁻²⁰"), "{said}");
+}
+
+/// One replicate has no quartiles, no mean and no interval; two have no interval.
+#[test]
+fn what_is_said_of_replicates_is_what_there_is() {
+    let with = |n: usize| {
+        let mut files = transition_files();
+        let mut curves = Table::<CurveRow>::from_csv(&files["curves.csv"]).unwrap();
+        curves.rows.iter_mut().for_each(|row| row.n = n);
+        put(&mut files, &curves);
+        let mut fits = Table::<FitRow>::from_csv(&files["fits.csv"]).unwrap();
+        for fit in &mut fits.rows {
+            fit.n = n;
+            if n < 3 {
+                (fit.rate_low, fit.rate_high) = (None, None);
+            }
+        }
+        put(&mut files, &fits);
+        files
+    };
+    let plane = |n: usize| {
+        let mut files = plane_files();
+        let mut fits = Table::<FitRow>::from_csv(&files["fits.csv"]).unwrap();
+        fits.rows.iter_mut().for_each(|fit| fit.n = n);
+        put(&mut files, &fits);
+        let spec = FigureSpec {
+            y: Some(NOISE.into()),
+            ..with_x(FigureKind::Plane, GAIN)
+        };
+        words(&drawn(&spec, &files))
+    };
+    let gates = |n: usize| {
+        let mut files = gates_files();
+        let mut curves = Table::<CurveRow>::from_csv(&files["curves.csv"]).unwrap();
+        curves.rows.iter_mut().for_each(|row| row.n = n);
+        curves.rows[0].median = f64::NEG_INFINITY;
+        put(&mut files, &curves);
+        words(&drawn(&spec(FigureKind::Gates), &files))
+    };
+    let decay = |n: usize| words(&drawn(&spec(FigureKind::Decay), &with(n)));
+    let phase = |n: usize| words(&drawn(&with_x(FigureKind::Phase, GAIN), &with(n)));
+    let rate = |n: usize| words(&drawn(&with_x(FigureKind::Rate, GAIN), &with(n)));
+    for (said, expected) in [
+        (decay(1), " 1 replicate; T = 200, B = 16."),
+        (
+            decay(2),
+            "Median and quartile band of 2 replicates; T = 200",
+        ),
+        (phase(1), " 1 replicate. Colour:"),
+        (phase(2), "Median of 2 replicates. Colour:"),
+        (rate(1), "Gradient of h: 1 replicate. Dashed"),
+        (rate(2), "Gradient of h: mean over 2 replicates. Dashed"),
+        (
+            rate(3),
+            "mean over 3 replicates, with Student’s 95 % interval. Dashed",
+        ),
+        (plane(1), "(nats per step), 1 replicate."),
+        (plane(2), "(nats per step), mean over 2 replicates."),
+        (gates(1), "Gradient: 1 replicate."),
+        (gates(2), "Gradient: median of 2 replicates."),
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(gates(2).contains("where the median gradient is exactly zero"));
+    for said in [decay(1), phase(1), rate(1), plane(1), gates(1)] {
+        for word in ["edian", "mean over", "interval", "band"] {
+            assert!(!said.contains(word), "{word}: {said}");
+        }
+    }
+}
+
+/// The heights of the labels beside a bar of this height, and the labels.
+#[test]
+fn labels_of_a_colour_bar_never_overprint() {
+    for height in [150.0, 200.0, 280.0, 330.0] {
+        for step in 0..400 {
+            let high = 0.03 * f64::from(step) + 0.5;
+            let marks = chart::bar_ticks((0.0, high), height);
+            let at = |tick: &ticks::Tick| {
+                let from_bottom = height * tick.at / high;
+                from_bottom.clamp(chart::BAR_INSET, height - chart::BAR_INSET)
+            };
+            let mut heights: Vec<f64> = marks.iter().map(at).collect();
+            heights.sort_by(f64::total_cmp);
+            for pair in heights.windows(2) {
+                let gap = pair[1] - pair[0];
+                // One rounding error below a text's height is as good.
+                assert!(
+                    gap > chart::SMALL - 1e-9,
+                    "{gap} in 0…{high}, {height} high"
+                );
+            }
+            // Wherever there is room, the end is there.
+            let below = heights.iter().rev().find(|at| **at < height - 30.0);
+            assert!(heights.last() > below, "no end of 0…{high}");
+        }
+    }
+}
+
+#[test]
+fn characters_that_the_font_lacks_are_named_once_each() {
+    let titled = |title: &str| {
+        let mut spec = spec(FigureKind::Decay);
+        spec.title = Some(title.into());
+        missing_characters(&drawn(&spec, &decay_files()))
+    };
+    assert_eq!(titled("Grüße, ‖∂L/∂h‖ ≤ 10⁻⁴⁵ & “where” – λ₁"), []);
+    assert_eq!(titled("und 你好 & 你"), ['你', '好']);
 }
 
 #[test]

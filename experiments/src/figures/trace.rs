@@ -4,8 +4,6 @@
 //! networks, gradient ratios as heat maps, lag upwards and networks side by side. What else was
 //! recorded has the figures of an experiment.
 
-use std::collections::BTreeMap;
-
 use super::canvas::{Anchor, Canvas, Dash, Pixel, Stroke, draw_svg};
 use super::chart::bar_ticks;
 use super::chart::{
@@ -17,7 +15,7 @@ use super::decay::{PRECISIONS, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
 use super::{Figure, FigureError, drawing, gate_means, labels, placement, ticks};
-use crate::config::{FigureKind, FigureSpec, Input, Recorded, Sequence};
+use crate::config::{FigureKind, FigureSpec, Filter, Input, Recorded, Sequence};
 use crate::tables::{CurveRow, GateRow, Key, Row, Table, TraceRow};
 use crate::trace::request::{Network, Request};
 
@@ -162,7 +160,7 @@ fn closer(
             quantity: quantity.map(str::to_owned),
             x: None,
             y: None,
-            filter: BTreeMap::new(),
+            filter: Filter::default(),
             title: None,
         };
         let svg = drawing(kind)(&data::Request {
@@ -300,7 +298,7 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
     let network = request.networks.first();
     let subtitle = format!(
         "{}; norms over {}. Loss: {}.",
-        network.map_or(String::new(), |network| network.describe()),
+        network.map_or(String::new(), described),
         request.sequences.describe(),
         request.loss
     );
@@ -365,6 +363,12 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
         };
         canvas.text_upwards(middle, name, text_font(Rgb::INK));
     })
+}
+
+/// What a network is, in a figure, which has no markup.
+fn described(network: &Network) -> String {
+    let with_markup = network.describe();
+    with_markup.replacen('`', "“", 1).replacen('`', "”", 1)
 }
 
 pub(super) fn layer_name(layer: usize, layers: usize) -> String {
@@ -542,10 +546,7 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
     }
     let subtitle = format!(
         "{}; norms over {}. Colour: ‖∂L/∂h(T−k)‖ or ‖∂L/∂c(T−k)‖ / ‖∂L/∂h(T)‖ of the top layer.",
-        request
-            .networks
-            .first()
-            .map_or(String::new(), |n| n.describe()),
+        request.networks.first().map_or(String::new(), described),
         request.sequences.describe(),
     );
     let title = checkpoints_title(&networks, &maps, &ratio);
@@ -557,7 +558,8 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
         .iter()
         .map(|tick| labels::width(&tick.label, chart::TEXT))
         .fold(0.0, f64::max);
-    let bar_ticks = bar_ticks(shown);
+    const HEIGHT: f64 = 280.0;
+    let bar_ticks = bar_ticks(shown, HEIGHT);
     let bar_label_width = bar_ticks
         .iter()
         .map(|tick| labels::width(&tick.label, SMALL))
@@ -574,7 +576,7 @@ fn checkpoints(request: &Request, curves: &[Curve]) -> String {
     let x_range = (borders[0], borders[borders.len() - 1]);
     let below = axis.height(&Scale::new(x_range.0, x_range.1, 0.0, plot_width));
     let top = caption.top() + 24.0;
-    let bottom = top + 280.0;
+    let bottom = top + HEIGHT;
     let height = bottom + below + caption.bottom();
 
     draw_svg(width, height, |canvas| {
@@ -715,6 +717,8 @@ fn checkpoints_title(
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::trace::request::{HALF_SQUARED_NORM, Over};
 
@@ -792,7 +796,7 @@ mod tests {
         for text in [
             "At lag 400 the gradient of h is 10⁻⁴⁰⁰",
             "f32 prints 0 below 10⁻⁴⁵, f64 prints 0 below 10⁻³²⁴",
-            "LSTM `rnn`, 1 layer, input 2, hidden 3",
+            "LSTM “rnn”, 1 layer, input 2, hidden 3",
         ] {
             assert!(deep.contains(text), "{text}");
         }

@@ -7,11 +7,11 @@ use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, bold_font, padded_range, runs,
     solid, text_font,
 };
-use super::data::{self, PointPanel, Request};
+use super::data::{self, Heading, PointPanel, Request};
 use super::factor_axis;
 use super::palette::{ColourMap, Rgb};
 use super::{labels, placement, ticks};
-use crate::tables::{UnitGradientRow, UnitQuantileRow};
+use crate::tables::{Key, UnitGradientRow, UnitQuantileRow};
 
 /// Rows of a heat map; more units than these are thinned evenly.
 const MAX_UNITS: usize = 64;
@@ -32,7 +32,7 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     request.keep_quantity(&mut quantiles, |row| (&mut row.key, &mut row.quantity));
     let quantity = request.quantity();
     let groups = data::by_point(&quantiles.rows, |row: &UnitQuantileRow| &row.key);
-    let (panels, total) = data::panels(request, &quantiles.factors, &groups);
+    let (panels, headings) = data::panels(request, &quantiles.factors, &groups);
     if panels.is_empty() {
         let title = request.title(|| "Nothing to draw".into());
         let reason = format!("unit-quantiles.csv has no rows of {quantity} for this figure.");
@@ -49,7 +49,9 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
             Units::new(panel, &rows)
         })
         .collect();
-    Ok(render(request, &units, total))
+    let keys: Vec<&Key> = units.iter().map(|units| units.panel.key).collect();
+    let only = request.only(&quantiles.factors, &keys, &[]);
+    Ok(render(request, &units, &headings, &only))
 }
 
 impl<'a, 'b> Units<'a, 'b> {
@@ -115,7 +117,12 @@ impl<'a, 'b> Units<'a, 'b> {
     }
 }
 
-fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> String {
+fn render(
+    request: &Request<'_>,
+    units: &[Units<'_, '_>],
+    headings: &[Heading],
+    only: &str,
+) -> String {
     let quantity = request.quantity();
     let mapped = || units.iter().flat_map(|units| units.map.iter().flatten());
     let rows = || units.iter().flat_map(|units| units.panel.rows.iter());
@@ -129,7 +136,7 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
         high,
         middle: 0.5 * (low + high),
     };
-    let mut notes: Vec<String> = data::panels_note(request, units.len(), total)
+    let mut notes: Vec<String> = data::panels_note(request, units.len(), headings)
         .into_iter()
         .collect();
     if let Some(thinned) = units.iter().find(|units| units.map.len() < units.count) {
@@ -172,7 +179,7 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
     let subtitle = format!(
         "‖∂L/∂{quantity}(T−k)‖ / ‖∂L/∂h(T)‖ of each unit alone, norms over the batch. Map: {of_map}\
          one unit per row, the one that keeps most on top. Below: median, quartiles, 10–90 % and \
-         extremes of the {pooled}{of_all}."
+         extremes of the {pooled}{of_all}.{only}"
     );
     let width = [500.0, 760.0, 940.0][units.len().clamp(1, 3) - 1];
     let title = request.title(|| title(units, quantity));
@@ -181,10 +188,10 @@ fn render(request: &Request<'_>, units: &[Units<'_, '_>], total: usize) -> Strin
     let last_lag = rows().map(|row| row.lag).max().unwrap_or(1).max(1) as f64;
     let range = padded_range(drawn, 0.04);
     let y_ticks = ticks::powers(range.0, range.1, 5);
-    let bar_ticks = chart::bar_ticks((low, high));
     const GAP: f64 = 22.0;
     const BAR: f64 = 13.0;
     const MAP_HEIGHT: f64 = 200.0;
+    let bar_ticks = chart::bar_ticks((low, high), MAP_HEIGHT);
     const FAN_HEIGHT: f64 = 190.0;
     let bar_right = width - MARGIN - chart::widest(&bar_ticks, chart::SMALL) - 8.0;
     let left = MARGIN + 20.0 + chart::widest(&y_ticks, chart::TEXT) + 8.0;

@@ -1,13 +1,15 @@
 //! The report of an experiment.
 
+use std::collections::HashSet;
+
 use super::content::{Block, Column, Report, Section, Table, Text};
 use super::numbers::{NONE, field, interval, logarithm, rate_field, significant};
 use super::parts::{PointColumns, VANGRAD, distinct, quantities, shown_lags};
 use super::{Folder, ReportError, words};
 use crate::config::{Config, Input, LossKind, readable};
-use crate::figures::labels;
+use crate::figures::{chosen_in_words, labels};
 use crate::store::Manifest;
-use crate::tables::{CONSTANT, FILES, LyapunovSummaryRow, NamedTable};
+use crate::tables::{CONSTANT, FILES, Key, LyapunovSummaryRow, NamedTable};
 
 const RUN: &str = "vangrad run";
 
@@ -29,9 +31,16 @@ pub fn of_run(
     let gates = folder.table("gates.csv")?;
 
     let mut figures = Vec::new();
+    let (names, grid) = grid(&runs)?;
     for spec in &config.figures {
-        let caption = Text::new(&words::figure(spec));
-        figures.push(folder.figure(&spec.name, caption, words::tables(spec.kind))?);
+        let how = words::figure(spec, config.replicates);
+        let chosen = chosen_in_words(spec, &names, &grid);
+        let caption = match &chosen {
+            Some(chosen) => Text::literal(&format!("Only {chosen}. ")).and(&how),
+            None => Text::new(&how),
+        };
+        let figure = folder.figure(&spec.name, caption, words::tables(spec.kind))?;
+        figures.push((figure, chosen));
     }
     let failed = Failed::of(&runs)?;
     let (title, mut lead) = heading(config, &figures, &failed);
@@ -39,7 +48,7 @@ pub fn of_run(
     let mut sections = vec![Section {
         id: "figures",
         heading: "Figures".to_owned(),
-        blocks: figures,
+        blocks: figures.into_iter().map(|(figure, _)| figure).collect(),
     }];
     // A run may have kept no norms over lags.
     if !curves.rows.is_empty() {
@@ -146,9 +155,35 @@ impl<'a> Failed<'a> {
     }
 }
 
+/// The keys of `[sweep]`, and every grid point once.
+fn grid(runs: &NamedTable) -> Result<(Vec<String>, Vec<Key>), ReportError> {
+    let points = PointColumns::before("replicate", runs)?;
+    let [_, factors @ ..] = points.indices.as_slice() else {
+        return Ok(Default::default());
+    };
+    let names = factors.iter().map(|&index| runs.header[index].clone());
+    let mut seen = HashSet::new();
+    let mut grid = Vec::new();
+    for row in &runs.rows {
+        let mut fields = points.key(row).into_iter();
+        let key = Key {
+            cell: fields.next().unwrap_or_default(),
+            factors: fields.collect(),
+        };
+        if seen.insert(key.clone()) {
+            grid.push(key);
+        }
+    }
+    Ok((names.collect(), grid))
+}
+
 /// What the comment at the head of the config says; without one, what the figures say, if there is anything
-/// in them.
-fn heading(config: &Config, figures: &[Block], failed: &Failed<'_>) -> (String, Vec<Text>) {
+/// in them, and of which grid points.
+fn heading(
+    config: &Config,
+    figures: &[(Block, Option<String>)],
+    failed: &Failed<'_>,
+) -> (String, Vec<Text>) {
     let mut paragraphs = config
         .about
         .split("\n\n")
@@ -158,9 +193,13 @@ fn heading(config: &Config, figures: &[Block], failed: &Failed<'_>) -> (String, 
         let title = title.strip_suffix('.').unwrap_or(&title).to_owned();
         return (title, paragraphs.map(|text| Text::new(&text)).collect());
     }
-    let seen = figures.iter().filter_map(|block| match block {
+    let seen = figures.iter().filter_map(|(block, chosen)| match block {
         Block::Figure(figure) if !failed.is_all() => {
-            Some(Text::literal(&format!("{}.", figure.title)))
+            let title = &figure.title;
+            Some(Text::literal(&match chosen {
+                Some(chosen) => format!("For {chosen} only: {title}."),
+                None => format!("{title}."),
+            }))
         }
         _ => None,
     });
@@ -824,10 +863,8 @@ fn setup(
             Text::literal(&values.join(", ")),
         ));
     }
-    let points = PointColumns::before("replicate", runs)?;
     let status = runs.column("status")?;
-    let keys: std::collections::BTreeSet<Vec<String>> =
-        runs.rows.iter().map(|row| points.key(row)).collect();
+    let (_, grid) = grid(runs)?;
     let done = runs.rows.iter().filter(|row| row[status] == "done").count();
     let failed = match runs.rows.len() - done {
         0 => "all done".to_owned(),
@@ -837,7 +874,7 @@ fn setup(
         "Runs",
         Text::new(&format!(
             "{} × {} = {}; {failed}",
-            labels::count(keys.len(), "grid point"),
+            labels::count(grid.len(), "grid point"),
             labels::count(config.replicates, "replicate"),
             labels::count(runs.rows.len(), "run"),
         )),

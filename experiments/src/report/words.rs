@@ -85,23 +85,32 @@ pub const TERMS: [(&str, &str); 4] = [
     ),
 ];
 
-/// How a figure is read.
-pub fn figure(spec: &FigureSpec) -> String {
+/// How a figure is read. `replicates` is how many each of its values is of.
+pub fn figure(spec: &FigureSpec, replicates: usize) -> String {
+    let lines = match replicates {
+        1 => "Lines are of one replicate",
+        _ => "Lines are medians over replicates, bands their quartiles",
+    };
+    // There is no interval of fewer than three.
+    let interval = match replicates {
+        0..3 => "",
+        _ => ", with its interval",
+    };
     let quantity = spec.quantity.as_deref().unwrap_or(FigureSpec::QUANTITY);
     let x = spec.x.as_deref().unwrap_or("a factor");
     match spec.kind {
         FigureKind::Decay => format!(
             "How to read it: the lag k to the right, steps back from the loss; upwards the gradient ratio of \
-             `{quantity}`, in powers of ten. A straight line is exponential decay, and its slope the rate. Lines \
-             are medians over replicates, bands their quartiles; theory is dashed, bounds are dotted."
+             `{quantity}`, in powers of ten. A straight line is exponential decay, and its slope the rate. {lines}; \
+             theory is dashed, bounds are dotted."
         ),
         FigureKind::Phase => format!(
             "How to read it: `{x}` on one axis, the lag on the other; the colour is the gradient ratio of \
              `{quantity}`, in powers of ten."
         ),
         FigureKind::Rate => format!(
-            "How to read it: `{x}` to the right; upwards the fitted rate of `{quantity}` in nats per step, with its \
-             interval. Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted."
+            "How to read it: `{x}` to the right; upwards the fitted rate of `{quantity}` in nats per step{interval}. \
+             Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted."
         ),
         FigureKind::HalfLife => format!(
             "How to read it: `{x}` to the right; upwards the number of steps in which the gradient of `{quantity}` \
