@@ -247,7 +247,7 @@ fn render(
     let room = 0.045 * (scale.high - scale.low);
     for end in [scale.low, scale.high] {
         if bar_ticks.iter().all(|mark| (mark.at - end).abs() > room) {
-            let label = labels::number(end, 2);
+            let label = labels::concise(end);
             bar_ticks.push(Tick { at: end, label });
         }
     }
@@ -318,7 +318,7 @@ fn title(maps: &[Map<'_>], names: &[String; 2]) -> String {
         let highest = points().max_by(|a, b| a.0.total_cmp(&b.0))?;
         let at = |(rate, x, y): (f64, &String, &String)| {
             let (x, y) = (labels::factor_value(x), labels::factor_value(y));
-            let rate = labels::significant(rate);
+            let rate = labels::concise(rate);
             format!("{rate} ({} {x}, {} {y})", names[0], names[1])
         };
         Some(format!(

@@ -58,10 +58,10 @@ fn describe(panel: &Seen<'_>) -> Option<String> {
     Some(format!(
         "{}: rates from {} ({} {}) to {} ({})",
         panel.cell,
-        labels::significant(lowest.1),
+        labels::concise(lowest.1),
         panel.factor,
         lowest.0,
-        labels::significant(highest.1),
+        labels::concise(highest.1),
         highest.0,
     ))
 }
