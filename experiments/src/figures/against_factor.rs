@@ -15,6 +15,7 @@ use super::ticks::Tick;
 use crate::tables::{FitRow, Key, LawRow};
 
 /// A fit in the vertical axis's unit.
+#[derive(Clone, Copy)]
 pub struct Measured {
     /// Its height; infinite is drawn as an arrow at the top.
     pub at: f64,
@@ -53,8 +54,8 @@ pub struct Seen<'a> {
 pub struct SeenLine<'a> {
     /// What tells it apart from the panel's other lines; empty if it is the only one.
     pub label: &'a str,
-    /// Factor value and height, in axis order.
-    pub points: Vec<(String, f64)>,
+    /// Factor value and fit, in axis order.
+    pub points: Vec<(String, Measured)>,
 }
 
 impl Seen<'_> {
@@ -64,7 +65,7 @@ impl Seen<'_> {
         let points = || {
             self.lines.iter().flat_map(|line| {
                 let points = line.points.iter();
-                points.map(|(value, height)| (line.label, value, *height))
+                points.map(|(value, measured)| (line.label, value, measured.at))
             })
         };
         let lowest = points().min_by(|a, b| a.2.total_cmp(&b.2))?;
@@ -524,7 +525,7 @@ impl AgainstFactor<'_> {
                         .iter()
                         .filter_map(|(_, fit)| {
                             let value = labels::factor_value(&fit.key.factors[self.x]);
-                            Some((value, (self.shown.measured)(fit)?.at))
+                            Some((value, (self.shown.measured)(fit)?))
                         })
                         .collect(),
                 })
