@@ -337,6 +337,8 @@ fn a_gradient_that_is_constant_to_rounding_is_called_so() {
     let [html, markdown] = reported(&lab);
     for text in [html, markdown] {
         assert!(text.contains("stable, constant to rounding"));
+        // No gradient becomes that small.
+        assert!(!text.contains("prints 0 from lag") && !text.contains("exactly 0 from lag"));
         let tiny = ["10⁻¹⁵", "10⁻¹⁶", "10⁻¹⁷", "10⁻¹⁸", "10¹⁵", "10¹⁶", "10¹⁷"];
         for number in tiny {
             assert!(!text.contains(number), "{number}");
@@ -352,12 +354,20 @@ fn a_column_that_is_new_is_shown_by_its_name() {
     let wider: Vec<String> = fits
         .lines()
         .enumerate()
-        .map(|(k, line)| format!("{line},{}", if k == 0 { "something_new" } else { "0.25" }))
+        .map(|(k, line)| match (k, line.strip_suffix(",,")) {
+            (0, _) => format!("{line},something_new"),
+            // With lags in the columns that are empty.
+            (_, Some(line)) => format!("{line},77,99,0.25"),
+            (_, None) => panic!("{line}"),
+        })
         .collect();
     lab.write("out/fits.csv", wider.join("\n") + "\n");
     let [html, markdown] = reported(&lab);
     assert!(html.contains(">something_new</th>"));
     assert!(markdown.contains("something\\_new"));
+    for heading in ["f64 prints 0 from lag", "exactly 0 from lag"] {
+        assert!(html.contains(heading) && markdown.contains(heading));
+    }
     assert_eq!(
         html.matches("<td class=\"number\">0.2500</td>").count(),
         fits.lines().count() - 1

@@ -34,7 +34,7 @@ mod line;
 mod summary;
 
 pub use bootstrap::{Interval, RESAMPLES, bootstrap_mean};
-pub use fit::{DecayFit, F32_ZERO_LOG10, Verdict, f32_zero_lag, half_life};
+pub use fit::{DecayFit, F32_ZERO_LOG10, F64_ZERO_LOG10, Verdict, f32_zero_lag, half_life};
 pub use lags::{Window, thinned_lags, thinned_lags_from_100};
 pub use line::{FLAT, Line, MIN_LAGS};
 pub use summary::{ROUNDING, Summary, in_standard_errors, mean, mean_and_standard_error, quantile};

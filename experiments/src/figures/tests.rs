@@ -206,6 +206,8 @@ fn fit(key: Key, rate: f64) -> FitRow {
         predicted_rate: None,
         difference_in_se: None,
         predicted_by: String::new(),
+        f64_zero_lag: None,
+        exact_zero_lag: None,
     }
 }
 
@@ -705,6 +707,42 @@ fn both_precisions_are_marked_where_the_horizon_is_far() {
     let svg = drawn(&spec(FigureKind::Decay), &horizon_files());
     assert!(svg.contains("f32 prints 0 below 10⁻⁴⁵, f64 prints 0 below 10⁻³²⁴"));
     assert!(svg.contains("10⁻³⁰⁰⁰"));
+}
+
+/// Stored lags are 1072 and 1096, and 1000 and 1023, when f64 prints 0 and when the gradient is cut off.
+#[test]
+fn lags_between_stored_ones_are_those_of_the_fits_or_approximate() {
+    let mut files = horizon_files();
+    let mut curves = Table::<CurveRow>::from_csv(&files["curves.csv"]).unwrap();
+    for row in &mut curves.rows {
+        if row.key.factors[2] == "5" && row.lag > 1000 {
+            *row = constant(row, f64::NEG_INFINITY);
+        }
+    }
+    put(&mut files, &curves);
+    let svg = drawn(&spec(FigureKind::Decay), &files);
+    assert!(svg.contains("≈1096") && svg.contains("5 (0 from ≈1023)"));
+
+    let mut with_fits = |f64_zero_lag, exact_zero_lag| {
+        let mut fits = Table::new(strings(&DECAY_FACTORS));
+        fits.rows = vec![
+            FitRow {
+                f64_zero_lag,
+                ..fit(key("vanilla-rnn", &["64", "0.5", ""]), -0.7)
+            },
+            FitRow {
+                exact_zero_lag,
+                ..fit(key("lstm", &["64", "", "5"]), -0.01)
+            },
+        ];
+        put(&mut files, &fits);
+        drawn(&spec(FigureKind::Decay), &files)
+    };
+    let svg = with_fits(Some(1077), Some(1011));
+    assert!(svg.contains("1077") && svg.contains("5 (0 from 1011)"));
+    // What lies elsewhere is not what is drawn there.
+    let svg = with_fits(Some(500), None);
+    assert!(svg.contains("≈1096") && svg.contains("5 (0 from ≈1023)"));
 }
 
 #[test]
