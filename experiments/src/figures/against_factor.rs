@@ -7,7 +7,7 @@ use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, Scale, bold_font, padded_range, small_font,
     solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, LawKind, Request};
 use super::factor_axis::FactorAxis;
 use super::labels;
 use super::palette::{Rgb, shades};
@@ -388,7 +388,11 @@ impl AgainstFactor<'_> {
             .filter(|law| law.key.cell == cell.style.label)
             .collect();
         for theory in data::theories(&laws) {
-            let remark = if theory.is_bound { " (bound)" } else { "" };
+            let remark = match theory.kind {
+                LawKind::Theory => "",
+                LawKind::UpperBound => " (bound)",
+                LawKind::Measured => ", measured",
+            };
             let mut label = Some(format!("{}{remark}", theory.label));
             // The last line that has the theory names it.
             for line in cell.lines.iter().rev() {
@@ -409,11 +413,7 @@ impl AgainstFactor<'_> {
                     stroke: Stroke {
                         colour: Rgb::INK.mix(line.colour, 0.35),
                         width: 1.2,
-                        dash: if theory.is_bound {
-                            Dash::Dotted
-                        } else {
-                            Dash::Dashed
-                        },
+                        dash: theory.kind.dash(),
                     },
                     points,
                 });
@@ -474,13 +474,20 @@ impl AgainstFactor<'_> {
             (self.shown.title)(&seen)
         });
         let n = data::replicates(self.fits().map(|fit| fit.n));
-        let has = |wanted: bool| self.laws.iter().any(|law| data::is_bound(law) == wanted);
-        let strokes = match (has(false), has(true)) {
-            (true, true) => " Dashed: theory; dotted: upper bound.",
-            (true, false) => " Dashed: theory.",
-            (false, true) => " Dotted: upper bound.",
-            (false, false) => "",
-        };
+        let meanings = [
+            (LawKind::Theory, " Dashed: theory."),
+            (LawKind::UpperBound, " Dotted: upper bound."),
+            (
+                LawKind::Measured,
+                " Dash-dotted: λ₁, measured in the same runs.",
+            ),
+        ];
+        let is_drawn = |kind: LawKind| self.laws.iter().any(|law| LawKind::of(law) == kind);
+        let strokes: String = meanings
+            .into_iter()
+            .filter(|(kind, _)| is_drawn(*kind))
+            .map(|(_, meaning)| meaning)
+            .collect();
         let mut lines = self.panels.iter().flat_map(|panel| &panel.lines);
         let thin = if lines.any(|line| self.bends(line)) {
             " Thin: slope over the lags up to 10 (pale) and over the last half."
@@ -488,7 +495,7 @@ impl AgainstFactor<'_> {
             ""
         };
         let subtitle = format!(
-            "Gradient of {}: mean over {n}, with 95 % bootstrap interval.{strokes}{thin}",
+            "Gradient of {}: mean over {n}, with 95 % interval.{strokes}{thin}",
             request.quantity()
         );
         let mut notes = Vec::new();

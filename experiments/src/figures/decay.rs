@@ -2,12 +2,12 @@
 //! the factors that are not told apart by lines, all on the same vertical scale.
 
 use super::FigureError;
-use super::canvas::{Canvas, Dash, Font, Pixel, Stroke, draw_svg};
+use super::canvas::{Canvas, Font, Pixel, Stroke, draw_svg};
 use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, SMALL, bold_font, padded_range, small_font,
     solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, LawKind, Request};
 use super::palette::{Rgb, line_colours, readable};
 use super::{canvas::Anchor, labels, placement, ticks};
 use crate::tables::{CurveRow, FitRow, Key, LawRow};
@@ -361,7 +361,7 @@ impl Decay<'_> {
         let has_line = rows.iter().any(|row| row.lag > 0 && row.median.is_finite());
         // A stub at the edge of the panel would only look like a mistake.
         let (low, high) = self.y_range();
-        let quarter = 0.25 * self.last_lag() * law.rate / std::f64::consts::LN_10;
+        let quarter = law_height(law, rows, 0.25 * self.last_lag());
         has_line && (low..=high).contains(&quarter)
     }
 
@@ -465,17 +465,17 @@ impl Decay<'_> {
             panel.line(canvas, &median, solid(column.colour(key), 1.7));
             drawn.extend(median.iter().map(|&(x, y)| panel.at(x, y)));
         }
-        for (key, _) in &curves {
+        for (key, rows) in &curves {
             for law in self.laws.iter().filter(|law| law.key == **key) {
-                let slope = law.rate / std::f64::consts::LN_10;
                 let end = panel.x.high;
                 // In its line’s shade, a little darker so as to be seen where they agree.
                 let colour = column.colour(key).mix(Rgb::BLACK, 0.25);
-                let stroke = law_stroke(data::is_bound(law), colour);
-                panel.line(canvas, &[(0.0, 0.0), (end, slope * end)], stroke);
+                let stroke = law_stroke(LawKind::of(law), colour);
+                let at = |lag: f64| (lag, law_height(law, rows, lag));
+                panel.line(canvas, &[at(0.0), at(end)], stroke);
                 drawn.extend((0..=100).map(|part| {
-                    let lag = end * f64::from(part) / 100.0;
-                    panel.at(lag, slope * lag)
+                    let (lag, height) = at(end * f64::from(part) / 100.0);
+                    panel.at(lag, height)
                 }));
             }
         }
@@ -605,15 +605,24 @@ impl Decay<'_> {
         }
         let mut legend: Vec<(Stroke, String)> = Vec::new();
         for theory in data::theories(&self.laws) {
-            let relation = if theory.is_bound {
-                "upper bound"
-            } else {
-                "theory"
+            let text = match theory.kind {
+                LawKind::Theory => {
+                    // Of units with rates of their own laws.csv has the slope of a curve.
+                    let is_curve = |law: &LawRow| theory.has(law) && law.law.contains("^k");
+                    let remark = match self.laws.iter().any(|law| is_curve(law)) {
+                        true => " (a curve: its slope only)",
+                        false => "",
+                    };
+                    format!("theory in its line’s shade: rate {}{remark}", theory.label)
+                }
+                LawKind::UpperBound => {
+                    format!("upper bound in its line’s shade: rate {}", theory.label)
+                }
+                LawKind::Measured => {
+                    format!("{}, measured, in its line’s shade", theory.label)
+                }
             };
-            legend.push((
-                law_stroke(theory.is_bound, Rgb::INK),
-                format!("{relation} in its line’s shade: rate {}", theory.label),
-            ));
+            legend.push((law_stroke(theory.kind, Rgb::INK), text));
         }
         let precisions: Vec<String> = self.underflowing().map(Precision::in_words).collect();
         if !precisions.is_empty() {
@@ -692,18 +701,61 @@ pub fn annotate(
     }
 }
 
-/// Theory is dashed, a bound dotted.
-fn law_stroke(is_bound: bool, colour: Rgb) -> Stroke {
+/// log₁₀ of the ratio by a law at this lag: like what is measured, it starts with the median at lag 0,
+/// which for c is not 10⁰.
+fn law_height(law: &LawRow, rows: &[&CurveRow], lag: f64) -> f64 {
+    let start = rows.first().filter(|row| row.lag == 0);
+    let start = start
+        .map(|row| row.median)
+        .filter(|start| start.is_finite());
+    start.unwrap_or(0.0) + lag * law.rate / std::f64::consts::LN_10
+}
+
+fn law_stroke(kind: LawKind, colour: Rgb) -> Stroke {
     Stroke {
         colour,
         width: 1.2,
-        dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
+        dash: kind.dash(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn laws_start_where_the_median_does() {
+        let key = Key {
+            cell: "lstm".into(),
+            factors: Vec::new(),
+        };
+        let row = |lag, median| CurveRow {
+            key: key.clone(),
+            quantity: "c".into(),
+            lag,
+            median,
+            q25: median,
+            q75: median,
+            min: median,
+            max: median,
+            n: 1,
+        };
+        let law = LawRow {
+            key: key.clone(),
+            quantity: "c".into(),
+            law: "ln sigma(b)".into(),
+            relation: "rate".into(),
+            rate: -std::f64::consts::LN_10,
+            rate_low: 0.0,
+            rate_high: 0.0,
+            n: 1,
+        };
+        let height = |first: &CurveRow| law_height(&law, &[first, &row(5, -9.0)], 2.0);
+        assert_eq!(height(&row(0, -0.25)), -2.25);
+        // Of a carried cell state nothing arrives at lag 0.
+        assert_eq!(height(&row(0, f64::NEG_INFINITY)), -2.0);
+        assert_eq!(height(&row(1, -0.25)), -2.0);
+    }
 
     /// Frames of columns with labels of unequal widths, and the page's width and height.
     fn page(facets: &[usize]) -> (Vec<Band>, f64, f64) {

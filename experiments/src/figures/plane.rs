@@ -6,7 +6,7 @@ use super::canvas::{Anchor, Dash, Stroke, draw_svg};
 use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, Scale, bold_font, solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, LawKind, Request};
 use super::factor_axis::FactorAxis;
 use super::palette::{ColourMap, Rgb};
 use super::ticks::Tick;
@@ -52,7 +52,7 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     let mut laws = request.table_if_stored(|row: &LawRow| &row.key)?;
     if let Some(laws) = &mut laws {
         request.keep_quantity(laws, |row| (&mut row.key, &mut row.quantity));
-        laws.rows.retain(|law| !data::is_bound(law));
+        laws.rows.retain(|law| LawKind::of(law) == LawKind::Theory);
     }
     let laws: Vec<&LawRow> = laws.iter().flat_map(|laws| &laws.rows).collect();
     let (x, x_key) = request.x(&fits)?;

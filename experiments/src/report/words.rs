@@ -93,7 +93,8 @@ pub fn figure(spec: &FigureSpec) -> String {
         FigureKind::Decay => format!(
             "How to read it: the lag k to the right, steps back from the loss; upwards the gradient ratio of \
              `{quantity}`, in powers of ten. A straight line is exponential decay, and its slope the rate. Lines \
-             are medians over replicates, bands their quartiles; theory is dashed, bounds are dotted."
+             are medians over replicates, bands their quartiles; theory is dashed, bounds are dotted, and λ₁, \
+             which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::Phase => format!(
             "How to read it: `{x}` on one axis, the lag on the other; the colour is the gradient ratio of \
@@ -101,11 +102,12 @@ pub fn figure(spec: &FigureSpec) -> String {
         ),
         FigureKind::Rate => format!(
             "How to read it: `{x}` to the right; upwards the fitted rate of `{quantity}` in nats per step, with its \
-             interval. Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted."
+             interval. Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted, and λ₁, \
+             which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::HalfLife => format!(
             "How to read it: `{x}` to the right; upwards the number of steps in which the gradient of `{quantity}` \
-             halves. Theory is dashed."
+             halves. Theory is dashed, and λ₁, which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::Plane => format!(
             "How to read it: two factors on the axes; the colour is the fitted rate of `{quantity}` in nats per step. \

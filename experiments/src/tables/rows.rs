@@ -138,6 +138,12 @@ pub struct LawRow {
     pub n: usize,
 }
 
+impl LawRow {
+    /// What the largest Lyapunov exponent λ₁ is called as a law. It is no theory, but measured in the
+    /// same runs.
+    pub const LARGEST_EXPONENT: &'static str = "lambda_1";
+}
+
 /// A row of `gates.csv`: one gate at one step, pooled over units, batch and replicates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GateRow {
