@@ -23,6 +23,14 @@ pub struct Measured {
     pub interval: Option<(f64, f64)>,
 }
 
+impl Measured {
+    /// The ends of its interval, the upper one maybe infinite; `None` where there is no interval, or
+    /// nothing of it but infinity.
+    fn whisker(&self) -> Option<(f64, f64)> {
+        self.interval.filter(|(low, _)| low.is_finite())
+    }
+}
+
 /// What a figure shows of the fits.
 pub struct Shown {
     /// Name of the vertical axis.
@@ -358,17 +366,19 @@ impl AgainstFactor<'_> {
             panel.line(canvas, &joined, solid(line.colour, 1.6));
         }
         for &(x, y, fit) in &points {
-            let at = panel.at(x, y);
+            let whisker = (self.shown.measured)(fit).and_then(|fit| fit.whisker());
+            if let Some((low, high)) = whisker {
+                let ends = [(x, low), (x, high.min(panel.y.high))];
+                panel.line(canvas, &ends, solid(line.colour, 1.2));
+                if high == f64::INFINITY {
+                    tip(canvas, panel, x, line.colour);
+                }
+            }
             if y == f64::INFINITY {
                 arrow(canvas, panel, x, line.colour);
-                continue;
+            } else {
+                canvas.dot(panel.at(x, y), 3.0, line.colour);
             }
-            let interval = (self.shown.measured)(fit).and_then(|measured| measured.interval);
-            if let Some((low, high)) = interval {
-                let whisker = [(x, low), (x, high.min(panel.y.high))];
-                panel.line(canvas, &whisker, solid(line.colour, 1.2));
-            }
-            canvas.dot(at, 3.0, line.colour);
         }
         let last = points.iter().rev().find(|(_, y, _)| y.is_finite());
         if let (Some(&(_, y, _)), false) = (last, line.label.is_empty()) {
@@ -460,7 +470,16 @@ impl AgainstFactor<'_> {
         let reach = if is_seen_whole { span } else { 0.5 * span };
         let low = whole.0.max(measured.0 - reach);
         let high = whole.1.min(measured.1 + reach);
-        padded_range([low, high], 0.06)
+        let (low, high) = padded_range([low, high], 0.06);
+        // Arrows stand above all that is finite, or they would hide intervals that begin there.
+        let is_infinite = |measured: Measured| measured.at == f64::INFINITY;
+        let mut measured = self.fits().filter_map(self.shown.measured);
+        let above = if measured.any(is_infinite) {
+            ARROW
+        } else {
+            0.0
+        };
+        (low, high + above * (high - low))
     }
 
     fn fits(&self) -> impl Iterator<Item = &FitRow> {
@@ -514,6 +533,13 @@ impl AgainstFactor<'_> {
         }) {
             notes.push("Arrows: infinite, the gradient does not vanish.".into());
         }
+        let is_open = |fit: &FitRow| {
+            let whisker = (self.shown.measured)(fit).and_then(|fit| fit.whisker());
+            whisker.is_some_and(|(_, high)| high == f64::INFINITY)
+        };
+        if self.fits().any(is_open) {
+            notes.push("Intervals with a tip at the top reach to infinity.".into());
+        }
         Caption::new(width, &title, &subtitle, &notes)
     }
 
@@ -549,6 +575,19 @@ fn bends(fit: &FitRow) -> bool {
     }
 }
 
+/// Height of an arrow as a part of a panel's.
+const ARROW: f64 = 0.1;
+
+/// The tip of an interval that goes on above the panel.
+fn tip(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
+    let (x, top) = (panel.x.at(x), panel.frame.top);
+    canvas.polygon(
+        &[(x, top), (x - 2.5, top + 5.0), (x + 2.5, top + 5.0)],
+        colour,
+        1.0,
+    );
+}
+
 /// An arrow at the top of the panel: a value beyond every scale.
 fn arrow(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
     let (x, top) = (panel.x.at(x), panel.frame.top);
@@ -561,4 +600,21 @@ fn arrow(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
         "∞",
         small_font(Rgb::INK),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_drawn_as_far_as_it_is_finite() {
+        let infinity = f64::INFINITY;
+        let whisker = |at, interval| Measured { at, interval }.whisker();
+        for at in [1.5, infinity] {
+            assert_eq!(whisker(at, Some((1.0, infinity))), Some((1.0, infinity)));
+        }
+        assert_eq!(whisker(1.5, Some((1.0, 2.0))), Some((1.0, 2.0)));
+        assert_eq!(whisker(infinity, Some((infinity, infinity))), None);
+        assert_eq!(whisker(1.5, None), None);
+    }
 }
