@@ -26,9 +26,7 @@ use crate::record::{
 };
 use crate::registry::Built;
 use crate::sequences::{self, DrawnInputs, EveryStepAdjoints, InputArray, RunInputs};
-
-/// What λ_1 is called among the laws.
-const LARGEST_EXPONENT: &str = "lambda_1";
+use crate::tables::LawRow;
 
 /// Why a run has no record.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -382,7 +380,10 @@ impl Arrays {
         for quantity in ["h", "c"] {
             if self.0.contains_key(&format!("{lowest}{quantity}")) {
                 let rate = Relation::Rate.name();
-                let name = format!("{LAW}{lowest}{quantity}:{rate}:{LARGEST_EXPONENT}");
+                let name = format!(
+                    "{LAW}{lowest}{quantity}:{rate}:{}",
+                    LawRow::LARGEST_EXPONENT
+                );
                 self.insert(name, Array::line(vec![largest]));
             }
         }

@@ -223,7 +223,7 @@ fn a_run_leaves_the_documented_files() {
         fits.header,
         "cell,vanilla-rnn.recurrent_weights.gain,lstm.forget_bias,quantity,rate,rate_low,\
          rate_high,half_life,r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,\
-         predicted_rate,difference_in_se,predicted_by"
+         predicted_rate,difference_in_se,predicted_by,f64_zero_lag,exact_zero_lag"
     );
 
     let files = lab.files("results/tiny");

@@ -10,6 +10,9 @@ use crate::{
 /// log₁₀ of the largest number that f32 rounds to zero: half its smallest subnormal, 2⁻¹⁵⁰.
 pub const F32_ZERO_LOG10: f64 = -45.15;
 
+/// log₁₀ of the largest number that f64 rounds to zero: half its smallest subnormal, 2⁻¹⁰⁷⁵.
+pub const F64_ZERO_LOG10: f64 = -323.6;
+
 /// What happens to the gradient over the fitted window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -59,6 +62,10 @@ pub struct DecayFit {
     pub one_line_is_wrong: bool,
     /// The first lag of the median curve that f32 could not tell from zero.
     pub f32_zero_lag: Option<usize>,
+    /// The first lag of the median curve that f64 could not tell from zero.
+    pub f64_zero_lag: Option<usize>,
+    /// The lag from which on the median curve is exactly zero; `None` if it is not at its end.
+    pub exact_zero_lag: Option<usize>,
     /// What the gradient does; `None` where the window has fewer than [`MIN_LAGS`](crate::MIN_LAGS)
     /// lags, so that no gradient has a line through it, unless it is exactly zero at all of them.
     pub verdict: Option<Verdict>,
@@ -93,7 +100,10 @@ impl DecayFit {
             .map(|line| line.as_ref().map(|line| line.slope))
             .collect();
         let slopes: Vec<f64> = of_replicates.iter().flatten().copied().collect();
-        let f32_zero_lag = f32_zero_lag(curves);
+        let medians = medians(curves);
+        let f32_zero_lag = zero_lag(&medians, F32_ZERO_LOG10);
+        let f64_zero_lag = zero_lag(&medians, F64_ZERO_LOG10);
+        let exact_zero_lag = exact_zero_lag(&medians);
         let clipped = curves.first().and_then(|curve| window.clip(curve.len()));
         let (Some(window), Some(rate)) = (clipped, mean(&slopes)) else {
             return Self {
@@ -106,6 +116,8 @@ impl DecayFit {
                 late_rate: None,
                 one_line_is_wrong: false,
                 f32_zero_lag,
+                f64_zero_lag,
+                exact_zero_lag,
                 verdict: verdict_without_line(curves, clipped),
                 n: curves.len(),
             };
@@ -138,6 +150,8 @@ impl DecayFit {
             late_rate: mean(&late),
             one_line_is_wrong: is_significant(&differences, rate, window),
             f32_zero_lag,
+            f64_zero_lag,
+            exact_zero_lag,
             verdict: Some(if is_zero_at_last {
                 Verdict::Vanishes
             } else {
@@ -173,18 +187,40 @@ pub fn half_life(rate: f64) -> f64 {
 ///
 /// If the curves differ in length.
 pub fn f32_zero_lag(curves: &[&[f64]]) -> Option<usize> {
-    let lags = curves.first()?.len();
+    zero_lag(&medians(curves), F32_ZERO_LOG10)
+}
+
+/// The median of every lag over replicates; `NaN` where it has none.
+fn medians(curves: &[&[f64]]) -> Vec<f64> {
+    let lags = curves.first().map_or(0, |curve| curve.len());
     for curve in curves {
         assert_eq!(curve.len(), lags, "replicate curves differ in length");
     }
     let mut values = Vec::with_capacity(curves.len());
-    let mut is_zero = |lag: usize| {
+    let median = |lag: usize| {
         values.clear();
         values.extend(curves.iter().map(|curve| curve[lag]));
-        Summary::new(&mut values).is_some_and(|s| s.median < F32_ZERO_LOG10 * LN_10)
+        Summary::new(&mut values).map_or(f64::NAN, |summary| summary.median)
     };
-    let first = (0..lags).find(|&lag| !is_zero(lag)).unwrap_or(0);
-    (first..lags).find(|&lag| is_zero(lag))
+    (0..lags).map(median).collect()
+}
+
+/// The first lag at which ln r_k lies below a power of ten, those at the start not counted.
+fn zero_lag(ln_ratios: &[f64], log10_zero: f64) -> Option<usize> {
+    let is_zero = |ln_ratio: &f64| *ln_ratio < log10_zero * LN_10;
+    let first = ln_ratios.iter().position(|ratio| !is_zero(ratio));
+    let first = first.unwrap_or(0);
+    let after = ln_ratios.get(first..)?.iter().position(is_zero)?;
+    Some(first + after)
+}
+
+/// The lag from which on r_k is exactly zero.
+fn exact_zero_lag(ln_ratios: &[f64]) -> Option<usize> {
+    let zeros = ln_ratios.iter().rev();
+    let zeros = zeros
+        .take_while(|ratio| **ratio == f64::NEG_INFINITY)
+        .count();
+    (zeros > 0).then_some(ln_ratios.len() - zeros)
 }
 
 fn verdict(rate: f64, window: Window) -> Verdict {
@@ -291,7 +327,8 @@ mod tests {
         let fit = fit(&[dead(), dead(), dead()]);
         assert_eq!((fit.verdict, fit.n), (Some(Verdict::Zero), 3));
         assert_eq!((fit.rate, fit.interval, fit.half_life), (None, None, None));
-        assert_eq!(fit.f32_zero_lag, Some(1));
+        let lags = (fit.f32_zero_lag, fit.f64_zero_lag, fit.exact_zero_lag);
+        assert_eq!(lags, (Some(1), Some(1), Some(1)));
     }
 
     /// Truncated after ten lags, over which next to nothing is lost.
@@ -388,6 +425,25 @@ mod tests {
         assert_eq!(fit_of(0.1).f32_zero_lag, None);
         assert_eq!(10_f64.powf(F32_ZERO_LOG10 + 0.01) as f32, f32::from_bits(1));
         assert_eq!(10_f64.powf(F32_ZERO_LOG10 - 0.01) as f32, 0.0);
+    }
+
+    #[test]
+    fn each_precision_gives_up_at_its_own_lag_and_exact_zeros_are_apart() {
+        // −2 decades per step, and truncated after 180 lags.
+        let steep = |k: f64| if k <= 180.0 { -2.0 * LN_10 * k } else { ZERO };
+        let lags = |curves: &[Vec<f64>]| {
+            let fit = fit(curves);
+            (fit.f32_zero_lag, fit.f64_zero_lag, fit.exact_zero_lag)
+        };
+        assert_eq!(lags(&[curve(steep)]), (Some(23), Some(162), Some(181)));
+        // One decade per step: f64 has not given up before.
+        let cut = |k: f64| if k <= 180.0 { -LN_10 * k } else { ZERO };
+        assert_eq!(lags(&[curve(cut)]), (Some(46), Some(181), Some(181)));
+        let gap = |k: f64| if k == 100.0 { ZERO } else { -0.001 * k };
+        assert_eq!(lags(&[curve(gap)]), (Some(100), Some(100), None));
+        assert_eq!(lags(&[curve(|_| ZERO)]), (Some(0), Some(0), Some(0)));
+        assert_eq!(10_f64.powf(F64_ZERO_LOG10 + 0.01), f64::from_bits(1));
+        assert_eq!(10_f64.powf(F64_ZERO_LOG10 - 0.01), 0.0);
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod lags;
 mod line;
 mod summary;
 
-pub use fit::{DecayFit, F32_ZERO_LOG10, Verdict, f32_zero_lag, half_life};
+pub use fit::{DecayFit, F32_ZERO_LOG10, F64_ZERO_LOG10, Verdict, f32_zero_lag, half_life};
 pub use interval::{Interval, MIN_REPLICATES, mean_interval};
 pub use lags::{Window, thinned_lags, thinned_lags_from_100};
 pub use line::{FLAT, Line, MIN_LAGS};

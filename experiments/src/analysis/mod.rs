@@ -287,6 +287,8 @@ impl<'a> Replicates<'a> {
                     .and_then(|prediction| prediction.difference_in_se),
                 predicted_by: prediction
                     .map_or_else(String::new, |prediction| prediction.law.to_owned()),
+                f64_zero_lag: fit.f64_zero_lag,
+                exact_zero_lag: fit.exact_zero_lag,
             };
             if fit.one_line_is_wrong {
                 analysis.two_regimes.push(row.clone());

@@ -1,9 +1,9 @@
 //! The fits, as a table to read on a terminal.
 
 use crate::commands::run::Fits;
+use crate::figures::labels::{NONE, rate, significant};
 use crate::network::split_layer;
 use crate::tables::{CONSTANT, FitRow, Key, LyapunovSummaryRow, Row, TOO_SHORT};
-use decay_analysis::ROUNDING;
 
 /// Above this many lines a table is not read any more; the rest is in the file.
 const MOST_ROWS: usize = 60;
@@ -26,15 +26,12 @@ pub fn of_fits(fits: &Fits) -> String {
     ];
     for row in rows.iter().take(MOST_ROWS) {
         let row = &row.shown();
-        let number = |value: Option<f64>| value.map_or("—".to_owned(), |v| format!("{v:.5}"));
+        let number = |value: Option<f64>| value.map_or(NONE.to_owned(), |v| significant(v, 4));
         let interval = match (row.rate_low, row.rate_high) {
-            (Some(low), Some(high)) => format!("{low:.5} … {high:.5}"),
-            _ => "—".to_owned(),
-        };
-        let half_life = match row.half_life {
-            Some(steps) if steps.is_infinite() => "∞".to_owned(),
-            Some(steps) => format!("{steps:.3}"),
-            None => "—".to_owned(),
+            (Some(low), Some(high)) => {
+                format!("{} … {}", significant(low, 4), significant(high, 4))
+            }
+            _ => NONE.to_owned(),
         };
         let two_regimes = fits
             .two_regimes
@@ -45,8 +42,10 @@ pub fn of_fits(fits: &Fits) -> String {
             _ if row.is_constant() => format!("{}; {CONSTANT}", row.verdict),
             (true, Some(early), Some(late)) => {
                 format!(
-                    "{}; not one line: early {early:.4}, late {late:.4}",
-                    row.verdict
+                    "{}; not one line: early {}, late {}",
+                    row.verdict,
+                    significant(early, 4),
+                    significant(late, 4)
                 )
             }
             _ => row.verdict.clone(),
@@ -60,7 +59,7 @@ pub fn of_fits(fits: &Fits) -> String {
             row.quantity.clone(),
             number(row.rate),
             interval,
-            half_life,
+            number(row.half_life),
             verdict,
         ]);
     }
@@ -83,22 +82,16 @@ pub fn of_spectra(fits: &Fits) -> String {
         .to_vec(),
     ];
     for row in fits.largest_exponents.iter().take(MOST_ROWS) {
-        let of = |measure: &str, decimals: usize| {
+        let of = |measure: &str| {
             let mut spectra = fits.spectra.iter();
             let found = spectra.find(|other| other.key == row.key && other.measure == measure);
-            found.map_or("—".to_owned(), |found| {
-                format!("{:.decimals$}", found.median)
-            })
-        };
-        let largest = match row.median {
-            value if value.abs() < ROUNDING => 0.0,
-            value => value,
+            found.map_or(NONE.to_owned(), |found| rate(found.median, 4))
         };
         lines.push(vec![
             point(&fits.table.factors, &row.key),
-            format!("{largest:.5}"),
-            of(LyapunovSummaryRow::DIMENSION, 2),
-            of(LyapunovSummaryRow::ENTROPY, 5),
+            rate(row.median, 4),
+            of(LyapunovSummaryRow::DIMENSION),
+            of(LyapunovSummaryRow::ENTROPY),
         ]);
     }
     aligned(&lines) + &more(fits.largest_exponents.len(), LyapunovSummaryRow::FILE)
@@ -152,4 +145,34 @@ pub fn aligned(lines: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::Table;
+
+    #[test]
+    fn small_rates_keep_their_sign_and_size() {
+        let fits = Fits {
+            table: Table::from_csv(
+                "cell,gain,quantity,rate,rate_low,rate_high,half_life,r_squared,early_rate,late_rate,\
+                 f32_zero_lag,verdict,n,predicted_rate,difference_in_se,predicted_by\n\
+                 lstm,0.9999998,h,-2e-7,-2.1e-7,-1.9e-7,3465736,1,,,,stable,3,,,\n",
+            )
+            .unwrap(),
+            replicates: 3,
+            two_regimes: Vec::new(),
+            largest_exponents: Vec::new(),
+            spectra: Vec::new(),
+        };
+        let text = of_fits(&fits);
+        for shown in [
+            "−2.000 × 10⁻⁷",
+            "−2.100 × 10⁻⁷ … −1.900 × 10⁻⁷",
+            "3.466 × 10⁶",
+        ] {
+            assert!(text.contains(shown), "{text}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, Scale, bold_font, padded_range, small_font,
     solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, LawKind, Request};
 use super::factor_axis::FactorAxis;
 use super::labels;
 use super::palette::{Rgb, shades};
@@ -15,11 +15,20 @@ use super::ticks::Tick;
 use crate::tables::{FitRow, Key, LawRow};
 
 /// A fit in the vertical axis's unit.
+#[derive(Clone, Copy)]
 pub struct Measured {
     /// Its height; infinite is drawn as an arrow at the top.
     pub at: f64,
     /// Lower and upper end of its interval.
     pub interval: Option<(f64, f64)>,
+}
+
+impl Measured {
+    /// The ends of its interval, the upper one maybe infinite; `None` where there is no interval, or
+    /// nothing of it but infinity.
+    fn whisker(&self) -> Option<(f64, f64)> {
+        self.interval.filter(|(low, _)| low.is_finite())
+    }
 }
 
 /// What a figure shows of the fits.
@@ -53,8 +62,8 @@ pub struct Seen<'a> {
 pub struct SeenLine<'a> {
     /// What tells it apart from the panel's other lines; empty if it is the only one.
     pub label: &'a str,
-    /// Factor value and height, in axis order.
-    pub points: Vec<(String, f64)>,
+    /// Factor value and fit, in axis order.
+    pub points: Vec<(String, Measured)>,
 }
 
 impl Seen<'_> {
@@ -64,7 +73,7 @@ impl Seen<'_> {
         let points = || {
             self.lines.iter().flat_map(|line| {
                 let points = line.points.iter();
-                points.map(|(value, height)| (line.label, value, *height))
+                points.map(|(value, measured)| (line.label, value, measured.at))
             })
         };
         let lowest = points().min_by(|a, b| a.2.total_cmp(&b.2))?;
@@ -363,17 +372,19 @@ impl AgainstFactor<'_> {
             panel.line(canvas, &joined, solid(line.colour, 1.6));
         }
         for &(x, y, fit) in &points {
-            let at = panel.at(x, y);
+            let whisker = (self.shown.measured)(fit).and_then(|fit| fit.whisker());
+            if let Some((low, high)) = whisker {
+                let ends = [(x, low), (x, high.min(panel.y.high))];
+                panel.line(canvas, &ends, solid(line.colour, 1.2));
+                if high == f64::INFINITY {
+                    tip(canvas, panel, x, line.colour);
+                }
+            }
             if y == f64::INFINITY {
                 arrow(canvas, panel, x, line.colour);
-                continue;
+            } else {
+                canvas.dot(panel.at(x, y), 3.0, line.colour);
             }
-            let interval = (self.shown.measured)(fit).and_then(|measured| measured.interval);
-            if let Some((low, high)) = interval {
-                let whisker = [(x, low), (x, high.min(panel.y.high))];
-                panel.line(canvas, &whisker, solid(line.colour, 1.2));
-            }
-            canvas.dot(at, 3.0, line.colour);
         }
         let last = points.iter().rev().find(|(_, y, _)| y.is_finite());
         if let (Some(&(_, y, _)), false) = (last, line.label.is_empty()) {
@@ -393,7 +404,11 @@ impl AgainstFactor<'_> {
             .filter(|law| law.key.cell == cell.style.label)
             .collect();
         for theory in data::theories(&laws) {
-            let remark = if theory.is_bound { " (bound)" } else { "" };
+            let remark = match theory.kind {
+                LawKind::Theory => "",
+                LawKind::UpperBound => " (bound)",
+                LawKind::Measured => ", measured",
+            };
             let mut label = Some(format!("{}{remark}", theory.label));
             // The last line that has the theory names it.
             for line in cell.lines.iter().rev() {
@@ -414,11 +429,7 @@ impl AgainstFactor<'_> {
                     stroke: Stroke {
                         colour: Rgb::INK.mix(line.colour, 0.35),
                         width: 1.2,
-                        dash: if theory.is_bound {
-                            Dash::Dotted
-                        } else {
-                            Dash::Dashed
-                        },
+                        dash: theory.kind.dash(),
                     },
                     points,
                 });
@@ -465,7 +476,16 @@ impl AgainstFactor<'_> {
         let reach = if is_seen_whole { span } else { 0.5 * span };
         let low = whole.0.max(measured.0 - reach);
         let high = whole.1.min(measured.1 + reach);
-        padded_range([low, high], 0.06)
+        let (low, high) = padded_range([low, high], 0.06);
+        // Arrows stand above all that is finite, or they would hide intervals that begin there.
+        let is_infinite = |measured: Measured| measured.at == f64::INFINITY;
+        let mut measured = self.fits().filter_map(self.shown.measured);
+        let above = if measured.any(is_infinite) {
+            ARROW
+        } else {
+            0.0
+        };
+        (low, high + above * (high - low))
     }
 
     fn fits(&self) -> impl Iterator<Item = &FitRow> {
@@ -491,13 +511,20 @@ impl AgainstFactor<'_> {
             true => ", with Student’s 95 % interval",
             false => "",
         };
-        let has = |wanted: bool| self.laws.iter().any(|law| data::is_bound(law) == wanted);
-        let strokes = match (has(false), has(true)) {
-            (true, true) => " Dashed: theory; dotted: upper bound.",
-            (true, false) => " Dashed: theory.",
-            (false, true) => " Dotted: upper bound.",
-            (false, false) => "",
-        };
+        let meanings = [
+            (LawKind::Theory, " Dashed: theory."),
+            (LawKind::UpperBound, " Dotted: upper bound."),
+            (
+                LawKind::Measured,
+                " Dash-dotted: λ₁, measured in the same runs.",
+            ),
+        ];
+        let is_drawn = |kind: LawKind| self.laws.iter().any(|law| LawKind::of(law) == kind);
+        let strokes: String = meanings
+            .into_iter()
+            .filter(|(kind, _)| is_drawn(*kind))
+            .map(|(_, meaning)| meaning)
+            .collect();
         let mut lines = self.panels.iter().flat_map(|panel| &panel.lines);
         let thin = if lines.any(|line| self.bends(line)) {
             " Thin: slope over the lags up to 10 (pale) and over the last half."
@@ -525,6 +552,13 @@ impl AgainstFactor<'_> {
         }) {
             notes.push("Arrows: infinite, the gradient does not vanish.".into());
         }
+        let is_open = |fit: &FitRow| {
+            let whisker = (self.shown.measured)(fit).and_then(|fit| fit.whisker());
+            whisker.is_some_and(|(_, high)| high == f64::INFINITY)
+        };
+        if self.fits().any(is_open) {
+            notes.push("Intervals with a tip at the top reach to infinity.".into());
+        }
         Caption::new(width, &title, &subtitle, &notes)
     }
 
@@ -543,7 +577,7 @@ impl AgainstFactor<'_> {
                         .iter()
                         .filter_map(|(_, fit)| {
                             let value = labels::factor_value(&fit.key.factors[self.x]);
-                            Some((value, (self.shown.measured)(fit)?.at))
+                            Some((value, (self.shown.measured)(fit)?))
                         })
                         .collect(),
                 })
@@ -560,6 +594,19 @@ fn bends(fit: &FitRow) -> bool {
     }
 }
 
+/// Height of an arrow as a part of a panel's.
+const ARROW: f64 = 0.1;
+
+/// The tip of an interval that goes on above the panel.
+fn tip(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
+    let (x, top) = (panel.x.at(x), panel.frame.top);
+    canvas.polygon(
+        &[(x, top), (x - 2.5, top + 5.0), (x + 2.5, top + 5.0)],
+        colour,
+        1.0,
+    );
+}
+
 /// An arrow at the top of the panel: a value beyond every scale.
 fn arrow(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
     let (x, top) = (panel.x.at(x), panel.frame.top);
@@ -572,4 +619,21 @@ fn arrow(canvas: &mut Canvas<'_>, panel: &Panel, x: f64, colour: Rgb) {
         "∞",
         small_font(Rgb::INK),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_drawn_as_far_as_it_is_finite() {
+        let infinity = f64::INFINITY;
+        let whisker = |at, interval| Measured { at, interval }.whisker();
+        for at in [1.5, infinity] {
+            assert_eq!(whisker(at, Some((1.0, infinity))), Some((1.0, infinity)));
+        }
+        assert_eq!(whisker(1.5, Some((1.0, 2.0))), Some((1.0, 2.0)));
+        assert_eq!(whisker(infinity, Some((infinity, infinity))), None);
+        assert_eq!(whisker(1.5, None), None);
+    }
 }

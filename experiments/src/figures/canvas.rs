@@ -42,21 +42,24 @@ pub struct Stroke {
     pub dash: Dash,
 }
 
-/// Measured values are solid, theory is dashed, bounds are dotted.
+/// Measured values are solid, theory is dashed, bounds are dotted, what is measured in another way is
+/// dash-dotted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dash {
     Solid,
     Dashed,
     Dotted,
+    Alternating,
 }
 
 impl Dash {
-    /// Lengths of the drawn part and of the gap, in pixels.
-    fn pattern(self) -> Option<(f64, f64)> {
+    /// Lengths of a drawn part, of the gap after it, and so on, in pixels; none of a solid line.
+    fn pattern(self) -> &'static [f64] {
         match self {
-            Self::Solid => None,
-            Self::Dashed => Some((6.0, 3.5)),
-            Self::Dotted => Some((1.5, 2.5)),
+            Self::Solid => &[],
+            Self::Dashed => &[6.0, 3.5],
+            Self::Dotted => &[1.5, 2.5],
+            Self::Alternating => &[7.0, 2.5, 1.5, 2.5],
         }
     }
 }
@@ -167,9 +170,9 @@ impl Canvas<'_> {
     /// A line through the points.
     pub fn line(&mut self, points: &[Pixel], stroke: Stroke) {
         match stroke.dash.pattern() {
-            None => self.path(points, stroke),
-            Some((on, off)) => {
-                for dash in dashes(points, on, off) {
+            [] => self.path(points, stroke),
+            pattern => {
+                for dash in dashes(points, pattern) {
                     self.path(&dash, stroke);
                 }
             }
@@ -315,15 +318,15 @@ fn distance((x, y): Pixel, from: Pixel, to: Pixel) -> f64 {
     (x - from.0 - part * dx).hypot(y - from.1 - part * dy)
 }
 
-/// Cuts a line into dashes of length `on` with gaps of length `off`.
-fn dashes(points: &[Pixel], on: f64, off: f64) -> Vec<Vec<Pixel>> {
+/// Cuts a line into parts of the lengths of `pattern`, in turn drawn and gaps, over and over.
+fn dashes(points: &[Pixel], pattern: &[f64]) -> Vec<Vec<Pixel>> {
     let mut dashes = Vec::new();
-    let Some(&first) = points.first() else {
+    let mut lengths = pattern.iter().copied().cycle();
+    let (Some(&first), Some(mut remaining)) = (points.first(), lengths.next()) else {
         return dashes;
     };
     let mut dash = vec![first];
     let mut drawing = true;
-    let mut remaining = on;
     for pair in points.windows(2) {
         let ((x0, y0), (x1, y1)) = (pair[0], pair[1]);
         let length = (x1 - x0).hypot(y1 - y0);
@@ -339,7 +342,7 @@ fn dashes(points: &[Pixel], on: f64, off: f64) -> Vec<Vec<Pixel>> {
                 dash = vec![cut];
             }
             drawing = !drawing;
-            remaining = if drawing { on } else { off };
+            remaining = lengths.next().unwrap_or(f64::INFINITY);
         }
         remaining -= length - done;
         if drawing {
@@ -372,14 +375,22 @@ mod tests {
     fn dashes_follow_the_line_around_corners() {
         let corner = [(0.0, 0.0), (5.0, 0.0), (5.0, 5.0)];
         assert_eq!(
-            dashes(&corner, 3.0, 1.0),
+            dashes(&corner, &[3.0, 1.0]),
             [
                 vec![(0.0, 0.0), (3.0, 0.0)],
                 vec![(4.0, 0.0), (5.0, 0.0), (5.0, 2.0)],
                 vec![(5.0, 3.0), (5.0, 5.0)],
             ]
         );
-        assert!(dashes(&[], 3.0, 1.0).is_empty());
+        assert_eq!(
+            dashes(&corner[..2], &[2.0, 1.0, 0.5, 1.0]),
+            [
+                vec![(0.0, 0.0), (2.0, 0.0)],
+                vec![(3.0, 0.0), (3.5, 0.0)],
+                vec![(4.5, 0.0), (5.0, 0.0)],
+            ]
+        );
+        assert!(dashes(&[], &[3.0, 1.0]).is_empty());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use super::FigureError;
+use super::canvas::Dash;
 use super::chosen::{self, Chosen};
 use super::labels;
 use super::palette::Rgb;
@@ -382,7 +383,7 @@ pub fn panels_note(request: &Request<'_>, shown: usize, all: &[Heading]) -> Opti
 
 /// Laws that are drawn alike: one formula, and its root mean square where it differs between units.
 pub struct Theory {
-    pub is_bound: bool,
+    pub kind: LawKind,
     formula: String,
     /// The formula as a figure writes it, or both.
     pub label: String,
@@ -390,7 +391,7 @@ pub struct Theory {
 
 impl Theory {
     pub fn has(&self, law: &LawRow) -> bool {
-        is_bound(law) == self.is_bound && formula(law) == self.formula
+        LawKind::of(law) == self.kind && formula(law) == self.formula
     }
 }
 
@@ -406,7 +407,7 @@ pub fn theories(laws: &[&LawRow]) -> Vec<Theory> {
             }
             None => theories.push((
                 Theory {
-                    is_bound: is_bound(law),
+                    kind: LawKind::of(law),
                     formula: formula(law),
                     label: String::new(),
                 },
@@ -427,9 +428,33 @@ pub fn theories(laws: &[&LawRow]) -> Vec<Theory> {
     labelled.collect()
 }
 
-/// Whether a law bounds the gradient from above only.
-pub fn is_bound(law: &LawRow) -> bool {
-    law.relation == "upper-bound"
+/// How a law stands to the measured gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LawKind {
+    Theory,
+    /// It bounds the gradient from above only.
+    UpperBound,
+    /// It is no theory, but measured in the same runs.
+    Measured,
+}
+
+impl LawKind {
+    pub fn of(law: &LawRow) -> Self {
+        match (law.relation.as_str(), law.law.as_str()) {
+            ("upper-bound", _) => Self::UpperBound,
+            (_, LawRow::LARGEST_EXPONENT) => Self::Measured,
+            _ => Self::Theory,
+        }
+    }
+
+    /// How its line is drawn.
+    pub fn dash(self) -> Dash {
+        match self {
+            Self::Theory => Dash::Dashed,
+            Self::UpperBound => Dash::Dotted,
+            Self::Measured => Dash::Alternating,
+        }
+    }
 }
 
 /// `ln sigma(b)` of `ln rms sigma(b)^k`.

@@ -2,22 +2,88 @@
 //! the factors that are not told apart by lines, all on the same vertical scale.
 
 use super::FigureError;
-use super::canvas::{Canvas, Dash, Font, Pixel, Stroke, draw_svg};
+use super::canvas::{Canvas, Font, Pixel, Stroke, draw_svg};
 use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, SMALL, bold_font, padded_range, small_font,
     solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Request};
+use super::data::{self, CellStyle, Group, LawKind, Request};
 use super::palette::{Rgb, line_colours, readable};
 use super::{canvas::Anchor, labels, placement, ticks};
-use crate::tables::{CurveRow, Key, LawRow};
+use crate::tables::{CurveRow, FitRow, Key, LawRow};
+use decay_analysis::{F32_ZERO_LOG10, F64_ZERO_LOG10};
 
 /// Rows of panels that fit a page.
 const MAX_ROWS: usize = 3;
 
-/// log₁₀ of the smallest number each precision can hold, as ln r_k would be printed.
-pub const PRECISIONS: [(&str, f64, &str); 2] =
-    [("f32", -45.15, "10⁻⁴⁵"), ("f64", -323.6, "10⁻³²⁴")];
+/// A precision that norms are usually computed in.
+#[derive(Clone, Copy)]
+pub struct Precision {
+    pub name: &'static str,
+    /// log₁₀ of the number below which it prints 0.
+    pub zero_log10: f64,
+    /// That number as text.
+    pub zero: &'static str,
+    /// The first lag at which it prints 0.
+    zero_lag: fn(&FitRow) -> Option<usize>,
+}
+
+impl Precision {
+    pub fn in_words(&self) -> String {
+        format!("{} prints 0 below {}", self.name, self.zero)
+    }
+}
+
+pub const PRECISIONS: [Precision; 2] = [
+    Precision {
+        name: "f32",
+        zero_log10: F32_ZERO_LOG10,
+        zero: "10⁻⁴⁵",
+        zero_lag: |fit| fit.f32_zero_lag,
+    },
+    Precision {
+        name: "f64",
+        zero_log10: F64_ZERO_LOG10,
+        zero: "10⁻³²⁴",
+        zero_lag: |fit| fit.f64_zero_lag,
+    },
+];
+
+/// A lag at which something is so for the first time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct FirstLag {
+    lag: usize,
+    /// Whether it may be earlier, because not every lag before it is stored.
+    is_rounded_up: bool,
+}
+
+impl FirstLag {
+    /// That of the stored row with this index, or what `fitted` from every lag says of those between that
+    /// row and the one before.
+    fn new(rows: &[&CurveRow], index: usize, fitted: Option<usize>) -> Self {
+        let stored = rows[index].lag;
+        let start = index
+            .checked_sub(1)
+            .map_or(0, |before| rows[before].lag + 1);
+        match fitted.filter(|lag| (start..=stored).contains(lag)) {
+            Some(lag) => Self {
+                lag,
+                is_rounded_up: false,
+            },
+            None => Self {
+                lag: stored,
+                is_rounded_up: start < stored,
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for FirstLag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.is_rounded_up { "≈" } else { "" };
+        write!(f, "{sign}{}", labels::thousands(self.lag))
+    }
+}
 
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;
@@ -115,10 +181,17 @@ struct Column<'a> {
     /// The last lag, and there the lowest and the highest median, of all facets.
     reach: Option<(usize, f64, f64)>,
     curves: Vec<Group<'a, CurveRow>>,
+    /// Of the quantity that is drawn, of all cells.
+    fits: &'a [FitRow],
 }
 
 impl<'a> Column<'a> {
-    fn new(style: &'a CellStyle, names: &[String], groups: &[Group<'a, CurveRow>]) -> Option<Self> {
+    fn new(
+        style: &'a CellStyle,
+        names: &[String],
+        groups: &[Group<'a, CurveRow>],
+        fits: &'a [FitRow],
+    ) -> Option<Self> {
         let mut curves: Vec<Group<'a, CurveRow>> = groups
             .iter()
             .filter(|(key, _)| key.cell == style.label)
@@ -159,6 +232,7 @@ impl<'a> Column<'a> {
             all_facets,
             reach,
             curves,
+            fits,
         })
     }
 
@@ -179,10 +253,27 @@ impl<'a> Column<'a> {
         };
         let value = labels::factor_value(&key.factors[factor]);
         let drawn = rows.iter().rposition(|row| row.median.is_finite());
-        match drawn.and_then(|last| rows.get(last + 1)) {
-            Some(zero) => format!("{value} (0 from {})", labels::thousands(zero.lag)),
+        match drawn.map(|last| last + 1).filter(|zero| *zero < rows.len()) {
+            Some(zero) => {
+                let fitted = self.fit(key).and_then(|fit| fit.exact_zero_lag);
+                format!("{value} (0 from {})", FirstLag::new(rows, zero, fitted))
+            }
             None => value,
         }
+    }
+
+    /// What is fitted to a line; `None` if that is not stored.
+    fn fit(&self, key: &Key) -> Option<&FitRow> {
+        self.fits.iter().find(|fit| fit.key == *key)
+    }
+
+    /// Where the median of a line is below what a precision prints as 0.
+    fn zero_lag(&self, key: &Key, rows: &[&CurveRow], precision: &Precision) -> Option<FirstLag> {
+        let is_below =
+            |row: &&CurveRow| row.median.is_finite() && row.median < precision.zero_log10;
+        let index = rows.iter().position(is_below)?;
+        let fitted = self.fit(key).and_then(precision.zero_lag);
+        Some(FirstLag::new(rows, index, fitted))
     }
 
     /// Width of the labels right of the panels, their heading included.
@@ -190,7 +281,7 @@ impl<'a> Column<'a> {
         let heading = self.line_factor.map_or(0.0, |factor| {
             labels::width(&labels::factor_name(&names[factor]), SMALL)
         });
-        let heading = heading.max(labels::width(PRECISIONS[0].0, SMALL));
+        let heading = heading.max(labels::width(PRECISIONS[0].name, SMALL));
         self.curves
             .iter()
             .map(|(key, rows)| labels::width(&self.line_label(key, rows), SMALL))
@@ -230,12 +321,17 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     if let Some(laws) = &mut laws {
         request.keep_quantity(laws, |row| (&mut row.key, &mut row.quantity));
     }
+    let mut fits = request.table_if_stored(|row: &FitRow| &row.key)?;
+    if let Some(fits) = &mut fits {
+        request.keep_quantity(fits, |row| (&mut row.key, &mut row.quantity));
+    }
+    let fits: &[FitRow] = fits.as_ref().map_or(&[], |fits| &fits.rows);
     let quantity = request.quantity();
     let groups = data::by_point(&table.rows, |row: &CurveRow| &row.key);
     let columns: Vec<Column<'_>> = request
         .cells
         .iter()
-        .filter_map(|style| Column::new(style, &table.factors, &groups))
+        .filter_map(|style| Column::new(style, &table.factors, &groups, fits))
         .collect();
     if columns.is_empty() {
         let title = request.title(|| "Nothing to draw".into());
@@ -269,7 +365,7 @@ impl Decay<'_> {
         let has_line = rows.iter().any(|row| row.lag > 0 && row.median.is_finite());
         // A stub at the edge of the panel would only look like a mistake.
         let (low, high) = self.y_range();
-        let quarter = 0.25 * self.last_lag() * law.rate / std::f64::consts::LN_10;
+        let quarter = law_height(law, rows, 0.25 * self.last_lag());
         has_line && (low..=high).contains(&quarter)
     }
 
@@ -373,17 +469,17 @@ impl Decay<'_> {
             panel.line(canvas, &median, solid(column.colour(key), 1.7));
             drawn.extend(median.iter().map(|&(x, y)| panel.at(x, y)));
         }
-        for (key, _) in &curves {
+        for (key, rows) in &curves {
             for law in self.laws.iter().filter(|law| law.key == **key) {
-                let slope = law.rate / std::f64::consts::LN_10;
                 let end = panel.x.high;
                 // In its line’s shade, a little darker so as to be seen where they agree.
                 let colour = column.colour(key).mix(Rgb::BLACK, 0.25);
-                let stroke = law_stroke(data::is_bound(law), colour);
-                panel.line(canvas, &[(0.0, 0.0), (end, slope * end)], stroke);
+                let stroke = law_stroke(LawKind::of(law), colour);
+                let at = |lag: f64| (lag, law_height(law, rows, lag));
+                panel.line(canvas, &[at(0.0), at(end)], stroke);
                 drawn.extend((0..=100).map(|part| {
-                    let lag = end * f64::from(part) / 100.0;
-                    panel.at(lag, slope * lag)
+                    let (lag, height) = at(end * f64::from(part) / 100.0);
+                    panel.at(lag, height)
                 }));
             }
         }
@@ -404,9 +500,9 @@ impl Decay<'_> {
                     colour: column.colour(key),
                 })
             });
-        let precisions = self.underflowing().map(|(name, threshold, _)| EndLabel {
-            at: threshold,
-            text: name.to_owned(),
+        let precisions = self.underflowing().map(|precision| EndLabel {
+            at: precision.zero_log10,
+            text: precision.name.to_owned(),
             colour: Rgb::INK,
         });
         let end_labels: Vec<EndLabel> = lines.chain(precisions).collect();
@@ -422,30 +518,25 @@ impl Decay<'_> {
         curves: &[&Group<'_, CurveRow>],
         mut obstacles: Vec<Pixel>,
     ) {
-        for (_, threshold, _) in self.underflowing() {
-            panel.rule(canvas, threshold, solid(Rgb::INK, 0.8));
-            let y = panel.y.at(threshold);
-            let mut crossings: Vec<(usize, Rgb)> = curves
+        for precision in self.underflowing() {
+            panel.rule(canvas, precision.zero_log10, solid(Rgb::INK, 0.8));
+            let y = panel.y.at(precision.zero_log10);
+            let mut crossings: Vec<(FirstLag, Rgb)> = curves
                 .iter()
                 .filter_map(|(key, rows)| {
-                    let row = rows
-                        .iter()
-                        .find(|row| row.median.is_finite() && row.median < threshold)?;
-                    Some((row.lag, column.colour(key)))
+                    let lag = column.zero_lag(key, rows, precision)?;
+                    Some((lag, column.colour(key)))
                 })
                 .collect();
-            crossings.sort_by_key(|&(lag, _)| lag);
-            let at = |lag: usize| panel.x.at(lag as f64);
+            crossings.sort_by_key(|(first, _)| first.lag);
+            let at = |first: FirstLag| panel.x.at(first.lag as f64);
             for &(lag, colour) in &crossings {
                 canvas.dot((at(lag), y), 2.6, colour.mix(Rgb::BLACK, 0.2));
             }
             // Dots too close for a label each share one.
             for group in crossings.chunk_by(|a, b| at(b.0) - at(a.0) < LAG_LABEL_WIDTH) {
                 let (first, last) = (group[0], group[group.len() - 1]);
-                let lags: Vec<String> = group
-                    .iter()
-                    .map(|(lag, _)| labels::thousands(*lag))
-                    .collect();
+                let lags: Vec<String> = group.iter().map(|(lag, _)| lag.to_string()).collect();
                 let colour = if group.len() == 1 { first.1 } else { Rgb::INK };
                 let text = lags.join(", ");
                 let width = labels::width(&text, SMALL);
@@ -462,10 +553,9 @@ impl Decay<'_> {
     }
 
     /// The precisions that would have printed 0 for some median.
-    fn underflowing(&self) -> impl Iterator<Item = (&'static str, f64, &'static str)> {
-        PRECISIONS
-            .into_iter()
-            .filter(|&(_, threshold, _)| self.goes_below(threshold))
+    fn underflowing(&self) -> impl Iterator<Item = &'static Precision> {
+        let precisions = PRECISIONS.iter();
+        precisions.filter(|precision| self.goes_below(precision.zero_log10))
     }
 
     fn rows(&self) -> impl Iterator<Item = &CurveRow> {
@@ -526,20 +616,26 @@ impl Decay<'_> {
         }
         let mut legend: Vec<(Stroke, String)> = Vec::new();
         for theory in data::theories(&self.laws) {
-            let relation = if theory.is_bound {
-                "upper bound"
-            } else {
-                "theory"
+            let text = match theory.kind {
+                LawKind::Theory => {
+                    // Of units with rates of their own laws.csv has the slope of a curve.
+                    let is_curve = |law: &LawRow| theory.has(law) && law.law.contains("^k");
+                    let remark = match self.laws.iter().any(|law| is_curve(law)) {
+                        true => " (a curve: its slope only)",
+                        false => "",
+                    };
+                    format!("theory in its line’s shade: rate {}{remark}", theory.label)
+                }
+                LawKind::UpperBound => {
+                    format!("upper bound in its line’s shade: rate {}", theory.label)
+                }
+                LawKind::Measured => {
+                    format!("{}, measured, in its line’s shade", theory.label)
+                }
             };
-            legend.push((
-                law_stroke(theory.is_bound, Rgb::INK),
-                format!("{relation} in its line’s shade: rate {}", theory.label),
-            ));
+            legend.push((law_stroke(theory.kind, Rgb::INK), text));
         }
-        let precisions: Vec<String> = self
-            .underflowing()
-            .map(|(name, _, printed)| format!("{name} prints 0 below {printed}"))
-            .collect();
+        let precisions: Vec<String> = self.underflowing().map(Precision::in_words).collect();
         if !precisions.is_empty() {
             let text = format!("{} (dots: from this lag on)", precisions.join(", "));
             legend.push((solid(Rgb::INK, 0.8), text));
@@ -616,18 +712,61 @@ pub fn annotate(
     }
 }
 
-/// Theory is dashed, a bound dotted.
-fn law_stroke(is_bound: bool, colour: Rgb) -> Stroke {
+/// log₁₀ of the ratio by a law at this lag: like what is measured, it starts with the median at lag 0,
+/// which for c is not 10⁰.
+fn law_height(law: &LawRow, rows: &[&CurveRow], lag: f64) -> f64 {
+    let start = rows.first().filter(|row| row.lag == 0);
+    let start = start
+        .map(|row| row.median)
+        .filter(|start| start.is_finite());
+    start.unwrap_or(0.0) + lag * law.rate / std::f64::consts::LN_10
+}
+
+fn law_stroke(kind: LawKind, colour: Rgb) -> Stroke {
     Stroke {
         colour,
         width: 1.2,
-        dash: if is_bound { Dash::Dotted } else { Dash::Dashed },
+        dash: kind.dash(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn laws_start_where_the_median_does() {
+        let key = Key {
+            cell: "lstm".into(),
+            factors: Vec::new(),
+        };
+        let row = |lag, median| CurveRow {
+            key: key.clone(),
+            quantity: "c".into(),
+            lag,
+            median,
+            q25: median,
+            q75: median,
+            min: median,
+            max: median,
+            n: 1,
+        };
+        let law = LawRow {
+            key: key.clone(),
+            quantity: "c".into(),
+            law: "ln sigma(b)".into(),
+            relation: "rate".into(),
+            rate: -std::f64::consts::LN_10,
+            rate_low: 0.0,
+            rate_high: 0.0,
+            n: 1,
+        };
+        let height = |first: &CurveRow| law_height(&law, &[first, &row(5, -9.0)], 2.0);
+        assert_eq!(height(&row(0, -0.25)), -2.25);
+        // Of a carried cell state nothing arrives at lag 0.
+        assert_eq!(height(&row(0, f64::NEG_INFINITY)), -2.0);
+        assert_eq!(height(&row(1, -0.25)), -2.0);
+    }
 
     /// Frames of columns with labels of unequal widths, and the page's width and height.
     fn page(facets: &[usize]) -> (Vec<Band>, f64, f64) {

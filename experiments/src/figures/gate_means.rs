@@ -38,12 +38,15 @@ pub fn draw(request: &Request, text: &str) -> Result<String, FigureError> {
     // As many steps as are seen: as far before T as the lags of a curve.
     let steps = request.sequences.steps;
     let lags = decay_analysis::thinned_lags(steps);
-    let table = Table::from_csv_where(text, |row: &GateRow| {
+    let mut rows: Vec<GateRow> = Vec::new();
+    Table::for_each(text, |row: GateRow| {
         let lag = steps.checked_sub(row.t);
-        lag.is_some_and(|lag| lags.binary_search(&lag).is_ok())
+        if lag.is_some_and(|lag| lags.binary_search(&lag).is_ok()) {
+            rows.push(row);
+        }
     })?;
     let of_layer = |row: &GateRow| split_layer(&row.gate).0.unwrap_or(0);
-    let mut layers: Vec<usize> = table.rows.iter().map(of_layer).collect();
+    let mut layers: Vec<usize> = rows.iter().map(of_layer).collect();
     layers.sort_unstable();
     layers.dedup();
     let all = layers.len();
@@ -53,7 +56,7 @@ pub fn draw(request: &Request, text: &str) -> Result<String, FigureError> {
     for &layer in &layers {
         for (name, word, colour) in GATES {
             let is_of = |row: &&GateRow| of_layer(row) == layer && split_layer(&row.gate).1 == name;
-            let rows: Vec<&GateRow> = table.rows.iter().filter(is_of).collect();
+            let rows: Vec<&GateRow> = rows.iter().filter(is_of).collect();
             if !rows.is_empty() {
                 gates.push(Gate {
                     layer,

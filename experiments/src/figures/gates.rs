@@ -237,7 +237,7 @@ impl Walk<'_> {
             .filter(|end| *end == 0.0 || end.abs() > 0.35 * (high - low))
             .map(|at| ticks::Tick {
                 at,
-                label: labels::significant(at),
+                label: labels::concise(at),
             })
             .collect();
         panel.y_axis(canvas, &marks, true);
@@ -358,7 +358,7 @@ impl Walk<'_> {
                 label: if values == Values::Symmetric {
                     labels::number(at, decimals)
                 } else {
-                    labels::significant(at)
+                    labels::concise(at)
                 },
             })
             .collect();

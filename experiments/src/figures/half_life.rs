@@ -63,7 +63,7 @@ fn steps(low: f64, high: f64) -> Vec<Tick> {
                 } else if steps < 1e6 {
                     labels::thousands(steps as usize)
                 } else {
-                    labels::significant(steps)
+                    labels::concise(steps)
                 };
                 Tick {
                     at: steps.log10(),
@@ -80,7 +80,7 @@ fn title(seen: &[Seen<'_>]) -> String {
         if log10.is_infinite() {
             "infinite".to_owned()
         } else {
-            format!("{} steps", labels::significant(10f64.powf(log10)))
+            format!("{} steps", labels::concise(10f64.powf(log10)))
         }
     };
     let parts: Vec<String> = seen

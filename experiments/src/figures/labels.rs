@@ -1,4 +1,10 @@
-//! Numbers, factors and quantities as a figure prints them. Pure text.
+//! Numbers, factors and quantities as a reader sees them: in figures, reports and on a terminal. Pure
+//! text.
+
+use decay_analysis::ROUNDING;
+
+/// What stands where a value is not defined or does not apply.
+pub const NONE: &str = "—";
 
 /// 10 to the given power as text, such as `10⁻⁵⁰` or `10⁻⁰·⁷`; one decimal at most.
 pub fn power_of_ten(exponent: f64) -> String {
@@ -44,24 +50,77 @@ pub fn number(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A number with three significant digits, for titles.
-pub fn significant(value: f64) -> String {
+/// A number with so many significant digits and a true minus sign: `−0.4407`, `6.49 × 10⁻⁷`, `∞`.
+pub fn significant(value: f64, digits: usize) -> String {
+    if value.is_nan() {
+        return NONE.to_owned();
+    }
     if value.is_infinite() {
-        return if value > 0.0 { "∞" } else { "−∞" }.into();
+        return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
     }
     if value == 0.0 {
-        return "0".into();
+        return "0".to_owned();
     }
-    let magnitude = value.abs().log10().floor() as i32;
-    if !(-4..6).contains(&magnitude) {
-        return power_of_ten(f64::from(magnitude));
-    }
-    let text = number(value, (2 - magnitude).max(0) as usize);
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let (mantissa, magnitude) = scientific(value, digits);
+    let text = if SCALES.contains(&magnitude) {
+        let decimals = (digits as i32 - 1 - magnitude).max(0) as usize;
+        format!("{value:.decimals$}")
     } else {
-        text
+        format!("{mantissa} × 10{}", superscript(&magnitude.to_string()))
+    };
+    text.replacen('-', "−", 1)
+}
+
+/// [`significant`] of a rate in nats per step: one that differs from 0 by rounding is 0.
+pub fn rate(value: f64, digits: usize) -> String {
+    significant(if value.abs() < ROUNDING { 0.0 } else { value }, digits)
+}
+
+/// A number with three significant digits as titles and marks have it, without zeros at its end:
+/// `−0.7`, `−9 × 10⁻⁵`, `10⁶`.
+pub fn concise(value: f64) -> String {
+    let text = significant(value, 3);
+    let (mantissa, power) = match text.split_once(" × ") {
+        Some((mantissa, power)) => (mantissa, Some(power)),
+        None => (text.as_str(), None),
+    };
+    let mantissa = match mantissa.contains('.') {
+        true => mantissa.trim_end_matches('0').trim_end_matches('.'),
+        false => mantissa,
+    };
+    match power {
+        None => mantissa.to_owned(),
+        Some(power) => match mantissa.strip_suffix('1') {
+            Some(sign @ ("" | "−")) => format!("{sign}{power}"),
+            _ => format!("{mantissa} × {power}"),
+        },
     }
+}
+
+/// A place between values of a factor that are `spacing` apart: [`concise`], or with as many digits as
+/// tell it from them.
+pub fn place_between(value: f64, spacing: f64) -> String {
+    // With digits enough not to be rounded up to the next power of ten.
+    let magnitude = |number: f64| scientific(number, 12).1;
+    if !SCALES.contains(&magnitude(value)) || spacing.is_nan() || spacing <= 0.0 {
+        return concise(value);
+    }
+    match magnitude(value) - magnitude(spacing) + 1 {
+        digits @ 4.. => significant(value, digits as usize),
+        _ => concise(value),
+    }
+}
+
+/// The powers of ten that numbers are written without.
+const SCALES: std::ops::Range<i32> = -4..6;
+
+/// Mantissa with so many digits and exponent of a finite number. Rounded first: 9.9996 has a digit more
+/// before the point than it seems.
+fn scientific(value: f64, digits: usize) -> (String, i32) {
+    let text = format!("{value:.*e}", digits - 1);
+    let (mantissa, exponent) = text.split_once('e').expect("formatted with an exponent");
+    let exponent = exponent.parse().expect("an exponent is a number");
+    (mantissa.to_owned(), exponent)
 }
 
 /// A sweep key as a reader would say it: `forget bias` for `lstm.forget_bias`.
@@ -82,19 +141,17 @@ pub fn factor_name(key: &str) -> String {
 }
 
 /// A factor's value as printed in the tables, with a true minus sign where it is a number, and
-/// with four significant digits where it has more than a label can hold.
+/// with the twelve digits that tables keep where it has more, such as 0.30000000000000004. No fewer:
+/// values may lie as close together as 0.99999995 and 1.
 pub fn factor_value(value: &str) -> String {
-    const LONG: usize = 7;
+    const DIGITS: usize = 12;
     match value.parse::<f64>() {
-        Ok(number) if value.len() > LONG && number.is_finite() => {
-            let shown = (0..).map(|decimals| format!("{number:.decimals$}"));
-            let is_precise = |text: &String| {
-                let exact = number == 0.0 || text.len() > 16;
-                exact || (text.parse::<f64>().unwrap_or(0.0) / number - 1.0).abs() < 5e-4
-            };
-            // Whole numbers are found at once; the length bounds the search for tiny ones.
-            let text = shown.into_iter().find(is_precise).unwrap_or_default();
-            text.replace('-', "−")
+        // Whole numbers, such as seeds, are exact.
+        Ok(number) if value.len() > DIGITS && value.contains('.') && number.is_finite() => {
+            let kept: f64 = format!("{number:.*e}", DIGITS - 1)
+                .parse()
+                .expect("a formatted number is a number");
+            kept.to_string().replace('-', "−")
         }
         Ok(_) => value.replace('-', "−"),
         Err(_) => value.replace('=', " "),
@@ -215,11 +272,57 @@ mod tests {
     fn numbers_have_a_true_minus_sign_and_no_negative_zero() {
         assert_eq!(number(-0.25, 2), "−0.25");
         assert_eq!(number(-0.001, 1), "0.0");
-        assert_eq!(significant(-0.10536), "−0.105");
-        assert_eq!(significant(6.5788), "6.58");
-        assert_eq!(significant(1500.0), "1500");
-        assert_eq!(significant(0.0), "0");
-        assert_eq!(significant(f64::INFINITY), "∞");
+    }
+
+    #[test]
+    fn numbers_have_as_many_digits_as_are_asked_for() {
+        for (value, expected) in [
+            (-0.440739193096, "−0.4407"),
+            (9.99996, "10.00"),
+            (462.953743219, "463.0"),
+            (123456.7, "123457"),
+            (1234567.0, "1.235 × 10⁶"),
+            (-2.5e-7, "−2.500 × 10⁻⁷"),
+            (0.000123456, "0.0001235"),
+            (f64::INFINITY, "∞"),
+            (f64::NEG_INFINITY, "−∞"),
+            (f64::NAN, "—"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(significant(value, 4), expected);
+        }
+    }
+
+    #[test]
+    fn titles_keep_sign_and_size_of_every_number() {
+        for (value, expected) in [
+            (-0.10536, "−0.105"),
+            (-0.7, "−0.7"),
+            (6.5788, "6.58"),
+            (9.9996, "10"),
+            (1500.0, "1500"),
+            (-9.0e-5, "−9 × 10⁻⁵"),
+            (-9.0004e-5, "−9 × 10⁻⁵"),
+            (9.9996e-5, "0.0001"),
+            (3_465_736.0, "3.47 × 10⁶"),
+            (1e6, "10⁶"),
+            (-1e-5, "−10⁻⁵"),
+            (-1.1e-5, "−1.1 × 10⁻⁵"),
+            (2.1e-10, "2.1 × 10⁻¹⁰"),
+            (0.0, "0"),
+            (f64::INFINITY, "∞"),
+        ] {
+            assert_eq!(concise(value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_place_between_close_values_is_told_from_both() {
+        assert_eq!(place_between(1.3123, 0.05), "1.31");
+        assert_eq!(place_between(0.999_943, 1e-5), "0.99994");
+        assert_eq!(place_between(2.0, 0.5), "2");
+        assert_eq!(place_between(3e-7, 1e-8), "3 × 10⁻⁷");
+        assert_eq!(place_between(2.0, 0.0), "2");
     }
 
     #[test]
@@ -232,8 +335,11 @@ mod tests {
         assert_eq!(factor_value("-1.5"), "−1.5");
         assert_eq!(factor_value("spectral-radius"), "spectral-radius");
         assert_eq!(factor_value("chrono=200"), "chrono 200");
-        assert_eq!(factor_value("1.4142135623730951"), "1.414");
-        assert_eq!(factor_value("-0.012345678"), "−0.01235");
+        assert_eq!(factor_value("1.4142135623730951"), "1.41421356237");
+        assert_eq!(factor_value("0.30000000000000004"), "0.3");
+        assert_eq!(factor_value("-0.00000001234567"), "−0.00000001234567");
+        assert_eq!(factor_value("0.99999995"), "0.99999995");
+        assert_eq!(factor_value("18446744073709551615"), "18446744073709551615");
         assert_eq!(factor_value("100000000"), "100000000");
     }
 

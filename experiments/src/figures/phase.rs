@@ -305,8 +305,9 @@ impl Map<'_> {
         lines
     }
 
-    /// Where the ratio passes 1 at the last lag, if it does so once.
-    fn passage(&self) -> Option<f64> {
+    /// Where the ratio passes 1 at the last lag, if it does so once, and how far the values are apart
+    /// that it lies between.
+    fn passage(&self) -> Option<(f64, f64)> {
         let at_end: Vec<f64> = self.medians[..self.axis.numbers()]
             .iter()
             .filter_map(|medians| medians.last().copied())
@@ -314,9 +315,10 @@ impl Map<'_> {
         let crossings = at_end.windows(2).enumerate().filter_map(|(column, pair)| {
             let from = self.axis.positions()[column];
             let to = self.axis.positions()[column + 1];
-            contour::zero_between((from, pair[0]), (to, pair[1]))
+            let place = contour::zero_between((from, pair[0]), (to, pair[1]))?;
+            Some((place, to - from))
         });
-        let crossings: Vec<f64> = crossings.collect();
+        let crossings: Vec<(f64, f64)> = crossings.collect();
         match crossings.as_slice() {
             [only] => Some(*only),
             _ => None,
@@ -340,9 +342,9 @@ fn title(maps: &[Map<'_>], name: &str) -> String {
                 .passage()
                 .filter(|_| start < -NOISE && end > NOISE && map.lags.last() == Some(&lag));
             Some(match passage {
-                Some(x) => format!(
+                Some((x, spacing)) => format!(
                     "passes 10⁰ at {name} {} ({})",
-                    labels::significant(x),
+                    labels::place_between(x, spacing),
                     map.heading.text()
                 ),
                 None if last == 0 => format!(

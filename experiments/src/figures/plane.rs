@@ -6,7 +6,7 @@ use super::canvas::{Anchor, Dash, Stroke, draw_svg};
 use super::chart::{
     self, Caption, ColourScale, Frame, HeatCell, MARGIN, Panel, Scale, bold_font, solid, text_font,
 };
-use super::data::{self, CellStyle, Group, Heading, Request};
+use super::data::{self, CellStyle, Group, Heading, LawKind, Request};
 use super::factor_axis::FactorAxis;
 use super::palette::{ColourMap, Rgb};
 use super::{contour, labels, placement, ticks};
@@ -51,7 +51,7 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
     let mut laws = request.table_if_stored(|row: &LawRow| &row.key)?;
     if let Some(laws) = &mut laws {
         request.keep_quantity(laws, |row| (&mut row.key, &mut row.quantity));
-        laws.rows.retain(|law| !data::is_bound(law));
+        laws.rows.retain(|law| LawKind::of(law) == LawKind::Theory);
     }
     let laws: Vec<&LawRow> = laws.iter().flat_map(|laws| &laws.rows).collect();
     let (x, x_key) = request.x(&fits)?;
@@ -256,7 +256,7 @@ fn render(
     const HEIGHT: f64 = 320.0;
     let (low, high) = (scale.low, scale.high);
     let marks = ticks::linear(low, high, 7);
-    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, |end| labels::number(end, 2));
+    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, |end| labels::concise(end));
     let bar_label_width = chart::widest(&bar_ticks, chart::SMALL);
     const GAP: f64 = 30.0;
     const BAR: f64 = 13.0;
@@ -325,7 +325,7 @@ fn title(maps: &[Map<'_>], names: &[String; 2]) -> String {
         let highest = points().max_by(|a, b| a.0.total_cmp(&b.0))?;
         let at = |(rate, x, y): (f64, &String, &String)| {
             let (x, y) = (labels::factor_value(x), labels::factor_value(y));
-            let rate = labels::significant(rate);
+            let rate = labels::concise(rate);
             format!("{rate} ({} {x}, {} {y})", names[0], names[1])
         };
         Some(format!(

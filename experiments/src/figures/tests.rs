@@ -224,6 +224,8 @@ fn fit(key: Key, rate: f64) -> FitRow {
         predicted_rate: None,
         difference_in_se: None,
         predicted_by: String::new(),
+        f64_zero_lag: None,
+        exact_zero_lag: None,
     }
 }
 
@@ -691,7 +693,7 @@ fn decay_title_says_how_far_each_cell_has_shrunk() {
         "At lag 200 the gradient has shrunk to 10⁻⁹⁷\u{a0}…\u{a0}10⁻¹² (vanilla-rnn) and",
         "10⁻³⁸\u{a0}…\u{a0}10⁻⁰·⁷ (lstm)",
         "Median and quartile band of 10 replicates; H = 64, T = 200, B = 16.",
-        "theory in its line’s shade: rate ln ρ(W)",
+        "theory in its line’s shade: rate ln ρ(W)\n",
         "f32 prints 0 below 10⁻⁴⁵ (dots: from this lag on)",
         "lag k = T − t (steps)",
     ] {
@@ -963,6 +965,64 @@ fn both_precisions_are_marked_where_the_horizon_is_far() {
     assert!(svg.contains("10⁻³⁰⁰⁰"));
 }
 
+/// Stored lags are 1072 and 1096, and 1000 and 1023, when f64 prints 0 and when the gradient is cut off.
+#[test]
+fn lags_between_stored_ones_are_those_of_the_fits_or_approximate() {
+    let mut files = horizon_files();
+    let mut curves = Table::<CurveRow>::from_csv(&files["curves.csv"]).unwrap();
+    for row in &mut curves.rows {
+        if row.key.factors[2] == "5" && row.lag > 1000 {
+            *row = constant(row, f64::NEG_INFINITY);
+        }
+    }
+    put(&mut files, &curves);
+    let svg = drawn(&spec(FigureKind::Decay), &files);
+    assert!(svg.contains("≈1096") && svg.contains("5 (0 from ≈1023)"));
+
+    let mut with_fits = |f64_zero_lag, exact_zero_lag| {
+        let mut fits = Table::new(strings(&DECAY_FACTORS));
+        fits.rows = vec![
+            FitRow {
+                f64_zero_lag,
+                ..fit(key("vanilla-rnn", &["64", "0.5", ""]), -0.7)
+            },
+            FitRow {
+                exact_zero_lag,
+                ..fit(key("lstm", &["64", "", "5"]), -0.01)
+            },
+        ];
+        put(&mut files, &fits);
+        drawn(&spec(FigureKind::Decay), &files)
+    };
+    let svg = with_fits(Some(1077), Some(1011));
+    assert!(svg.contains("1077") && svg.contains("5 (0 from 1011)"));
+    // What lies elsewhere is not what is drawn there.
+    let svg = with_fits(Some(500), None);
+    assert!(svg.contains("≈1096") && svg.contains("5 (0 from ≈1023)"));
+}
+
+#[test]
+fn the_largest_exponent_is_measured_and_no_theory() {
+    let mut files = forget_bias_files();
+    let mut laws = Table::<LawRow>::from_csv(&files["laws.csv"]).unwrap();
+    for law in &mut laws.rows {
+        law.law = LawRow::LARGEST_EXPONENT.into();
+    }
+    put(&mut files, &laws);
+    let rate = words(&drawn(
+        &with_x(FigureKind::Rate, "lstm.forget_bias"),
+        &files,
+    ));
+    assert!(rate.contains("Dash-dotted: λ₁, measured in the same runs."));
+    let decay = words(&drawn(&spec(FigureKind::Decay), &files));
+    for svg in [rate, decay] {
+        assert!(
+            svg.contains("λ₁, measured") && !svg.contains("theory"),
+            "{svg}"
+        );
+    }
+}
+
 #[test]
 fn phase_and_rate_find_the_transition() {
     let files = transition_files();
@@ -1039,6 +1099,8 @@ fn infinite_half_lives_are_arrows() {
     let files = forget_bias_files();
     let svg = drawn(&with_x(FigureKind::HalfLife, "lstm.forget_bias"), &files);
     assert!(svg.contains("∞") && svg.contains("Arrows: infinite"));
+    // Of rate 0 ± 0.02: from 34.7 steps on.
+    assert!(svg.contains("Intervals with a tip at the top reach to infinity."));
     assert!(svg.contains("lstm: half-life from 1.44 steps (forget bias 0, H = 32) to"));
 }
 
@@ -1096,7 +1158,9 @@ fn rates_of_every_line_are_in_the_title_and_have_their_slopes() {
     let files = forget_bias_files();
     let svg = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
     assert!(svg.contains("lstm: rates from −0.481 (forget bias 0, H = 32) to 0 (5, H = 32)"));
-    assert!(svg.contains("Thin: slope over the lags up to 10 (pale) and over the last half."));
+    assert!(
+        words(&svg).contains("Thin: slope over the lags up to 10 (pale) and over the last half.")
+    );
     let lstm = palette::cell_colours(&["lstm"])[0];
     for shade in palette::shades(lstm, 3) {
         for paleness in [0.55, 0.1] {
@@ -1130,8 +1194,8 @@ fn bounds_are_named_at_their_end_or_where_they_leave_the_panel() {
         drawn(&with_x(FigureKind::Rate, GAIN), &files)
     };
     let svg = with_bound(1.0, 0.3);
-    for text in ["Dashed: theory;", "dotted: upper bound."] {
-        assert!(svg.contains(text), "{text}");
+    for text in ["Dashed: theory.", "Dotted: upper bound."] {
+        assert!(words(&svg).contains(text), "{text}");
     }
     assert!(!attributes(&svg, bound).contains("text-anchor=\"end\""));
     let svg = with_bound(2.0, 0.4);
@@ -1142,7 +1206,8 @@ fn bounds_are_named_at_their_end_or_where_they_leave_the_panel() {
 fn a_law_and_its_root_mean_square_are_one_entry() {
     let files = forget_bias_files();
     let decay = drawn(&spec(FigureKind::Decay), &files);
-    assert!(decay.contains("theory in its line’s shade: rate ln σ(b) or ln rms σ(b)"));
+    assert!(words(&decay).contains("theory in its line’s shade: rate ln σ(b) or ln rms σ(b)"));
+    assert!(words(&decay).contains("(a curve: its slope only)"));
     let rate = drawn(&with_x(FigureKind::Rate, "lstm.forget_bias"), &files);
     for svg in [decay, rate] {
         assert_eq!(svg.matches("ln σ(b)").count(), 1);

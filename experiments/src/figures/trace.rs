@@ -11,7 +11,7 @@ use super::chart::{
     padded_range, runs, small_font, solid, text_font,
 };
 use super::data::{self, CellStyle};
-use super::decay::{PRECISIONS, annotate};
+use super::decay::{PRECISIONS, Precision, annotate};
 use super::factor_axis::{self, FactorAxis};
 use super::palette::{ColourMap, FURTHER, Rgb, cell_colours, readable};
 use super::{Figure, FigureError, drawing, gate_means, labels, placement, ticks};
@@ -79,8 +79,10 @@ struct Curve {
     network: String,
     layer: usize,
     quantity: String,
-    /// Lag and log₁₀ of the norm, lags ascending.
+    /// Lag and log₁₀ of the norm, lags ascending, thinned to those that are drawn.
     points: Vec<(usize, f64)>,
+    /// The first of all lags whose norm each of [`PRECISIONS`] would print as 0.
+    zero_lags: [Option<usize>; PRECISIONS.len()],
 }
 
 /// Draws the figures of a trace. `files` gives the text of a file by its name.
@@ -98,10 +100,7 @@ pub fn draw_trace(files: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Figure>,
     let text = files("gradients.csv").ok_or_else(|| missing("gradients.csv"))?;
     // More lags than these are not seen, and a million of them would not fit into memory.
     let lags = decay_analysis::thinned_lags(request.sequences.steps);
-    let table = Table::from_csv_where(&text, |row: &TraceRow| {
-        matches!(row.quantity.as_str(), "h" | "c") && lags.binary_search(&row.lag).is_ok()
-    })?;
-    let curves = curves(table);
+    let curves = curves(&text, |lag| lags.binary_search(&lag).is_ok())?;
     if curves.is_empty() {
         let svg = chart::empty_figure("Nothing to draw", "gradients.csv has no rows.");
         return Ok(vec![figure(GRADIENTS, svg)]);
@@ -218,29 +217,43 @@ fn figure(name: &str, svg: String) -> Figure {
     }
 }
 
-/// The rows of a file, grouped; they come curve by curve.
-fn curves(table: Table<TraceRow>) -> Vec<Curve> {
+/// The gradients of h and c in a file, which come curve by curve.
+fn curves(text: &str, is_drawn: impl Fn(usize) -> bool) -> Result<Vec<Curve>, FigureError> {
     let mut curves: Vec<Curve> = Vec::new();
-    for row in table.rows {
+    Table::for_each(text, |row: TraceRow| {
+        if !matches!(row.quantity.as_str(), "h" | "c") {
+            return;
+        }
         let network = row.factors.into_iter().next().unwrap_or_default();
-        let is_next = |curve: &&mut Curve| {
+        let is_of = |curve: &Curve| {
             curve.network == network && curve.layer == row.layer && curve.quantity == row.quantity
         };
-        let point = (row.lag, row.log10_norm);
-        match curves.last_mut().filter(is_next) {
-            Some(curve) => curve.points.push(point),
-            None => curves.push(Curve {
+        if !curves.last().is_some_and(is_of) {
+            curves.push(Curve {
                 network,
                 layer: row.layer,
                 quantity: row.quantity,
-                points: vec![point],
-            }),
+                points: Vec::new(),
+                zero_lags: [None; PRECISIONS.len()],
+            });
         }
-    }
+        let (lag, norm) = (row.lag, row.log10_norm);
+        let Some(curve) = curves.last_mut() else {
+            return;
+        };
+        for (first, precision) in curve.zero_lags.iter_mut().zip(&PRECISIONS) {
+            if norm.is_finite() && norm < precision.zero_log10 {
+                *first = Some(first.map_or(lag, |first| first.min(lag)));
+            }
+        }
+        if is_drawn(lag) {
+            curve.points.push((lag, norm));
+        }
+    })?;
     for curve in &mut curves {
         curve.points.sort_by_key(|(lag, _)| *lag);
     }
-    curves
+    Ok(curves)
 }
 
 /// The layers there are, thinned to those that have a panel.
@@ -279,9 +292,10 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
     let (low, high) = (low.min(high - 1.0), high);
     let margin = 0.04 * (high - low);
     let y_range = (low - margin, high + margin);
-    let underflowing: Vec<_> = PRECISIONS
-        .into_iter()
-        .filter(|(_, threshold, _)| values().any(|(_, n)| n.is_finite() && n < threshold))
+    let underflowing: Vec<(usize, &Precision)> = PRECISIONS
+        .iter()
+        .enumerate()
+        .filter(|&(index, _)| curves.iter().any(|curve| curve.zero_lags[index].is_some()))
         .collect();
 
     let mut notes = Vec::new();
@@ -306,7 +320,7 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
     if !underflowing.is_empty() {
         let printed: Vec<String> = underflowing
             .iter()
-            .map(|(name, _, printed)| format!("{name} prints 0 below {printed}"))
+            .map(|(_, precision)| precision.in_words())
             .collect();
         let text = format!("{} (dots: from this lag on)", printed.join(", "));
         caption = caption.with_legend(vec![(solid(Rgb::INK, 0.8), text)]);
@@ -385,7 +399,7 @@ fn lines(
     panel: &Panel,
     request: &Request,
     curves: &[&Curve],
-    underflowing: &[(&'static str, f64, &'static str)],
+    underflowing: &[(usize, &Precision)],
 ) {
     let mut drawn: Vec<Pixel> = Vec::new();
     let mut ends = Vec::new();
@@ -411,23 +425,22 @@ fn lines(
             });
         }
     }
-    for (name, threshold, _) in underflowing {
-        panel.rule(canvas, *threshold, solid(Rgb::INK, 0.8));
+    for &(index, precision) in underflowing {
+        panel.rule(canvas, precision.zero_log10, solid(Rgb::INK, 0.8));
         ends.push(EndLabel {
-            at: *threshold,
-            text: (*name).to_owned(),
+            at: precision.zero_log10,
+            text: precision.name.to_owned(),
             colour: Rgb::INK,
         });
-        let y = panel.y.at(*threshold);
+        let y = panel.y.at(precision.zero_log10);
         for curve in curves {
-            let below = |(_, norm): &&(usize, f64)| norm.is_finite() && norm < threshold;
-            let Some((lag, _)) = curve.points.iter().find(below) else {
+            let Some(lag) = curve.zero_lags[index] else {
                 continue;
             };
             let colour = colour(request, &curve.quantity);
-            let x = panel.x.at(*lag as f64);
+            let x = panel.x.at(lag as f64);
             canvas.dot((x, y), 2.6, colour.mix(Rgb::BLACK, 0.2));
-            let text = labels::thousands(*lag);
+            let text = labels::thousands(lag);
             let width = labels::width(&text, SMALL);
             let candidates = [
                 (x + 5.0, y - 8.0),
@@ -803,6 +816,9 @@ mod tests {
         // At lags 46 and 324; c never gets there.
         assert!(deep.contains(">\n46\n<") && deep.contains(">\n324\n<"));
         assert!(!drawn([0.1, 0.01]).contains("prints 0"));
+        // Of lags beyond 1000 not all are drawn; 1077 is the first below 10^−323.6.
+        let mut figures = draw(&files(&["w"], 2000, [0.3005, 0.01])).unwrap();
+        assert!(figures.remove(0).svg.contains(">\n1077\n<"));
     }
 
     #[test]

@@ -156,7 +156,7 @@ fn render(
             "Grey: {} where a unit’s gradient is exactly zero; at most {} % of all units at one \
              lag. Quantiles that are zero are gaps.",
             labels::count(zeros, "point"),
-            labels::significant(100.0 * silent)
+            labels::concise(100.0 * silent)
         ));
     }
     let pooled = rows()

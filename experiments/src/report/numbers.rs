@@ -1,37 +1,7 @@
 //! Numbers as a report prints them.
 
-use decay_analysis::ROUNDING;
-
-use crate::figures::labels::superscript;
-
-/// What stands where a value is not defined or does not apply.
-pub const NONE: &str = "—";
-
-/// A number with so many significant digits and a true minus sign: `−0.4407`, `6.49 × 10⁻⁷`, `∞`.
-pub fn significant(value: f64, digits: usize) -> String {
-    if value.is_nan() {
-        return NONE.to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
-    }
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    // Rounded first: 9.9996 has a digit more before the point than it seems.
-    let scientific = format!("{value:.*e}", digits - 1);
-    let (mantissa, exponent) = scientific
-        .split_once('e')
-        .expect("formatted with an exponent");
-    let magnitude: i32 = exponent.parse().expect("an exponent is a number");
-    let text = if (-4..6).contains(&magnitude) {
-        let decimals = (digits as i32 - 1 - magnitude).max(0) as usize;
-        format!("{value:.decimals$}")
-    } else {
-        format!("{mantissa} × 10{}", superscript(exponent))
-    };
-    text.replacen('-', "−", 1)
-}
+use crate::figures::labels::rate;
+pub use crate::figures::labels::{NONE, significant};
 
 /// A logarithm with so many decimals.
 pub fn logarithm(value: f64, decimals: usize) -> String {
@@ -55,8 +25,8 @@ pub fn field(text: &str, digits: usize) -> String {
 /// As [`field`], for a rate in nats per step: one that differs from 0 by rounding is 0.
 pub fn rate_field(text: &str, digits: usize) -> String {
     match text.parse::<f64>() {
-        Ok(value) if value.abs() < ROUNDING => "0".to_owned(),
-        _ => field(text, digits),
+        Ok(value) => rate(value, digits),
+        Err(_) => field(text, digits),
     }
 }
 
@@ -74,24 +44,6 @@ pub fn interval(low: &str, high: &str, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_have_as_many_digits_as_are_asked_for() {
-        for (value, expected) in [
-            (-0.440739193096, "−0.4407"),
-            (9.99996, "10.00"),
-            (462.953743219, "463.0"),
-            (123456.7, "123457"),
-            (1234567.0, "1.235 × 10⁶"),
-            (-2.5e-7, "−2.500 × 10⁻⁷"),
-            (0.000123456, "0.0001235"),
-            (f64::INFINITY, "∞"),
-            (f64::NEG_INFINITY, "−∞"),
-            (0.0, "0"),
-        ] {
-            assert_eq!(significant(value, 4), expected);
-        }
-    }
 
     #[test]
     fn fields_that_are_no_numbers_stay_what_they_are() {

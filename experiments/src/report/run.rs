@@ -248,13 +248,15 @@ fn left(curves: &NamedTable) -> Result<Block, ReportError> {
 }
 
 /// Columns of `fits.csv` that are shown together, or under another name; the others follow under their own.
-const FIT_COLUMNS: [(&str, &str); 10] = [
+const FIT_COLUMNS: [(&str, &str); 12] = [
     ("half_life", "half-life (steps)"),
     ("verdict", "verdict"),
     ("early_rate", "early rate"),
     ("late_rate", "late rate"),
     ("r_squared", "R²"),
     ("f32_zero_lag", "f32 prints 0 from lag"),
+    ("f64_zero_lag", "f64 prints 0 from lag"),
+    ("exact_zero_lag", "exactly 0 from lag"),
     ("predicted_rate", "predicted rate"),
     ("predicted_by", "predicted by"),
     ("difference_in_se", "difference (standard errors)"),
@@ -313,6 +315,11 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
         .iter()
         .filter_map(|(name, heading)| Some((fits.column(name).ok()?, *heading)))
         .collect();
+    // Where no gradient becomes that small, a column of lags would be empty.
+    let is_told = |&&(index, _): &&(usize, &str)| {
+        !fits.header[index].ends_with("_zero_lag")
+            || fits.rows.iter().any(|row| !row[index].is_empty())
+    };
     let is_shown = |index: &usize| {
         let apart = [quantity, rate, low, high].contains(index) || points.indices.contains(index);
         !apart && known.iter().all(|(known, _)| known != index)
@@ -321,7 +328,7 @@ fn rates(config: &Config, fits: &NamedTable) -> Result<Section, ReportError> {
     let further: Vec<(usize, &str)> = further
         .map(|index| (index, fits.header[index].as_str()))
         .collect();
-    let others = || known.iter().chain(&further);
+    let others = || known.iter().filter(is_told).chain(&further);
 
     let mut columns = points.columns.clone();
     let row_headers = columns.len() + 1;

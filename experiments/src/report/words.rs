@@ -101,8 +101,8 @@ pub fn figure(spec: &FigureSpec, replicates: usize) -> String {
     match spec.kind {
         FigureKind::Decay => format!(
             "How to read it: the lag k to the right, steps back from the loss; upwards the gradient ratio of \
-             `{quantity}`, in powers of ten. A straight line is exponential decay, and its slope the rate. {lines}; \
-             theory is dashed, bounds are dotted."
+            `{quantity}`, in powers of ten. A straight line is exponential decay, and its slope the rate. {lines}; \
+             theory is dashed, bounds are dotted, and λ₁, which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::Phase => format!(
             "How to read it: `{x}` on one axis, the lag on the other; the colour is the gradient ratio of \
@@ -110,11 +110,12 @@ pub fn figure(spec: &FigureSpec, replicates: usize) -> String {
         ),
         FigureKind::Rate => format!(
             "How to read it: `{x}` to the right; upwards the fitted rate of `{quantity}` in nats per step{interval}. \
-             Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted."
+             Below zero the gradient vanishes, above it explodes. Theory is dashed, bounds are dotted, and λ₁, \
+             which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::HalfLife => format!(
             "How to read it: `{x}` to the right; upwards the number of steps in which the gradient of `{quantity}` \
-             halves. Theory is dashed."
+             halves. Theory is dashed, and λ₁, which is measured in the same runs, is dash-dotted."
         ),
         FigureKind::Plane => format!(
             "How to read it: two factors on the axes; the colour is the fitted rate of `{quantity}` in nats per step. \

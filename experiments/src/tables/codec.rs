@@ -19,7 +19,7 @@ pub struct Table<R> {
 
 /// A kind of row: the file it belongs to, its columns, and how its fields are written and read.
 ///
-/// The header is `BEFORE`, then the factors, then `AFTER`.
+/// The header is `BEFORE`, then the factors, then `AFTER` and `APPENDED`.
 pub trait Row: Sized {
     /// The file name in the results folder, such as `curves.csv`.
     const FILE: &'static str;
@@ -27,6 +27,8 @@ pub trait Row: Sized {
     const BEFORE: &'static [&'static str];
     /// Columns after the factor columns.
     const AFTER: &'static [&'static str];
+    /// Columns after those, which files that are older than they lack.
+    const APPENDED: &'static [&'static str] = &[];
     /// Whether the file has factor columns.
     const HAS_FACTORS: bool;
 
@@ -102,11 +104,8 @@ impl<R: Row> Table<R> {
     pub fn header(&self) -> String {
         let factors: &[String] = if R::HAS_FACTORS { &self.factors } else { &[] };
         let mut fields = FieldWriter::new();
-        let (before, after) = (R::BEFORE.iter().copied(), R::AFTER.iter().copied());
-        for name in before
-            .chain(factors.iter().map(String::as_str))
-            .chain(after)
-        {
+        let factors: Vec<&str> = factors.iter().map(String::as_str).collect();
+        for name in [R::BEFORE, &factors, R::AFTER, R::APPENDED].concat() {
             fields.write_text(name);
         }
         fields.end_line();
@@ -145,7 +144,7 @@ impl<R: Row> Table<R> {
         } else {
             0
         };
-        let columns = R::BEFORE.len() + factors + R::AFTER.len();
+        let columns = R::BEFORE.len() + factors + R::AFTER.len() + R::APPENDED.len();
         let mut fields = FieldWriter::new();
         for row in rows {
             row.borrow().write(&mut fields);
@@ -161,15 +160,18 @@ impl<R: Row> Table<R> {
     ///
     /// A [`TableError`] for the first place where the text is not such a file.
     pub fn from_csv(text: &str) -> Result<Self, TableError> {
-        Self::from_csv_where(text, |_| true)
+        let mut rows = Vec::new();
+        let factors = Self::for_each(text, |row| rows.push(row))?;
+        Ok(Self { factors, rows })
     }
 
-    /// Reads the text of the file and keeps some of its rows.
+    /// Reads the text of the file row by row, for what need not be held at once, and returns the names
+    /// of its factor columns.
     ///
     /// # Errors
     ///
-    /// As [`from_csv`](Self::from_csv), for rows that are not kept too.
-    pub fn from_csv_where(text: &str, keep: impl Fn(&R) -> bool) -> Result<Self, TableError> {
+    /// As [`from_csv`](Self::from_csv), after the rows before that place.
+    pub fn for_each(text: &str, mut visit: impl FnMut(R)) -> Result<Vec<String>, TableError> {
         let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
         let record_error = |error: &csv::Error| TableError::Record {
             file: R::FILE,
@@ -183,21 +185,17 @@ impl<R: Row> Table<R> {
             .map(String::from)
             .collect();
         let factors = factors_of::<R>(&header)?;
-        let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| record_error(&error))?;
-            let row = R::read(&mut FieldReader {
+            visit(R::read(&mut FieldReader {
                 file: R::FILE,
                 header: &header,
                 factors: factors.len(),
                 record: &record,
                 next: 0,
-            })?;
-            if keep(&row) {
-                rows.push(row);
-            }
+            })?);
         }
-        Ok(Self { factors, rows })
+        Ok(factors)
     }
 }
 
@@ -209,15 +207,18 @@ fn factors_of<R: Row>(header: &[String]) -> Result<Vec<String>, TableError> {
             .map(|&name| name.into())
             .collect::<Vec<String>>()
     };
+    let ends = [names(&[R::AFTER, R::APPENDED].concat()), names(R::AFTER)];
     let factors = header
         .strip_prefix(&names(R::BEFORE)[..])
-        .and_then(|rest| rest.strip_suffix(&names(R::AFTER)[..]))
+        .and_then(|rest| ends.iter().find_map(|end| rest.strip_suffix(&end[..])))
         .filter(|factors| R::HAS_FACTORS || factors.is_empty());
     factors.map(<[String]>::to_vec).ok_or_else(|| {
         let middle: &[&str] = if R::HAS_FACTORS { &["<factors>"] } else { &[] };
         TableError::Header {
             file: R::FILE,
-            expected: [R::BEFORE, middle, R::AFTER].concat().join(","),
+            expected: [R::BEFORE, middle, R::AFTER, R::APPENDED]
+                .concat()
+                .join(","),
             found: header.join(","),
         }
     })
@@ -401,6 +402,19 @@ impl FieldReader<'_> {
         })
     }
 
+    /// The next field, of a column that an older file lacks.
+    ///
+    /// # Errors
+    ///
+    /// If its text is not such a value.
+    pub fn read_appended<T: Field>(&mut self) -> Result<Option<T>, TableError> {
+        if self.next < self.record.len() {
+            self.read()
+        } else {
+            Ok(None)
+        }
+    }
+
     /// The next fields as the cell's label and one value per factor.
     ///
     /// # Errors
@@ -510,7 +524,7 @@ mod tests {
             error::<SeriesRow>(&format!("{header}lstm,h,0,1,\n")),
             "series.csv, line 3, column `value`: expected a number, found ``"
         );
-        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0,,,\n";
+        let fits = Table::<FitRow>::new(vec![]).to_csv() + "lstm,h,x,,,,,,,,zero,0,,,,,\n";
         assert_eq!(
             error::<FitRow>(&fits),
             "fits.csv, line 2, column `rate`: expected a number, found `x`"
@@ -572,6 +586,8 @@ mod tests {
                 predicted_rate: rate_low,
                 difference_in_se: early_rate,
                 predicted_by,
+                f64_zero_lag: f32_zero_lag,
+                exact_zero_lag: f32_zero_lag,
             }
         })
     }

@@ -83,6 +83,11 @@ pub struct FitRow {
     /// The law that `predicted_rate` comes from, as `laws.csv` names it, such as `ln rho(W)`; empty where
     /// there is none.
     pub predicted_by: String,
+    /// The first lag at which f64 would have printed 0; none in files that were written without.
+    pub f64_zero_lag: Option<usize>,
+    /// The lag from which on the median gradient is exactly zero, as behind a truncation; none in files
+    /// that were written without.
+    pub exact_zero_lag: Option<usize>,
 }
 
 impl FitRow {
@@ -134,6 +139,12 @@ pub struct LawRow {
     pub rate_high: f64,
     /// Number of replicates.
     pub n: usize,
+}
+
+impl LawRow {
+    /// What the largest Lyapunov exponent λ₁ is called as a law. It is no theory, but measured in the
+    /// same runs.
+    pub const LARGEST_EXPONENT: &'static str = "lambda_1";
 }
 
 /// A row of `gates.csv`: one gate at one step. Every statistic is that of a run, over its units and
@@ -417,19 +428,25 @@ pub struct CheckRow {
     pub uncertainty: Option<f64>,
 }
 
-/// Implements [`Row`] from the columns' order, which so is the same both ways.
+/// Implements [`Row`] from the columns' order, which so is the same both ways. Columns after `appended`
+/// are the last ones, and files that are older than they may lack them.
 macro_rules! row {
     ($row:ident, $file:literal, [$($before:ident),*], key, [$($after:ident),+]) => {
+        row!($row, $file, [$($before),*], key, [$($after),+], appended []);
+    };
+    ($row:ident, $file:literal, [$($before:ident),*], key, [$($after:ident),+], appended [$($new:ident),*]) => {
         impl Row for $row {
             const FILE: &'static str = $file;
             const BEFORE: &'static [&'static str] = &[$(stringify!($before),)* "cell"];
             const AFTER: &'static [&'static str] = &[$(stringify!($after)),+];
+            const APPENDED: &'static [&'static str] = &[$(stringify!($new)),*];
             const HAS_FACTORS: bool = true;
 
             fn write(&self, fields: &mut FieldWriter) {
                 $(fields.write(&self.$before);)*
                 fields.write_key(&self.key);
                 $(fields.write(&self.$after);)+
+                $(fields.write(&self.$new);)*
             }
 
             fn read(fields: &mut FieldReader<'_>) -> Result<Self, TableError> {
@@ -437,6 +454,7 @@ macro_rules! row {
                     $($before: fields.read()?,)*
                     key: fields.read_key()?,
                     $($after: fields.read()?,)+
+                    $($new: fields.read_appended()?,)*
                 })
             }
         }
@@ -471,7 +489,8 @@ row!(
         predicted_rate,
         difference_in_se,
         predicted_by
-    ]
+    ],
+    appended [f64_zero_lag, exact_zero_lag]
 );
 row!(
     LawRow,
@@ -749,6 +768,8 @@ mod tests {
             predicted_rate: None,
             difference_in_se: None,
             predicted_by: String::new(),
+            f64_zero_lag: None,
+            exact_zero_lag: None,
         }
     }
 
@@ -859,6 +880,8 @@ mod tests {
             predicted_rate: Some(-0.1),
             difference_in_se: Some(-2.5),
             predicted_by: "ln(gamma sigma_max), \"b\"".into(),
+            f64_zero_lag: Some(6987),
+            exact_zero_lag: Some(9001),
             ..fit(key("vanilla-rnn", ["64", ""]))
         };
         let stable = FitRow {
@@ -881,12 +904,32 @@ mod tests {
             &table,
             "cell,cell.hidden,lstm.forget_bias,quantity,rate,rate_low,rate_high,half_life,\
              r_squared,early_rate,late_rate,f32_zero_lag,verdict,n,predicted_rate,difference_in_se,\
-             predicted_by\n\
+             predicted_by,f64_zero_lag,exact_zero_lag\n\
              vanilla-rnn,64,,h,-0.105360515658,-0.11,-0.1,6.57881347896,1,-0.1,0,987,vanishes,10,\
-             -0.1,-2.5,\"ln(gamma sigma_max), \"\"b\"\"\"\n\
-             lstm,64,5,h,0,,,inf,,,,,stable,2,,,\n\
-             lstm,32,0,h,,,,,,,,,zero,0,-inf,,lambda_1\n",
+             -0.1,-2.5,\"ln(gamma sigma_max), \"\"b\"\"\",6987,9001\n\
+             lstm,64,5,h,0,,,inf,,,,,stable,2,,,,,\n\
+             lstm,32,0,h,,,,,,,,,zero,0,-inf,,lambda_1,,\n",
         );
+    }
+
+    #[test]
+    fn fits_are_read_from_files_without_the_columns_that_were_appended() {
+        let old = "cell,gain,quantity,rate,rate_low,rate_high,half_life,r_squared,early_rate,late_rate,\
+                   f32_zero_lag,verdict,n,predicted_rate,difference_in_se,predicted_by\n\
+                   lstm,2,h,-1,,,,,,,98,vanishes,2,,,lambda_1\n";
+        let table = Table::<FitRow>::from_csv(old).unwrap();
+        assert_eq!(table.factors, ["gain"]);
+        let fit = &table.rows[0];
+        assert_eq!((fit.f32_zero_lag, fit.f64_zero_lag), (Some(98), None));
+        assert_eq!(
+            (fit.predicted_by.as_str(), fit.exact_zero_lag),
+            ("lambda_1", None)
+        );
+        // Of what was appended together nothing is missing alone.
+        let one = old.replace("predicted_by", "predicted_by,f64_zero_lag");
+        let one = one.replace("lambda_1", "lambda_1,9");
+        let refusal = Table::<FitRow>::from_csv(&one).unwrap_err().to_string();
+        assert!(refusal.contains("expected the columns"), "{refusal}");
     }
 
     #[test]

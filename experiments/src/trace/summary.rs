@@ -6,6 +6,7 @@ use std::f64::consts::{LN_10, LOG10_E};
 use decay_analysis::{DecayFit, Verdict, Window, f32_zero_lag};
 use serde::Serialize;
 
+use crate::figures::labels::{NONE, rate, significant};
 use crate::tables::{CONSTANT, TOO_SHORT};
 use crate::trace::compute::{LayerGradients, Quantity, Traced};
 use crate::trace::request::{Network, Request};
@@ -288,20 +289,19 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
             let memory = match quantity.effective_memory {
                 Some(lag) if lag == steps => format!("≥ {lag}, all of the sequence"),
                 Some(lag) => lag.to_string(),
-                None => "—".to_owned(),
+                None => NONE.to_owned(),
             };
             let half_life = match (quantity.half_life, quantity.rate) {
                 (Some(_), _) if quantity.is_constant() => "∞".to_owned(),
-                (Some(half_life), _) => format!("{half_life:.3}"),
+                (Some(half_life), _) => significant(half_life, 4),
                 (None, Some(_)) => "∞".to_owned(),
-                (None, None) => "—".to_owned(),
+                (None, None) => NONE.to_owned(),
             };
             lines.push(vec![
                 layer.layer.to_string(),
                 name.to_owned(),
-                quantity.rate.map_or("—".to_owned(), |v| {
-                    let v = if quantity.is_constant() { 0.0 } else { v };
-                    format!("{v:.5}")
+                quantity.rate.map_or(NONE.to_owned(), |v| {
+                    significant(if quantity.is_constant() { 0.0 } else { v }, 4)
                 }),
                 half_life,
                 memory,
@@ -338,16 +338,17 @@ pub fn in_words(network: &Network, steps: usize, found: &Found) -> String {
         }
     }
     if let Some(spectrum) = &found.lyapunov {
-        let error = spectrum
-            .standard_error
-            .map_or(String::new(), |error| format!(" ± {error:.1e}"));
+        let error = spectrum.standard_error.map_or(String::new(), |error| {
+            format!(" ± {}", significant(error, 2))
+        });
         let dimension = spectrum
             .kaplan_yorke_dimension
-            .map_or("unknown".to_owned(), |dimension| format!("{dimension:.2}"));
+            .map_or("unknown".to_owned(), |dimension| significant(dimension, 4));
         text.push_str(&format!(
-            "Lyapunov exponents of the whole state: λ₁ = {:.5}{error} nats per step, Kaplan–Yorke dimension \
-             {dimension}, entropy at most {:.5} nats per step\n",
-            spectrum.largest, spectrum.entropy_bound
+            "Lyapunov exponents of the whole state: λ₁ = {}{error} nats per step, Kaplan–Yorke dimension \
+             {dimension}, entropy at most {} nats per step\n",
+            rate(spectrum.largest, 4),
+            rate(spectrum.entropy_bound, 4)
         ));
     }
     text
