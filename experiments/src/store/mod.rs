@@ -30,6 +30,7 @@ pub use machine::{Machine, available_memory};
 pub use manifest::{Clock, Failure, Manifest};
 pub use scratch::Scratch;
 
+use self::record_file::Unreadable;
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
@@ -175,9 +176,35 @@ impl ResultsFolder {
         run_id: &str,
         expected: &Expected,
     ) -> Result<RunRecord, StoreError> {
+        self.read_record(run_id, |file, length| {
+            record_file::read(file, length, expected)
+        })
+    }
+
+    /// Whether there is a record of a run, which must be what is expected: without holding it.
+    pub fn has_good_record(&self, run_id: &str, expected: &Expected) -> Result<bool, StoreError> {
+        let checked = self.read_record(run_id, |file, length| {
+            record_file::check(file, length, expected)
+        });
+        Ok(if_present(checked)?.is_some())
+    }
+
+    /// What `read` makes of the file of a record, given its length.
+    fn read_record<T>(
+        &self,
+        run_id: &str,
+        read: impl FnOnce(BufReader<File>, u64) -> Result<T, Unreadable>,
+    ) -> Result<T, StoreError> {
         let path = self.path.join(record_name(run_id));
-        record_file::decode(read_bytes(&path)?, expected)
-            .map_err(|problem| StoreError::BadRecord { path, problem })
+        let open = || {
+            let file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            read(BufReader::new(file), length)
+        };
+        open().map_err(|error| match error {
+            Unreadable::File(error) => StoreError::read(&path, error),
+            Unreadable::Record(problem) => StoreError::BadRecord { path, problem },
+        })
     }
 
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values
