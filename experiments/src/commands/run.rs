@@ -1,6 +1,6 @@
 //! `run`: the main job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -231,11 +231,14 @@ fn write_tables(
     failures: &[Failure],
     points: &[Concluded],
 ) -> Result<(), StoreError> {
+    let reasons = failures
+        .iter()
+        .map(|f| (f.run_id.as_str(), f.reason.as_str()));
+    let reasons: HashMap<&str, &str> = reasons.collect();
     let failure = |run: &PlannedRun| {
-        let mut failures = failures.iter();
-        failures
-            .find(|failure| failure.run_id == run.id)
-            .map(|failure| failure.reason.clone())
+        reasons
+            .get(run.id.as_str())
+            .map(|&reason| reason.to_owned())
     };
     let runs = [analysis::runs(plan, &failure).to_csv()];
     let recorded = |quantity| plan.config.record.quantities.contains(&quantity);
