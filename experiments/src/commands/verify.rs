@@ -23,7 +23,8 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     let Prepared { plan, inputs } = prepare(&text, &file, &[])?;
     let manifest = stored.manifest()?;
     let jobs = jobs_or_cores(jobs);
-    plan.check_memory(jobs, available_memory())?;
+    let needs = plan.needs().with_comparison();
+    needs.check(jobs, available_memory())?;
 
     let scratch = store::Scratch::new()?;
     let config = plan.config.to_toml();
