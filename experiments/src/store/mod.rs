@@ -20,7 +20,7 @@ mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 pub use builds::Build;
@@ -146,6 +146,19 @@ impl ResultsFolder {
     /// there.
     pub fn text(&self, name: &str) -> Result<Option<String>, StoreError> {
         if_present(read_text(&self.path.join(name)))
+    }
+
+    /// The first line of such a file, without its end and without reading the rest; `None` if the file is not
+    /// there or empty.
+    pub fn first_line(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let path = self.path.join(name);
+        let read = || {
+            let mut line = String::new();
+            BufReader::new(File::open(&path)?).read_line(&mut line)?;
+            Ok(line)
+        };
+        let line = if_present(read().map_err(|error| StoreError::read(&path, error)))?;
+        Ok(line.and_then(|line| line.lines().next().map(str::to_owned)))
     }
 
     /// The bytes of a file of this folder; `None` if it is not there.
