@@ -151,9 +151,19 @@ fn sweeps_hold_no_more_than_estimated_and_half_of_it() {
         let before = HELD.load(Ordering::Relaxed);
         MOST.store(before, Ordering::Relaxed);
         let record = expectations.stored(&folder.folder, 0, run).unwrap();
-        let most = MOST.load(Ordering::Relaxed) - before;
-        let bytes = record.unwrap().bytes();
+        let record = record.unwrap();
+        let (most, bytes) = (MOST.load(Ordering::Relaxed) - before, record.bytes());
         assert!(most <= bytes + (256 << 10), "{cell}: {most} for {bytes}");
+        // Nor is more held to analyse it than its curve, or one of a law, and rows.
+        if plan.config.replicates == 1 {
+            let before = HELD.load(Ordering::Relaxed);
+            MOST.store(before, Ordering::Relaxed);
+            let analysis = analysis::analyse(&plan.config, &plan.points[0], &[(0, &record)]);
+            let most = (MOST.load(Ordering::Relaxed) - before) as u128;
+            let counted = estimate.run.analysis;
+            assert!(most <= counted, "{cell}: {most} of {counted}");
+            drop(analysis);
+        }
         // Several need not be at the same place at the same time.
         assert!(jobs > 1 || 2 * computed >= estimated, "{found}");
     }
