@@ -4,7 +4,7 @@
 //!
 //! With j = min(jobs, runs), p grid points and r replicates, a command that runs the plan holds at most
 //!
-//! > j·(W + max(N, R + A)) + min(j, p)·(r − 1)·R + min(runs − j, j + w)·R′ + L + F + P
+//! > j·(W + max(N, R + A)) + min(j, p)·(r − 1)·R + min(runs − j, j + w)·R′ + j·V·R + L + F + P
 //!
 //! * **W**: what a run works with. Tapes, 8·B·((n+1)·S + n·R) each, n the steps held at once; the states at
 //!   the starts of segments; the inputs, and those kept for later runs; the adjoints of the loss; the
@@ -15,11 +15,13 @@
 //! * **R**: the record. What was measured becomes the record and is not copied, so there is one or the
 //!   other.
 //! * **A**: of the analysis of a grid point, by the thread that has finished its last run: a curve of
-//!   every replicate, and the rows that become lines.
+//!   every replicate, or one of a law, and the rows that become lines.
 //! * The records of the other replicates are held until the last one is there; of no more grid points
 //!   than there are threads, because runs start in the order of the plan.
 //! * w threads write records beside the computing, of which **R′** is the largest: who has a larger one
 //!   than [`WAITING`], 1 MiB, writes it alone.
+//! * **V**: of `verify`, the two records that each thread compares where they differ, once all runs are
+//!   done: in a heap that still has what these held. Of other commands 0.
 //! * **L**: the lines of all tables; **F**: the rows that figures are drawn from and the lines they are
 //!   read from, once the first are written and freed: but in small blocks, all over the heap, which
 //!   serve nobody else.
@@ -57,6 +59,8 @@ pub struct Estimate {
     others: u128,
     /// R′.
     waiting: u128,
+    /// V.
+    compared: u128,
     /// L + F.
     pub tables: u128,
     /// P.
@@ -113,7 +117,9 @@ impl Estimate {
         let open = at_once.min(self.points).saturating_mul(self.others);
         let waiting =
             (at_once + writers(at_once as usize) as u128).min(self.runs.saturating_sub(at_once));
-        open.saturating_mul(self.run.record)
+        let compared = at_once.saturating_mul(self.compared);
+        open.saturating_add(compared)
+            .saturating_mul(self.run.record)
             .saturating_add(waiting * self.waiting)
     }
 
@@ -157,13 +163,6 @@ impl Plan {
         run.spec.flops(&self.config.record)
     }
 
-    /// The run that needs most memory.
-    pub fn largest(&self) -> Option<&RunSpec> {
-        let points = self.points.iter();
-        let largest = points.max_by_key(|point| self.held(point).0.at_once());
-        largest?.runs.first().map(|run| &run.spec)
-    }
-
     /// What the thread holds that computes the runs of a grid point, and the point's part of each table.
     fn held(&self, point: &GridPoint) -> (Held, [TableSize; KINDS]) {
         let Some(run) = point.runs.first() else {
@@ -176,12 +175,17 @@ impl Plan {
         (held, tables)
     }
 
-    /// The most memory it takes.
-    pub fn memory(&self) -> Estimate {
+    /// The most memory it takes, and what run most of it.
+    pub fn needs(&self) -> Needs<'_> {
         let (mut run, mut waiting) = (Held::default(), 0);
         let mut tables: [TableSize; KINDS] = Default::default();
+        let (mut largest, mut most) = (None, 0);
         for point in &self.points {
             let (held, of_point) = self.held(point);
+            if held.at_once() >= most {
+                most = held.at_once();
+                largest = point.runs.first().map(|run| &run.spec);
+            }
             run = run.max(held);
             if held.record <= WAITING as u128 {
                 waiting = held.record.max(waiting);
@@ -195,17 +199,28 @@ impl Plan {
         let lines: u128 = tables.iter().map(|table| table.lines).sum();
         // Of what is read for figures all rows, and the lines of one table at a time.
         let drawn = tables.iter().filter(|table| table.drawn > 0);
-        let largest = drawn.map(|table| table.lines).max().unwrap_or(0);
+        let longest = drawn.map(|table| table.lines).max().unwrap_or(0);
         let rows: u128 = tables.iter().map(|table| table.drawn).sum();
-        Estimate {
+        let memory = Estimate {
             run,
             others: self.config.replicates as u128 - 1,
             waiting,
-            tables: lines + rows + largest,
+            compared: 0,
+            tables: lines + rows + longest,
             program: PROGRAM + runs * (size_of::<PlannedRun>() as u128 + RUN) + self.input_files(),
             runs,
             points: self.points.len() as u128,
+        };
+        Needs {
+            config: &self.config,
+            memory,
+            largest,
         }
+    }
+
+    /// The most memory it takes.
+    pub fn memory(&self) -> Estimate {
+        self.needs().memory
     }
 
     fn number_of_runs(&self) -> u128 {
@@ -232,8 +247,34 @@ impl Plan {
     /// # Errors
     /// [`ConfigError::Memory`], which says what needs how much and what to change.
     pub fn check_memory(&self, jobs: usize, available: u64) -> Result<(), ConfigError> {
-        let estimate = self.memory();
-        let Some(spec) = self.largest() else {
+        self.needs().check(jobs, available)
+    }
+}
+
+/// What [`Plan::needs`] finds.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs<'a> {
+    config: &'a Config,
+    /// The most memory that the plan takes.
+    pub memory: Estimate,
+    /// The run that needs most of it; none in a plan without runs.
+    pub largest: Option<&'a RunSpec>,
+}
+
+impl Needs<'_> {
+    /// The same where stored records are compared with those of all runs, once these are done.
+    pub fn with_comparison(mut self) -> Self {
+        self.memory.compared = 2;
+        self
+    }
+
+    /// Refuses what does not fit into `available` bytes, `jobs` runs at once.
+    ///
+    /// # Errors
+    /// As of [`Plan::check_memory`].
+    pub fn check(&self, jobs: usize, available: u64) -> Result<(), ConfigError> {
+        let estimate = self.memory;
+        let Some(spec) = self.largest else {
             return Ok(());
         };
         if estimate.total(jobs) <= u128::from(available) {
@@ -437,12 +478,15 @@ impl<'a> Sizes<'a> {
         let copied = 8 * gates.min(1) * steps;
         let recorded = self.per_sequence() * self.quantities.by_sequence + others;
         let record = recorded * steps + at_some_steps + self.recorded_closer();
-        let curve = self.quantities.count().min(1) * steps;
+        let curves = match self.quantities.count() {
+            0 => 1,
+            _ => self.config.replicates as u128,
+        };
         Held {
             working: self.working().saturating_mul(8),
             measured: 8 * (measured + copied),
             record: 8 * record,
-            analysis: 8 * curve * self.config.replicates as u128,
+            analysis: 8 * curves * steps,
         }
     }
 
@@ -853,6 +897,25 @@ hidden = 4
                 assert_eq!(found.total(jobs), parts, "{jobs}");
             }
         }
+    }
+
+    /// The run that needs most is found on the way, the last of those that need as much.
+    #[test]
+    fn records_that_are_compared_come_on_top() {
+        let plan = plan(&["cell.hidden=[4, 5]", "sequence.steps=100000"]);
+        let needs = plan.needs();
+        let largest = needs.largest.unwrap();
+        assert_eq!((largest.label.as_str(), largest.cell.hidden()), ("lstm", 5));
+        let compared = needs.with_comparison();
+        let record = needs.memory.run.record;
+        assert!(record > 0);
+        for jobs in [1, 3] {
+            let more = compared.memory.total(jobs) - needs.memory.total(jobs);
+            assert_eq!(more, 2 * jobs as u128 * record);
+        }
+        let just = needs.memory.total(1) as u64;
+        assert_eq!(needs.check(1, just), Ok(()));
+        assert!(compared.check(1, just).is_err());
     }
 
     /// A line of a table is no longer than is counted for it, and not much shorter.

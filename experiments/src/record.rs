@@ -1,6 +1,7 @@
 //! What one run leaves behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use decay_analysis::thinned_lags;
 use gradient_tracking::probes::Summary;
@@ -154,7 +155,7 @@ pub struct Expected {
     pub steps: usize,
     /// The names of the arrays, those of every law that there can be among them, of which a record
     /// may lack some; none if they are not known.
-    pub arrays: Option<BTreeSet<String>>,
+    pub arrays: Option<Arc<BTreeSet<String>>>,
 }
 
 /// A row-major array of numbers.

@@ -3,9 +3,9 @@
 //! A run is single-threaded and a pure function of its spec, so the number of threads and the order
 //! of runs change no result. Every finished run is stored at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -58,41 +58,96 @@ pub trait Observer: Sync {
     fn finished(&self, run: &PlannedRun, so_far: Work, failure: Option<&str>);
 }
 
-/// The record of a run of `plan`, if `folder` holds it.
-///
-/// # Errors
-/// If it cannot be read, or is not what the run leaves behind.
-pub fn stored(
-    plan: &Plan,
-    folder: &ResultsFolder,
-    run: &PlannedRun,
-) -> Result<Option<RunRecord>, StoreError> {
-    if !folder.has_record(&run.id) {
-        return Ok(None);
+/// What the runs of a plan leave behind, found out once for all runs of a grid point: that takes about as
+/// long as a run of a few steps.
+pub struct Expectations<'a> {
+    plan: &'a Plan,
+    /// Of the arrays of each grid point's runs, as soon as somebody has asked.
+    names: Vec<OnceLock<Option<Arc<BTreeSet<String>>>>>,
+    /// The different ones among them: there are few, and there may be many grid points.
+    different: Mutex<BTreeSet<Arc<BTreeSet<String>>>>,
+}
+
+impl<'a> Expectations<'a> {
+    /// Those of the runs of `plan`.
+    pub fn new(plan: &'a Plan) -> Self {
+        Expectations {
+            plan,
+            names: plan.points.iter().map(|_| OnceLock::new()).collect(),
+            different: Mutex::default(),
+        }
     }
-    folder.record(&run.id, &expected(&run.spec, &plan.config.record))
+
+    /// The record of a run of this grid point (its index), if `folder` holds it.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not what the run leaves behind.
+    pub fn stored(
+        &self,
+        folder: &ResultsFolder,
+        point: usize,
+        run: &PlannedRun,
+    ) -> Result<Option<RunRecord>, StoreError> {
+        if !folder.has_record(&run.id) {
+            return Ok(None);
+        }
+        folder.record(&run.id, &self.of(point, run))
+    }
+
+    /// Whether `folder` holds it.
+    ///
+    /// # Errors
+    /// As of [`stored`](Self::stored).
+    fn is_stored(
+        &self,
+        folder: &ResultsFolder,
+        point: usize,
+        run: &PlannedRun,
+    ) -> Result<bool, StoreError> {
+        Ok(folder.has_record(&run.id) && folder.has_good_record(&run.id, &self.of(point, run))?)
+    }
+
+    /// The record of a run of this grid point that has been computed, or found stored.
+    ///
+    /// # Errors
+    /// If it is not there any more, cannot be read, or is not what the run leaves behind.
+    pub fn stored_before(
+        &self,
+        folder: &ResultsFolder,
+        point: usize,
+        run: &PlannedRun,
+    ) -> Result<RunRecord, StoreError> {
+        folder.required_record(&run.id, &self.of(point, run))
+    }
+
+    /// What a run of this grid point leaves behind.
+    fn of(&self, point: usize, run: &PlannedRun) -> Expected {
+        let names = self.names[point].get_or_init(|| {
+            let first = self.plan.points[point].runs.first()?;
+            let names = Arc::new(array_names(&first.spec, &self.plan.config.record)?);
+            let mut different = self.different.lock().expect("no thread panics");
+            if let Some(known) = different.get(&names) {
+                return Some(Arc::clone(known));
+            }
+            different.insert(Arc::clone(&names));
+            Some(names)
+        });
+        Expected {
+            spec: run.spec.spec_json(),
+            steps: run.spec.sequence.steps,
+            arrays: names.clone(),
+        }
+    }
 }
 
-/// The record of a run of `plan` that has been computed, or found stored.
+/// The names of the arrays that a run of `spec` leaves behind if it keeps what `record` asks for.
 ///
-/// # Errors
-/// If it is not there any more, cannot be read, or is not what the run leaves behind.
-pub fn stored_before(
-    plan: &Plan,
-    folder: &ResultsFolder,
-    run: &PlannedRun,
-) -> Result<RunRecord, StoreError> {
-    folder.required_record(&run.id, &expected(&run.spec, &plan.config.record))
-}
-
-/// What a run of `spec` leaves behind if it keeps what `record` asks for.
-///
-/// The names of its arrays depend on no size, so they are those of the same cell with one unit
+/// They depend on no size, so they are those of the same cell with one unit
 /// over one step. Those of laws do: one may hold of no layer with fewer inputs than units, or of no
 /// input of which the mean square is unknown. A single unit without inputs has every law that its
 /// cell can have, of which the run may lack some. Only weights near the largest number there is make
-/// that fail.
-fn expected(spec: &RunSpec, record: &Record) -> Expected {
+/// that fail: then they are not known.
+fn array_names(spec: &RunSpec, record: &Record) -> Option<BTreeSet<String>> {
     let smallest = RunSpec {
         sequence: Sequence {
             steps: 1,
@@ -108,11 +163,7 @@ fn expected(spec: &RunSpec, record: &Record) -> Expected {
         ..spec.clone()
     };
     let smallest = Worker::default().execute(&smallest, record, Memory::Full, None);
-    Expected {
-        spec: spec.spec_json(),
-        steps: spec.sequence.steps,
-        arrays: smallest.ok().map(|run| run.arrays.into_keys().collect()),
-    }
+    Some(smallest.ok()?.arrays.into_keys().collect())
 }
 
 /// What a sweep leaves behind.
@@ -197,7 +248,9 @@ where
         .build()
         .expect("threads can be started");
 
-    let check = |(_, run): &(usize, &PlannedRun)| Ok(stored(plan, &folder.folder, run)?.is_some());
+    let expectations = Expectations::new(plan);
+    let check =
+        |(point, run): &(usize, &PlannedRun)| expectations.is_stored(&folder.folder, *point, run);
     let checked: Vec<Result<bool, StoreError>> =
         pool.install(|| runs.par_iter().map(check).collect());
     let mut is_stored = Vec::with_capacity(runs.len());
@@ -248,7 +301,7 @@ where
     let conclude = |point: usize, mut records: Vec<(usize, Arc<RunRecord>)>| {
         let found_stored = std::mem::take(&mut open_point(point).stored);
         for run in found_stored {
-            match stored_before(plan, &folder.folder, run) {
+            match expectations.stored_before(&folder.folder, point, run) {
                 Ok(record) => records.push((run.replicate, Arc::new(record))),
                 Err(error) => return fail(error),
             }
@@ -500,15 +553,41 @@ mod tests {
                 let kept = Worker::default()
                     .execute(&run.spec, record, Memory::Full, file)
                     .unwrap();
-                let expected = expected(&run.spec, record);
-                let names = expected.arrays.as_ref().unwrap();
-                with_all += usize::from(kept.arrays.keys().eq(names));
-                lacking += usize::from(!kept.arrays.keys().eq(names));
-                let found = record_file::decode(record_file::encode(&kept), &expected);
+                let names = array_names(&run.spec, record).unwrap();
+                with_all += usize::from(kept.arrays.keys().eq(&names));
+                lacking += usize::from(!kept.arrays.keys().eq(&names));
+                let expected = Expected {
+                    spec: run.spec.spec_json(),
+                    steps: run.spec.sequence.steps,
+                    arrays: Some(Arc::new(names)),
+                };
+                let found = record_file::decode(&record_file::encode(&kept), &expected);
                 assert_eq!(found, Ok(kept));
             }
         }
         assert!(with_all > 0 && lacking > 0);
+    }
+
+    /// Those of each grid point's own cell, held once where several have the same.
+    #[test]
+    fn expectations_are_those_of_the_grid_point() {
+        let sets = [
+            "sequence.input={ size = 7 }".to_owned(),
+            "replicates=2".to_owned(),
+        ];
+        let loaded = Config::load(EVERYTHING, "test.toml", &sets).unwrap();
+        let plan = Plan::new(&loaded, &InputFiles::default());
+        let expectations = Expectations::new(&plan);
+        for (index, point) in plan.points.iter().enumerate() {
+            for run in &point.runs {
+                let expected = expectations.of(index, run);
+                assert_eq!(expected.spec, run.spec.spec_json());
+                let names = array_names(&run.spec, &plan.config.record);
+                assert_eq!(expected.arrays.as_deref(), names.as_ref());
+            }
+        }
+        let different = expectations.different.into_inner().unwrap().len();
+        assert!(1 < different && 4 * different < plan.points.len());
     }
 
     /// Damages a record once it has been found stored.

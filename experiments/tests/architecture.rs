@@ -50,6 +50,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "gradient-tracking",
             "kernels",
             "lstm",
+            "lyapunov",
             "vanilla-rnn",
         ],
     ),

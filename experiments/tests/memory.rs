@@ -15,7 +15,7 @@ use experiments::input_file::InputFiles;
 use experiments::plan::{GridPoint, Plan, PlannedRun};
 use experiments::record::RunRecord;
 use experiments::store::{LockedFolder, Reuse, StoreError};
-use experiments::sweep::{Observer, Work, sweep};
+use experiments::sweep::{Expectations, Observer, Work, sweep};
 
 /// The system's allocator, counting the bytes of all threads.
 struct Counting;
@@ -123,6 +123,8 @@ fn sweeps_hold_no_more_than_estimated_and_half_of_it() {
         ("lstm", vec![], 2),
         ("lstm", vec!["replicates=3"], 2),
         ("lstm", vec![per_sequence, "sequence.batch=2"], 1),
+        // With laws by unit, each the slope of a curve.
+        ("lstm", vec!["cell.forget_bias={ chrono = 1000 }"], 1),
         ("lstm-1997", vec!["record.quantities=[\"node\"]"], 1),
     ] {
         let text = format!(
@@ -143,6 +145,25 @@ fn sweeps_hold_no_more_than_estimated_and_half_of_it() {
         let read = most_bytes(&plan, &folder, jobs);
         let found = format!("{cell}, {sets:?}: {computed}, {read} of {estimated}");
         assert!(computed.max(read) <= estimated + ANY, "{found}");
+        // A record is read to where it stays: nothing beside it is held but a buffer and its header.
+        let run = &plan.points[0].runs[0];
+        let expectations = Expectations::new(&plan);
+        let before = HELD.load(Ordering::Relaxed);
+        MOST.store(before, Ordering::Relaxed);
+        let record = expectations.stored(&folder.folder, 0, run).unwrap();
+        let record = record.unwrap();
+        let (most, bytes) = (MOST.load(Ordering::Relaxed) - before, record.bytes());
+        assert!(most <= bytes + (256 << 10), "{cell}: {most} for {bytes}");
+        // Nor is more held to analyse it than its curve, or one of a law, and rows.
+        if plan.config.replicates == 1 {
+            let before = HELD.load(Ordering::Relaxed);
+            MOST.store(before, Ordering::Relaxed);
+            let analysis = analysis::analyse(&plan.config, &plan.points[0], &[(0, &record)]);
+            let most = (MOST.load(Ordering::Relaxed) - before) as u128;
+            let counted = estimate.run.analysis;
+            assert!(most <= counted, "{cell}: {most} of {counted}");
+            drop(analysis);
+        }
         // Several need not be at the same place at the same time.
         assert!(jobs > 1 || 2 * computed >= estimated, "{found}");
     }

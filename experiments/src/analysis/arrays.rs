@@ -95,13 +95,16 @@ pub(super) fn law_rate(
     };
     let mut curve: Vec<f64> = (0..=steps).map(|lag| ln_rms(&rates, lag as f64)).collect();
     let whole = Line::fit(&curve, window);
-    let measured = log10_ratios(record, law.quantity).unwrap_or_default();
+    let measured = ratios(record, law.quantity).into_iter().flatten();
+    let mut has_zeros = false;
     for (ln_ratio, measured) in curve.iter_mut().zip(measured) {
         if measured == f64::NEG_INFINITY {
             *ln_ratio = measured;
+            has_zeros = true;
         }
     }
-    Some(Line::fit(&curve, window).or(whole)?.slope)
+    let without_zeros = has_zeros.then(|| Line::fit(&curve, window)).flatten();
+    Some(without_zeros.or(whole)?.slope)
 }
 
 /// log₁₀ r_k of a quantity, indexed by lag k = T − t; `None` if it was not recorded.
@@ -109,10 +112,15 @@ pub(super) fn law_rate(
 /// Every quantity of a run has the same denominator. Where there is none, because no gradient
 /// reaches the top layer's h at any step, every gradient is zero, and so is every ratio.
 pub(super) fn log10_ratios(record: &RunRecord, quantity: &str) -> Option<Vec<f64>> {
+    Some(ratios(record, quantity)?.collect())
+}
+
+/// The same, one by one.
+fn ratios(record: &RunRecord, quantity: &str) -> Option<impl Iterator<Item = f64>> {
     let norms = &record.arrays.get(quantity)?.values;
     // t ends at T, whether it begins at 0 or at 1.
     let norms = norms.iter().rev().copied();
-    Some(norms.map(log10_ratio(record)).collect())
+    Some(norms.map(log10_ratio(record)))
 }
 
 /// From log₁₀ of a norm to that of its ratio to the denominator of the run.

@@ -7,16 +7,22 @@ use crate::plan::{Plan, PlannedRun};
 use crate::record::RunRecord;
 use crate::tables::{GradientRow, Table};
 
-/// Writes `gradients.csv`: the norms of all runs, quantities and steps, none left out.
+/// Writes `gradients.csv`: the norms of all runs, quantities and steps, none left out. `load` gives the
+/// record of a run of a grid point, by the point's index.
 pub fn write_gradients(
     plan: &Plan,
-    load: &mut dyn FnMut(&PlannedRun) -> Option<RunRecord>,
+    load: &mut dyn FnMut(usize, &PlannedRun) -> Option<RunRecord>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let table = Table::<GradientRow>::new(Vec::new());
     out.write_all(table.header().as_bytes())?;
-    for run in plan.points.iter().flat_map(|point| &point.runs) {
-        let Some(record) = load(run) else { continue };
+    let points = plan.points.iter().enumerate();
+    for (point, run) in
+        points.flat_map(|(index, point)| point.runs.iter().map(move |run| (index, run)))
+    {
+        let Some(record) = load(point, run) else {
+            continue;
+        };
         for quantity in arrays::quantities(&record) {
             let norms = &record.arrays[quantity].values;
             let steps = run.spec.sequence.steps;

@@ -265,8 +265,10 @@ impl<'a> Replicates<'a> {
             for log10_ratio in curves.iter_mut().flatten() {
                 *log10_ratio *= LN_10;
             }
-            let curves: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
-            let fit = DecayFit::new(&curves, window);
+            let ln_ratios: Vec<&[f64]> = curves.iter().map(Vec::as_slice).collect();
+            let fit = DecayFit::new(&ln_ratios, window);
+            // The rate of a law may take a curve of its own.
+            drop(curves);
             let prediction = self.prediction(quantity, window, &records, &fit.slopes);
             let row = FitRow {
                 key: self.key.clone(),

@@ -604,7 +604,7 @@ fn gradients_are_written_with_step_and_lag() {
     let plan = plan(1, "0.5");
     let id = plan.points[0].runs[0].id.clone();
     let mut text = Vec::new();
-    let mut load = |run: &PlannedRun| {
+    let mut load = |_, run: &PlannedRun| {
         let x = array(&[STEPS], (1..=STEPS).map(|t| t as f64).collect());
         (run.id == id).then(|| record(vec![reference(), ("x", x)]))
     };

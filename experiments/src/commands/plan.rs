@@ -30,8 +30,8 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         line(format!("  {}: {}", cell.label, count(points, "grid point")));
     }
     for axis in &config.sweep {
-        let values: Vec<String> = axis.values.iter().map(readable).collect();
-        line(format!("  {} = [{}]", axis.key, values.join(", ")));
+        let values = listed(&axis.values);
+        line(format!("  {} = [{values}]", axis.key));
     }
     line(format!(
         "  T = {} steps, B = {} sequences",
@@ -45,7 +45,8 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         }
     ));
     let jobs = jobs_or_cores(None).min(runs);
-    let memory = plan.memory();
+    let needs = plan.needs();
+    let memory = needs.memory;
     line(format!(
         "  memory: at most {}, with {jobs} at a time",
         in_units(memory.total(jobs))
@@ -65,7 +66,7 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         in_units(memory.tables),
         in_units(memory.program)
     ));
-    if let Some(spec) = plan.largest() {
+    if let Some(spec) = needs.largest {
         let (steps, batch) = (spec.sequence.steps, spec.sequence.batch);
         let shapes = spec.shapes();
         let rows = |of: fn(&CellShape) -> usize| shapes.iter().map(|s| of(s) as u128).sum::<u128>();
@@ -83,11 +84,43 @@ pub fn plan(experiment: &Experiment) -> Result<Status, CommandError> {
         ));
     }
     print(&text)?;
-    plan.check_memory(jobs, available_memory())?;
+    needs.check(jobs, available_memory())?;
     Ok(Status::Done)
+}
+
+/// `0.5, 0.9, 1.5`; of many values the first ones, how many follow, and the last.
+fn listed(values: &[toml::Value]) -> String {
+    const MOST: usize = 12;
+    let mut listed: Vec<String> = Vec::new();
+    match values {
+        [first @ .., last] if values.len() > MOST => {
+            let (first, others) = first.split_at(MOST - 2);
+            listed.extend(first.iter().map(readable));
+            listed.push(format!("… {} more …", others.len()));
+            listed.push(readable(last));
+        }
+        _ => listed.extend(values.iter().map(readable)),
+    }
+    listed.join(", ")
 }
 
 /// `1 run`, `3 runs`.
 fn count(number: usize, singular: &str) -> String {
     format!("{number} {singular}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_values_the_first_and_the_last_are_listed() {
+        let values = |count: i64| -> Vec<toml::Value> { (1..=count).map(Into::into).collect() };
+        assert_eq!(listed(&values(3)), "1, 2, 3");
+        assert_eq!(listed(&values(12)), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12");
+        assert_eq!(
+            listed(&values(13)),
+            "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, … 2 more …, 13"
+        );
+    }
 }

@@ -7,7 +7,7 @@ use crate::commands::{CommandError, Status, print};
 use crate::config::Config;
 use crate::report::content::Report;
 use crate::report::{self, Folder, ReportError};
-use crate::store::{self, LockedFolder, ResultsFolder};
+use crate::store::{self, LockedFolder, ResultsFolder, StoreError};
 
 pub fn report(results: &Path) -> Result<Status, CommandError> {
     let (folder, report) = if ResultsFolder::is_of_trace(results)? {
@@ -43,14 +43,16 @@ fn told(
     tell: impl FnOnce(&Folder) -> Result<Report, ReportError>,
 ) -> Result<Report, CommandError> {
     let unreadable = RefCell::new(None);
+    let if_readable = |found: Result<Option<String>, StoreError>| {
+        found.unwrap_or_else(|error| {
+            unreadable.replace(Some(error));
+            None
+        })
+    };
     let report = tell(&Folder {
         name: &folder.name()?,
-        text: &|name| {
-            folder.text(name).unwrap_or_else(|error| {
-                unreadable.replace(Some(error));
-                None
-            })
-        },
+        text: &|name| if_readable(folder.text(name)),
+        first_line: &|name| if_readable(folder.first_line(name)),
         has: &|name| folder.has(name),
     });
     // A file that cannot be read looks absent to the report; the reason comes first.

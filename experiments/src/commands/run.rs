@@ -1,6 +1,6 @@
 //! `run`: the main job.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use crate::store::{
     self, Build, Clock, Failure, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError,
     available_memory,
 };
-use crate::sweep::{Outcome, Swept, in_order, stored_before, sweep};
+use crate::sweep::{Expectations, Outcome, Swept, in_order, sweep};
 use crate::tables::{
     CurveRow, FitRow, LossStateRow, LyapunovMeanRow, LyapunovRow, LyapunovSummaryRow, Row, RunRow,
     SequenceRow, SingularValueRow, Table, UnitGradientRow, UnitQuantileRow,
@@ -248,11 +248,14 @@ fn write_tables(
     failures: &[Failure],
     points: &[Concluded],
 ) -> Result<(), StoreError> {
+    let reasons = failures
+        .iter()
+        .map(|f| (f.run_id.as_str(), f.reason.as_str()));
+    let reasons: HashMap<&str, &str> = reasons.collect();
     let failure = |run: &PlannedRun| {
-        let mut failures = failures.iter();
-        failures
-            .find(|failure| failure.run_id == run.id)
-            .map(|failure| failure.reason.clone())
+        reasons
+            .get(run.id.as_str())
+            .map(|&reason| reason.to_owned())
     };
     let runs = [analysis::runs(plan, &failure).to_csv()];
     let recorded = |quantity| plan.config.record.quantities.contains(&quantity);
@@ -294,13 +297,14 @@ fn write_gradients(
     failures: &[Failure],
 ) -> Result<(), StoreError> {
     let failed: BTreeSet<&str> = failures.iter().map(|f| f.run_id.as_str()).collect();
+    let expectations = Expectations::new(plan);
     let mut unreadable = None;
     let written = folder.write_with(store::GRADIENTS, |out| {
-        let mut load = |run: &PlannedRun| {
+        let mut load = |point: usize, run: &PlannedRun| {
             if failed.contains(run.id.as_str()) || unreadable.is_some() {
                 return None;
             }
-            let record = stored_before(plan, &folder.folder, run);
+            let record = expectations.stored_before(&folder.folder, point, run);
             record.map_err(|error| unreadable = Some(error)).ok()
         };
         analysis::write_gradients(plan, &mut load, out)?;

@@ -12,11 +12,11 @@ use crate::commands::run::{self, Computed};
 use crate::commands::{CommandError, Prepared, Status, jobs_or_cores, plot, prepare, print};
 use crate::comparison::{self, Due};
 use crate::input_file::InputFiles;
-use crate::plan::Plan;
+use crate::plan::{GridPoint, Plan, PlannedRun};
 use crate::store::{
     self, LockedFolder, Machine, Manifest, ResultsFolder, Reuse, StoreError, available_memory,
 };
-use crate::sweep;
+use crate::sweep::{Expectations, in_order};
 use crate::tables::{CurveRow, FitRow, Row, RunRow};
 
 pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandError> {
@@ -50,7 +50,8 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
         false => plan,
     };
     let jobs = jobs_or_cores(jobs);
-    plan.check_memory(jobs, available_memory())?;
+    let needs = plan.needs().with_comparison();
+    needs.check(jobs, available_memory())?;
 
     let scratch = store::Scratch::new()?;
     let config = plan.config.to_toml();
@@ -85,9 +86,9 @@ pub fn verify(results: &Path, jobs: Option<usize>) -> Result<Status, CommandErro
     compare_records(
         &plan,
         &failed,
-        &stored,
-        &recomputed.folder,
+        [&stored, &recomputed.folder],
         &due,
+        jobs,
         &mut report,
     )?;
     if is_unfinished {
@@ -186,60 +187,85 @@ fn describe_origin(manifest: Option<&Manifest>, machine: &Machine, report: &mut 
     }
 }
 
-/// Record by record, as far as they are stored.
+/// What became of a stored record.
+enum Found {
+    Agrees,
+    /// There is none, and the run now fails.
+    Failed,
+    NotStored,
+    NotJudged,
+    /// The name of its file, and how.
+    Differs(String, String),
+}
+
+/// Record by record, as far as they are stored; those of `jobs` grid points at a time.
 fn compare_records(
     plan: &Plan,
     failed: &BTreeSet<&str>,
-    stored: &ResultsFolder,
-    recomputed: &ResultsFolder,
+    [stored, recomputed]: [&ResultsFolder; 2],
     due: &Due,
+    jobs: usize,
     report: &mut Report,
 ) -> Result<(), CommandError> {
-    let (mut agreeing, mut missing, mut unjudged) = (0, 0, 0);
-    for point in &plan.points {
+    let expectations = Expectations::new(plan);
+    let compare = |point: usize, key: &[String], run: &PlannedRun| {
+        let name = store::record_name(&run.id);
+        let differs = |how: String| Ok(Found::Differs(name.clone(), how));
+        let read = |folder| expectations.stored(folder, point, run);
+        let now = read(recomputed)?;
+        // One record is held, where they agree.
+        if let (Due::Bits, Some(now)) = (due, &now)
+            && stored.holds_exactly(&run.id, now)?
+        {
+            return Ok(Found::Agrees);
+        }
+        let before = match read(stored) {
+            Err(StoreError::BadRecord { problem, .. }) => return differs(problem.to_string()),
+            before => before?,
+        };
+        let (before, now) = match (before, now) {
+            (None, _) if failed.contains(run.id.as_str()) => return Ok(Found::Failed),
+            (None, _) => return Ok(Found::NotStored),
+            (Some(_), None) => return differs("stored, but the run now fails".to_owned()),
+            (Some(before), Some(now)) => (before, now),
+        };
+        if matches!(due, Due::Tolerance { unjudged } if unjudged.contains(key)) {
+            return Ok(Found::NotJudged);
+        }
+        let mut names: BTreeSet<&String> = before.arrays.keys().collect();
+        names.extend(now.arrays.keys());
+        let difference = names.into_iter().find_map(|name| {
+            let [a, b] = [&before, &now].map(|record| record.arrays.get(name));
+            match (a, b) {
+                (Some(a), Some(b)) if a.shape == b.shape => {
+                    comparison::arrays(name, &a.values, &b.values, due)
+                }
+                (Some(_), Some(_)) => Some(format!("array `{name}`: another shape")),
+                _ => Some(format!("array `{name}`: only in one of the two")),
+            }
+        });
+        match (difference, due) {
+            (Some(difference), _) => differs(difference),
+            (None, Due::Bits) => differs("its header has other bytes".to_owned()),
+            (None, Due::Tolerance { .. }) => Ok(Found::Agrees),
+        }
+    };
+    let points: Vec<(usize, &GridPoint)> = plan.points.iter().enumerate().collect();
+    let of_points = in_order(jobs, &points, |(index, point)| {
         let cell = std::iter::once(point.key.cell.clone());
         let key: Vec<String> = cell.chain(point.key.factors.iter().cloned()).collect();
-        for run in &point.runs {
-            let name = store::record_name(&run.id);
-            let [before, now] = [stored, recomputed].map(|folder| sweep::stored(plan, folder, run));
-            let before = match before {
-                Err(StoreError::BadRecord { problem, .. }) => {
-                    report.difference(&name, problem.to_string());
-                    continue;
-                }
-                before => before?,
-            };
-            match (before, now?) {
-                (None, _) => missing += usize::from(!failed.contains(run.id.as_str())),
-                (Some(_), None) => {
-                    report.difference(&name, "stored, but the run now fails".to_owned());
-                }
-                _ if matches!(due, Due::Tolerance { unjudged } if unjudged.contains(&key)) => {
-                    unjudged += 1;
-                }
-                (Some(before), Some(now)) => {
-                    let mut names: BTreeSet<&String> = before.arrays.keys().collect();
-                    names.extend(now.arrays.keys());
-                    let difference = names.into_iter().find_map(|name| {
-                        let [a, b] = [&before, &now].map(|record| record.arrays.get(name));
-                        match (a, b) {
-                            (Some(a), Some(b)) if a.shape == b.shape => {
-                                comparison::arrays(name, &a.values, &b.values, due)
-                            }
-                            (Some(_), Some(_)) => Some(format!("array `{name}`: another shape")),
-                            _ => Some(format!("array `{name}`: only in one of the two")),
-                        }
-                    });
-                    let bytes_differ =
-                        matches!(due, Due::Bits) && !stored.holds_exactly(&run.id, &now)?;
-                    match difference {
-                        Some(difference) => report.difference(&name, difference),
-                        None if bytes_differ => {
-                            report.difference(&name, "its header has other bytes".to_owned());
-                        }
-                        None => agreeing += 1,
-                    }
-                }
+        let runs = point.runs.iter().map(|run| compare(*index, &key, run));
+        runs.collect::<Result<Vec<Found>, StoreError>>()
+    });
+    let (mut agreeing, mut missing, mut unjudged) = (0, 0, 0);
+    for of_point in of_points {
+        for found in of_point? {
+            match found {
+                Found::Agrees => agreeing += 1,
+                Found::Failed => {}
+                Found::NotStored => missing += 1,
+                Found::NotJudged => unjudged += 1,
+                Found::Differs(name, how) => report.difference(&name, how),
             }
         }
     }

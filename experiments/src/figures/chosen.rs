@@ -51,6 +51,9 @@ pub fn chosen_in_words(spec: &FigureSpec, names: &[String], points: &[Key]) -> O
     in_words(&spec.filter, names, &shown, &[])
 }
 
+/// Values in words, and the cells that have them.
+type Values<'k> = (String, Vec<&'k str>);
+
 /// What `filter` has chosen of the grid points that are shown, but for what is `said` already, as `H = 64`.
 pub fn in_words(
     filter: &Filter,
@@ -64,8 +67,7 @@ pub fn in_words(
         let plural = if cells.len() == 1 { "" } else { "s" };
         parts.push(format!("cell{plural} {}", listed(&cells, "and")));
     }
-    // By name: the values, and the cells that have them.
-    let mut by_name: Vec<(String, Vec<(String, Vec<&str>)>)> = Vec::new();
+    let mut by_name: Vec<(String, Vec<Values<'_>>)> = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let Some(values) = filter.0.get(name) else {
             continue;

@@ -1,7 +1,7 @@
 //! Stored rows, arranged the way figures need them: by cell, grid point and factor.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::FigureError;
 use super::canvas::Dash;
@@ -202,7 +202,7 @@ pub fn by_point<'a, R>(
     rows: impl IntoIterator<Item = &'a R>,
     key: impl Fn(&'a R) -> &'a Key,
 ) -> Vec<Group<'a, R>> {
-    let mut positions = std::collections::HashMap::new();
+    let mut positions = HashMap::new();
     let mut groups: Vec<Group<'a, R>> = Vec::new();
     for row in rows {
         let key = key(row);
@@ -219,9 +219,10 @@ pub fn by_point<'a, R>(
 /// others as they appear. Empty values (the factor does not apply) are left out.
 pub fn values(keys: &[&Key], factor: usize) -> Vec<String> {
     let mut values: Vec<String> = Vec::new();
+    let mut known = HashSet::new();
     for key in keys {
         let value = &key.factors[factor];
-        if !value.is_empty() && !values.contains(value) {
+        if !value.is_empty() && known.insert(value) {
             values.push(value.clone());
         }
     }
@@ -245,17 +246,22 @@ pub fn varying(keys: &[&Key]) -> Vec<usize> {
 /// The combinations of these factors' values that occur, in the factors' order of values. Without
 /// factors there is one, empty combination.
 pub fn combinations(keys: &[&Key], factors: &[usize]) -> Vec<Vec<String>> {
-    let orders: Vec<Vec<String>> = factors.iter().map(|&factor| values(keys, factor)).collect();
+    let place = |values: Vec<String>| values.into_iter().zip(0..).collect();
+    let places: Vec<HashMap<String, usize>> = factors
+        .iter()
+        .map(|&factor| place(values(keys, factor)))
+        .collect();
+    let mut known = HashSet::new();
     let mut found: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
     for key in keys {
         let combination = combination(key, factors);
-        if found.iter().any(|(_, known)| *known == combination) {
+        if !known.insert(combination.clone()) {
             continue;
         }
         let rank = combination
             .iter()
-            .zip(&orders)
-            .map(|(value, order)| order.iter().position(|known| known == value).unwrap_or(0))
+            .zip(&places)
+            .map(|(value, places)| places.get(value).copied().unwrap_or(0))
             .collect();
         found.push((rank, combination));
     }

@@ -1,6 +1,8 @@
 //! `decay`: the gradient against lag. One column of panels per cell, one row per combination of
 //! the factors that are not told apart by lines, all on the same vertical scale.
 
+use std::collections::HashMap;
+
 use super::FigureError;
 use super::canvas::{Canvas, Font, Pixel, Stroke, draw_svg};
 use super::chart::{
@@ -84,6 +86,10 @@ impl std::fmt::Display for FirstLag {
         write!(f, "{sign}{}", labels::thousands(self.lag))
     }
 }
+
+/// Lines that a panel holds: of more, no two neighbours could be told apart, and ten thousand take
+/// minutes to draw.
+const MAX_LINES: usize = 64;
 
 /// Dots on a precision's line that are closer than this, in pixels, share a label.
 const LAG_LABEL_WIDTH: f64 = 30.0;
@@ -174,6 +180,10 @@ struct Column<'a> {
     style: &'a CellStyle,
     line_factor: Option<usize>,
     line_values: Vec<String>,
+    /// Of the lines of each of these values.
+    colours: Vec<Rgb>,
+    /// Number of values before they were thinned to [`MAX_LINES`].
+    all_line_values: usize,
     facet_factors: Vec<usize>,
     facets: Vec<Vec<String>>,
     /// Number of facets before they were thinned to [`MAX_ROWS`].
@@ -223,10 +233,21 @@ impl<'a> Column<'a> {
             .map(|index| facets[index].clone())
             .collect();
         curves.retain(|(key, _)| facets.contains(&data::combination(key, &facet_factors)));
+        let line_values = line_factor.map_or_else(Vec::new, |factor| data::values(&keys, factor));
+        let all_line_values = line_values.len();
+        let line_values: Vec<String> = placement::choose(all_line_values, MAX_LINES)
+            .into_iter()
+            .map(|index| line_values[index].clone())
+            .collect();
+        if let Some(factor) = line_factor.filter(|_| all_line_values > MAX_LINES) {
+            curves.retain(|(key, _)| line_values.contains(&key.factors[factor]));
+        }
         Some(Self {
             style,
             line_factor,
-            line_values: line_factor.map_or_else(Vec::new, |factor| data::values(&keys, factor)),
+            colours: line_colours(style.colour, &line_values),
+            line_values,
+            all_line_values,
             facet_factors,
             facets,
             all_facets,
@@ -241,7 +262,7 @@ impl<'a> Column<'a> {
             .and_then(|factor| {
                 let value = &key.factors[factor];
                 let index = self.line_values.iter().position(|known| known == value)?;
-                Some(line_colours(self.style.colour, &self.line_values)[index])
+                Some(self.colours[index])
             })
             .unwrap_or(self.style.colour)
     }
@@ -344,8 +365,35 @@ pub fn draw(request: &Request<'_>) -> Result<String, FigureError> {
         columns,
         laws: Vec::new(),
     };
-    let laws = laws.into_iter().filter(|law| all.shows(law)).collect();
+    let curves = all.columns.iter().flat_map(|column| &column.curves);
+    let seen = Seen {
+        curves: curves.map(|(key, rows)| (*key, rows.as_slice())).collect(),
+        last_lag: all.last_lag(),
+        y_range: all.y_range(),
+    };
+    let laws = laws.into_iter().filter(|law| seen.shows(law)).collect();
     Ok(Decay { laws, ..all }.draw(request))
+}
+
+/// What is seen of all curves, by grid point, and where.
+struct Seen<'a> {
+    curves: HashMap<&'a Key, &'a [&'a CurveRow]>,
+    last_lag: f64,
+    y_range: (f64, f64),
+}
+
+impl Seen<'_> {
+    /// Whether a law has a line to speak of, and is seen in its panel.
+    fn shows(&self, law: &LawRow) -> bool {
+        let Some(rows) = self.curves.get(&law.key) else {
+            return false;
+        };
+        let has_line = rows.iter().any(|row| row.lag > 0 && row.median.is_finite());
+        // A stub at the edge of the panel would only look like a mistake.
+        let (low, high) = self.y_range;
+        let quarter = law_height(law, rows, 0.25 * self.last_lag);
+        has_line && (low..=high).contains(&quarter)
+    }
 }
 
 struct Decay<'a> {
@@ -356,19 +404,6 @@ struct Decay<'a> {
 }
 
 impl Decay<'_> {
-    /// Whether a law has a line to speak of, and is seen in its panel.
-    fn shows(&self, law: &LawRow) -> bool {
-        let mut curves = self.columns.iter().flat_map(|column| &column.curves);
-        let Some((_, rows)) = curves.find(|(key, _)| **key == law.key) else {
-            return false;
-        };
-        let has_line = rows.iter().any(|row| row.lag > 0 && row.median.is_finite());
-        // A stub at the edge of the panel would only look like a mistake.
-        let (low, high) = self.y_range();
-        let quarter = law_height(law, rows, 0.25 * self.last_lag());
-        has_line && (low..=high).contains(&quarter)
-    }
-
     /// The right end of the x-axis.
     fn last_lag(&self) -> f64 {
         self.rows().map(|row| row.lag).max().unwrap_or(0).max(1) as f64
@@ -602,6 +637,16 @@ impl Decay<'_> {
                     .map(|&factor| labels::factor_name(&self.names[factor]))
                     .collect::<Vec<_>>()
                     .join(" and "),
+            ));
+        }
+        let is_thinned = |column: &&Column<'_>| column.all_line_values > column.line_values.len();
+        let thinned = self.columns.iter().find(is_thinned);
+        if let Some((column, factor)) = thinned.and_then(|c| Some((c, c.line_factor?))) {
+            notes.push(format!(
+                "{} of {} values of {} are shown; the tables have all.",
+                column.line_values.len(),
+                labels::thousands(column.all_line_values),
+                labels::factor_name(&self.names[factor]),
             ));
         }
         let zeros = self

@@ -6,7 +6,7 @@ use super::chart::{
     self, Caption, EndLabel, Frame, MARGIN, Panel, SMALL, bold_font, solid, text_font,
 };
 use super::palette::{FURTHER, PURPLE, Rgb, VERMILLION};
-use super::trace::{MAX_PANELS, layer_name};
+use super::trace::{MAX_PANELS, described, layer_name};
 use super::{labels, placement, ticks};
 use crate::network::split_layer;
 use crate::tables::{GateRow, Table};
@@ -92,7 +92,7 @@ fn render(request: &Request, layers: &[usize], all: usize, gates: &[Gate<'_>]) -
     let network = request.networks.first();
     let subtitle = format!(
         "{}; means over the units and {}. Bands: quartiles.",
-        network.map_or(String::new(), |network| network.describe()),
+        network.map_or(String::new(), described),
         request.sequences.describe()
     );
     let caption = Caption::new(width, &title(gates), &subtitle, &notes);

@@ -256,7 +256,7 @@ fn render(
     const HEIGHT: f64 = 320.0;
     let (low, high) = (scale.low, scale.high);
     let marks = ticks::linear(low, high, 7);
-    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, |end| labels::concise(end));
+    let bar_ticks = chart::with_ends(marks, (low, high), HEIGHT, labels::concise);
     let bar_label_width = chart::widest(&bar_ticks, chart::SMALL);
     const GAP: f64 = 30.0;
     const BAR: f64 = 13.0;

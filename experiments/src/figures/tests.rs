@@ -941,6 +941,56 @@ fn characters_that_the_font_lacks_are_named_once_each() {
 }
 
 #[test]
+fn no_more_than_64_lines_are_drawn_and_a_note_says_so() {
+    let figure = |gains: usize| {
+        let mut curves = Table::new(strings(&["vanilla-rnn.recurrent_weights.gain"]));
+        let mut laws = Table::new(curves.factors.clone());
+        for gain in 1..=gains {
+            let point = key("vanilla-rnn", &[&format!("{}", gain as f64 / 1000.0)]);
+            let rows = curve(&point, "h", (0..=200).step_by(50), -0.01 * gain as f64);
+            curves.rows.extend(rows);
+            laws.rows.push(LawRow {
+                rate: -0.02 * gain as f64,
+                ..law(point, "ln rho(W)", "rate")
+            });
+        }
+        let mut files = Files::new();
+        put(&mut files, &curves);
+        put(&mut files, &laws);
+        let svg = drawn(&spec(FigureKind::Decay), &files);
+        let bands = svg.matches("<polygon").count();
+        (svg, bands)
+    };
+    let (all, bands) = figure(64);
+    assert_eq!(bands, 64);
+    assert!(!all.contains("the tables have all"));
+    for (gains, note) in [
+        (
+            65,
+            "64 of 65 values of gain are shown; the tables have all.",
+        ),
+        (
+            2000,
+            "64 of 2000 values of gain are shown; the tables have all.",
+        ),
+    ] {
+        let (thinned, bands) = figure(gains);
+        assert_eq!(bands, 64);
+        assert!(thinned.contains(note), "{gains}");
+        // The first and the last are among them: to 10⁻²⁰⁰ at a gain of 1.
+        let last = format!(
+            "10⁻{}",
+            if gains == 65 {
+                "¹³⁰"
+            } else {
+                "⁴⁰⁰⁰"
+            }
+        );
+        assert!(thinned.contains(&last), "{last}");
+    }
+}
+
+#[test]
 fn a_title_of_the_config_replaces_the_default() {
     let mut spec = spec(FigureKind::Decay);
     spec.title = Some("Ours <& yours".into());

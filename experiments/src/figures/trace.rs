@@ -380,7 +380,7 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
 }
 
 /// What a network is, in a figure, which has no markup.
-fn described(network: &Network) -> String {
+pub(super) fn described(network: &Network) -> String {
     let with_markup = network.describe();
     with_markup.replacen('`', "“", 1).replacen('`', "”", 1)
 }

@@ -1,6 +1,8 @@
 //! What a report says, as plain data: the HTML page and the Markdown file are written from the same
 //! value, so neither can say what the other does not.
 
+use crate::figures::labels;
+
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
@@ -124,6 +126,30 @@ impl Table {
     /// Whether it is shown on demand only.
     pub fn is_long(&self) -> bool {
         self.rows.len() > Self::MOST_ROWS
+    }
+
+    /// Of more rows only so many are written: a page of a hundred thousand is slow to open, and its
+    /// numbers are in a file.
+    pub const MOST_WRITTEN: usize = 1000;
+
+    /// The rows that are written.
+    pub fn written(&self) -> &[Vec<String>] {
+        &self.rows[..self.rows.len().min(Self::MOST_WRITTEN)]
+    }
+
+    /// Where its numbers are from, behind how many rows of how many are written, unless all of them are.
+    pub fn whole_source(&self) -> Text {
+        if self.rows.len() <= Self::MOST_WRITTEN {
+            return self.source.clone();
+        }
+        let [written, all] = [Self::MOST_WRITTEN, self.rows.len()].map(labels::thousands);
+        let mut source = Text::literal(&format!("The first {written} of {all} rows"));
+        source = source.and(match self.source.0.first() {
+            Some(Inline::File(_)) => "; all of them are in ",
+            _ => ". ",
+        });
+        source.0.extend(self.source.0.iter().cloned());
+        source
     }
 }
 

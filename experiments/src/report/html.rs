@@ -162,7 +162,7 @@ fn write_table(table: &Table, number: usize, page: &mut String) {
     const LONG: usize = 28;
     let is_long = |index: usize| {
         table
-            .rows
+            .written()
             .iter()
             .any(|row| row[index].chars().count() > LONG)
     };
@@ -181,7 +181,7 @@ fn write_table(table: &Table, number: usize, page: &mut String) {
         );
     }
     page.push_str("</tr>\n</thead>\n<tbody>\n");
-    for row in &table.rows {
+    for row in table.written() {
         page.push_str("<tr>");
         for (index, (entry, class)) in row.iter().zip(&classes).enumerate() {
             let entry = escape(entry);
@@ -197,7 +197,7 @@ fn write_table(table: &Table, number: usize, page: &mut String) {
     put!(
         page,
         "<p class=\"files\">{}</p>\n",
-        inline(&table.source, true)
+        inline(&table.whole_source(), true)
     );
     if table.is_long() {
         page.push_str("</details>\n");
@@ -219,7 +219,29 @@ fn inline(text: &Text, with_elements: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::Column;
     use super::*;
+
+    #[test]
+    fn of_a_very_long_table_the_first_rows_are_written_and_where_all_are() {
+        let page = |rows: usize| {
+            let table = Table {
+                caption: String::new(),
+                columns: vec![Column::words("cell")],
+                rows: (1..=rows).map(|row| vec![format!("row {row}")]).collect(),
+                row_headers: 1,
+                source: Text::default().file("fits.csv").and(": all columns."),
+            };
+            let mut page = String::new();
+            write_table(&table, 1, &mut page);
+            page
+        };
+        let (all, thinned) = (page(1000), page(1001));
+        assert!(all.contains(">row 1000<") && all.contains("<p class=\"files\"><a href"));
+        assert!(thinned.contains(">row 1000<") && !thinned.contains(">row 1001<"));
+        let source = "The first 1000 of 1001 rows; all of them are in <a href=\"fits.csv\">";
+        assert!(thinned.contains(source), "{thinned}");
+    }
 
     #[test]
     fn what_means_something_to_a_browser_is_escaped() {

@@ -114,10 +114,10 @@ fn write_table(table: &Table, file: &mut String) {
             .iter()
             .map(|column| rule(column.is_numeric).to_owned()),
     ));
-    for row in &table.rows {
+    for row in table.written() {
         file.push_str(&line(&mut row.iter().map(|entry| escape(entry))));
     }
-    put!(file, "\n{}\n", inline(&table.source));
+    put!(file, "\n{}\n", inline(&table.whole_source()));
     if table.is_long() {
         file.push_str("\n</details>\n");
     }

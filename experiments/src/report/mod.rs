@@ -40,6 +40,8 @@ pub struct Folder<'a> {
     pub name: &'a str,
     /// The text of a file, or `None` if it is not there.
     pub text: &'a dyn Fn(&str) -> Option<String>,
+    /// The first line of a file, without the others in memory; `None` if it is not there or empty.
+    pub first_line: &'a dyn Fn(&str) -> Option<String>,
     /// Whether there is such a file.
     pub has: &'a dyn Fn(&str) -> bool,
 }

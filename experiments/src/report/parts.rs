@@ -25,16 +25,26 @@ impl Folder<'_> {
             .transpose()?)
     }
 
+    /// The text of a file that must be there.
+    pub(super) fn required_text(
+        &self,
+        file: &'static str,
+        remedy: &'static str,
+    ) -> Result<String, ReportError> {
+        (self.text)(file).ok_or_else(|| ReportError::Missing {
+            file: file.to_owned(),
+            remedy,
+        })
+    }
+
     /// A table that must be there.
     pub(super) fn required(
         &self,
         file: &'static str,
         remedy: &'static str,
     ) -> Result<NamedTable, ReportError> {
-        self.table(file)?.ok_or_else(|| ReportError::Missing {
-            file: file.to_owned(),
-            remedy,
-        })
+        let text = self.required_text(file, remedy)?;
+        Ok(NamedTable::from_csv(file, &text)?)
     }
 
     /// A stored figure with its caption; the tables it was drawn from are those of `data` that are there.
@@ -74,8 +84,8 @@ impl Folder<'_> {
     /// Which files there are, what they hold, and what their columns are.
     pub(super) fn inventory(&self, files: &[&str], written_by: &str) -> Block {
         let rows = present(self, files).into_iter().map(|file| {
-            let header = (self.text)(&file).filter(|_| file.ends_with(".csv"));
-            let header = header.and_then(|text| text.lines().next().map(str::to_owned));
+            let is_table = file.ends_with(".csv");
+            let header = is_table.then(|| (self.first_line)(&file)).flatten();
             let header = header.map_or(NONE.to_owned(), |header| header.replace(',', ", "));
             let what = words::file(&file).to_owned();
             vec![file, what, header]

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use csv::StringRecord;
+
 use super::content::{Block, Column, Report, Section, Table, Text};
 use super::numbers::{NONE, field, interval, logarithm, rate_field, significant};
 use super::parts::{PointColumns, VANGRAD, distinct, quantities, shown_lags};
@@ -12,6 +14,7 @@ use crate::store::Manifest;
 use crate::tables::{CONSTANT, FILES, Key, LyapunovSummaryRow, NamedTable};
 
 const RUN: &str = "vangrad run";
+const CURVES: &str = "curves.csv";
 
 /// The report of an experiment from its config, as loaded and as stored, its manifest, if there is one, and
 /// its files.
@@ -26,7 +29,7 @@ pub fn of_run(
     folder: &Folder,
 ) -> Result<Report, ReportError> {
     let fits = shown_fits(folder.required("fits.csv", RUN)?)?;
-    let curves = folder.required("curves.csv", RUN)?;
+    let curves = shown_curves(&folder.required_text(CURVES, RUN)?)?;
     let runs = folder.required("runs.csv", RUN)?;
     let gates = folder.table("gates.csv")?;
 
@@ -204,6 +207,29 @@ fn heading(
         _ => None,
     });
     (config.name.clone(), seen.collect())
+}
+
+/// The rows of `curves.csv` that are shown: of each grid point and quantity the first one, and those at a few
+/// lags. All of them take several times the memory of their text.
+fn shown_curves(text: &str) -> Result<NamedTable, ReportError> {
+    let header = NamedTable::from_csv(CURVES, text.lines().next().unwrap_or_default())?;
+    let (quantity, lag) = (header.column("quantity")?, header.column("lag")?);
+    let lag_of = |row: &StringRecord| row[lag].parse::<usize>().unwrap_or(0);
+    let mut last = 0;
+    NamedTable::from_rows(CURVES, text, |row| {
+        last = last.max(lag_of(row));
+        false
+    })?;
+    let lags = shown_lags(last);
+    let mut before = Vec::new();
+    Ok(NamedTable::from_rows(CURVES, text, |row| {
+        let key = || row.iter().take(quantity + 1);
+        let is_first = !key().eq(before.iter().map(String::as_str));
+        if is_first {
+            before = key().map(str::to_owned).collect();
+        }
+        is_first || lags.binary_search(&lag_of(row)).is_ok()
+    })?)
 }
 
 /// The medians of the curves at a few lags.
@@ -1025,5 +1051,32 @@ fn this_run(manifest: &Manifest) -> Section {
                     .collect(),
             ),
         ],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_few_lags_is_that_of_all_rows() {
+        let mut text = "cell,gain,quantity,lag,median,n\n".to_owned();
+        for (point, first, last, n) in [
+            ("a,0.5,h", 0, 200, 3),
+            ("a,0.5,x", 0, 199, 3),
+            // As of a cell without the lags that are shown.
+            ("a,1,h", 2, 9, 2),
+            ("b,1,h", 0, 200, 1),
+        ] {
+            for lag in first..=last {
+                text.push_str(&format!("{point},{lag},-{lag}.5,{n}\n"));
+            }
+        }
+        let all = NamedTable::from_csv(CURVES, &text).unwrap();
+        let shown = shown_curves(&text).unwrap();
+        assert_eq!(shown.rows.len(), 5 + 4 + 1 + 5);
+        assert_eq!(left(&shown), left(&all));
+        let short = shown_curves(&format!("{text}b,1\n")).unwrap_err();
+        assert!(short.to_string().contains("curves.csv"), "{short}");
     }
 }

@@ -332,11 +332,18 @@ fn write_atomically(
 ) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    fs::create_dir_all(folder)?;
     let temporary = folder.join(format!("{TEMPORARY_PREFIX}{name}{TEMPORARY_SUFFIX}"));
 
     let write = || -> io::Result<()> {
-        let mut file = BufWriter::new(File::create(&temporary)?);
+        // The folder is there, but for its first file.
+        let file = match File::create(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                File::create(&temporary)
+            }
+            file => file,
+        };
+        let mut file = BufWriter::new(file?);
         contents(&mut file)?;
         let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;

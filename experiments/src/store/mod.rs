@@ -20,7 +20,7 @@ mod scratch;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 pub use builds::Build;
@@ -30,6 +30,7 @@ pub use machine::{Machine, available_memory};
 pub use manifest::{Clock, Failure, Manifest};
 pub use scratch::Scratch;
 
+use self::record_file::Unreadable;
 use crate::config::figure_names;
 use crate::figures::TRACE_FIGURES;
 use crate::record::{Expected, RunRecord};
@@ -147,6 +148,19 @@ impl ResultsFolder {
         if_present(read_text(&self.path.join(name)))
     }
 
+    /// The first line of such a file, without its end and without reading the rest; `None` if the file is not
+    /// there or empty.
+    pub fn first_line(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let path = self.path.join(name);
+        let read = || {
+            let mut line = String::new();
+            BufReader::new(File::open(&path)?).read_line(&mut line)?;
+            Ok(line)
+        };
+        let line = if_present(read().map_err(|error| StoreError::read(&path, error)))?;
+        Ok(line.and_then(|line| line.lines().next().map(str::to_owned)))
+    }
+
     /// The bytes of a file of this folder; `None` if it is not there.
     pub fn bytes(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         if_present(read_bytes(&self.path.join(name)))
@@ -185,9 +199,35 @@ impl ResultsFolder {
         run_id: &str,
         expected: &Expected,
     ) -> Result<RunRecord, StoreError> {
+        self.read_record(run_id, |file, length| {
+            record_file::read(file, length, expected)
+        })
+    }
+
+    /// Whether there is a record of a run, which must be what is expected: without holding it.
+    pub fn has_good_record(&self, run_id: &str, expected: &Expected) -> Result<bool, StoreError> {
+        let checked = self.read_record(run_id, |file, length| {
+            record_file::check(file, length, expected)
+        });
+        Ok(if_present(checked)?.is_some())
+    }
+
+    /// What `read` makes of the file of a record, given its length.
+    fn read_record<T>(
+        &self,
+        run_id: &str,
+        read: impl FnOnce(BufReader<File>, u64) -> Result<T, Unreadable>,
+    ) -> Result<T, StoreError> {
         let path = self.path.join(record_name(run_id));
-        record_file::decode(read_bytes(&path)?, expected)
-            .map_err(|problem| StoreError::BadRecord { path, problem })
+        let open = || {
+            let file = File::open(&path)?;
+            let length = file.metadata()?.len();
+            read(BufReader::new(file), length)
+        };
+        open().map_err(|error| match error {
+            Unreadable::File(error) => StoreError::read(&path, error),
+            Unreadable::Record(problem) => StoreError::BadRecord { path, problem },
+        })
     }
 
     /// Whether the record of a run is stored and is, bit for bit, this one. (Comparing the values

@@ -4,11 +4,11 @@
 //! metadata in a hash map, whose order is random: so there is exactly one key, `spec`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
-use std::ops::Range;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorInfo, View};
+use safetensors::SafeTensorError;
+use safetensors::tensor::{Dtype, Metadata, TensorInfo, View};
 
 use super::RecordProblem;
 use crate::grids;
@@ -123,55 +123,127 @@ impl<R: Read> Write for Compared<R> {
     }
 }
 
+/// Why there is no record to be had of a file.
+#[derive(Debug)]
+pub(super) enum Unreadable {
+    /// The file cannot be read.
+    File(io::Error),
+    /// It is not what is expected.
+    Record(RecordProblem),
+}
+
+impl From<io::Error> for Unreadable {
+    fn from(error: io::Error) -> Self {
+        Unreadable::File(error)
+    }
+}
+
+impl From<RecordProblem> for Unreadable {
+    fn from(problem: RecordProblem) -> Self {
+        Unreadable::Record(problem)
+    }
+}
+
+impl From<SafeTensorError> for Unreadable {
+    fn from(error: SafeTensorError) -> Self {
+        let reason = error.to_string();
+        RecordProblem::Damaged { reason }.into()
+    }
+}
+
 /// The record in `bytes`, if it is whole and what is expected.
 ///
 /// safetensors has no checksum: a flipped bit of a value that leaves a possible value is found
 /// only by recomputing, which is what `verify` does. A flipped bit of anything else is found here,
 /// as long as the names of the arrays are known.
 ///
-/// The bytes are given back as they are read, so that a record is held once and not twice.
-///
 /// # Errors
-/// The first problem there is, arrays in the order of their names.
-pub fn decode(mut bytes: Vec<u8>, expected: &Expected) -> Result<RunRecord, RecordProblem> {
-    let mut found = check(&bytes, expected)?;
-    found.sort_by_key(|array| (array.bytes.start, array.bytes.end));
+/// The first problem there is: of the header, arrays in the order of their names, then of the values, in
+/// that of the file.
+pub fn decode(bytes: &[u8], expected: &Expected) -> Result<RunRecord, RecordProblem> {
+    read(bytes, bytes.len() as u64, expected).map_err(|error| match error {
+        Unreadable::Record(problem) => problem,
+        Unreadable::File(error) => panic!("memory is read to its end: {error}"),
+    })
+}
+
+/// The same of a file of `length` bytes. Each array is read to where it stays, so that the record is held
+/// once and not twice.
+pub(super) fn read(
+    stored: impl Read,
+    length: u64,
+    expected: &Expected,
+) -> Result<RunRecord, Unreadable> {
     let mut arrays = BTreeMap::new();
-    for Found {
-        name,
-        shape,
-        bytes: at,
-    } in found.into_iter().rev()
-    {
-        let (values, _) = bytes[at.clone()].as_chunks::<8>();
-        let values = values.iter().map(|bytes| f64::from_le_bytes(*bytes));
-        let values = values.collect();
-        arrays.insert(name, Array { shape, values });
-        bytes.truncate(at.start);
-        bytes.shrink_to_fit();
-    }
+    read_arrays(stored, length, expected, |name, array| {
+        arrays.insert(name, array);
+    })?;
     Ok(RunRecord {
         spec: expected.spec.clone(),
         arrays,
     })
 }
 
-/// An array in the bytes of a record.
-struct Found {
-    name: String,
-    shape: Vec<usize>,
-    bytes: Range<usize>,
+/// Whether the same would be a record, which is not held: an error if not.
+pub(super) fn check(stored: impl Read, length: u64, expected: &Expected) -> Result<(), Unreadable> {
+    read_arrays(stored, length, expected, |_, _| {})
 }
 
-/// The arrays in `bytes`, if these are what is expected.
-fn check(bytes: &[u8], expected: &Expected) -> Result<Vec<Found>, RecordProblem> {
-    let damaged = |error: safetensors::SafeTensorError| RecordProblem::Damaged {
-        reason: error.to_string(),
-    };
-    let (header_bytes, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-    // Behind the header's length and the header.
-    let data = 8 + header_bytes;
+/// Calls `keep` with every array of a file of `length` bytes, as long as that is what is expected.
+fn read_arrays(
+    mut stored: impl Read,
+    length: u64,
+    expected: &Expected,
+    mut keep: impl FnMut(String, Array),
+) -> Result<(), Unreadable> {
+    let header = read_header(&mut stored, length)?;
+    check_header(&header, expected)?;
+    // The arrays stand one behind the other, which is part of what makes a header valid.
+    for name in header.offset_keys() {
+        let shape = header.info(&name).map(|tensor| tensor.shape.clone());
+        let shape = shape.expect("the header has what it lists");
+        let mut values = vec![0.0_f64; shape.iter().product()];
+        stored.read_exact(bytemuck::cast_slice_mut(&mut values))?;
+        for value in &mut values {
+            *value = f64::from_bits(u64::from_le(value.to_bits()));
+        }
+        check_values(&name, &values)?;
+        keep(name, Array { shape, values });
+    }
+    Ok(())
+}
 
+/// The header of a file of `length` bytes, which is valid and describes as many: what
+/// [`SafeTensors::read_metadata`](safetensors::SafeTensors::read_metadata) asks for, which wants to see
+/// the whole file in memory.
+fn read_header(stored: &mut impl Read, length: u64) -> Result<Metadata, Unreadable> {
+    /// As of safetensors.
+    const MOST: u64 = 100_000_000;
+    let Some(behind) = length.checked_sub(size_of::<u64>() as u64) else {
+        return Err(SafeTensorError::HeaderTooSmall.into());
+    };
+    let mut size = [0; size_of::<u64>()];
+    stored.read_exact(&mut size)?;
+    let size = u64::from_le_bytes(size);
+    if size > MOST {
+        return Err(SafeTensorError::HeaderTooLarge.into());
+    }
+    let Some(data) = behind.checked_sub(size) else {
+        return Err(SafeTensorError::InvalidHeaderLength.into());
+    };
+    let mut text = vec![0; size as usize];
+    stored.read_exact(&mut text)?;
+    let text = std::str::from_utf8(&text).map_err(SafeTensorError::InvalidHeader)?;
+    let header: Metadata =
+        serde_json::from_str(text).map_err(SafeTensorError::InvalidHeaderDeserialization)?;
+    match header.data_len() as u64 == data {
+        true => Ok(header),
+        false => Err(SafeTensorError::MetadataIncompleteBuffer.into()),
+    }
+}
+
+/// Whether the arrays of a record, and whose they are, is what is expected.
+fn check_header(header: &Metadata, expected: &Expected) -> Result<(), RecordProblem> {
     let metadata = header.metadata().clone().unwrap_or_default();
     match metadata.get(SPEC) {
         Some(found) if metadata.len() == 1 && *found == expected.spec => {}
@@ -187,19 +259,17 @@ fn check(bytes: &[u8], expected: &Expected) -> Result<Vec<Found>, RecordProblem>
 
     // In the order of names, so that of several problems always the same one is reported.
     let tensors: BTreeMap<String, &TensorInfo> = header.tensors().into_iter().collect();
-    let found: BTreeSet<String> = tensors.keys().cloned().collect();
     if let Some(arrays) = &expected.arrays {
         // Not every law holds of every size, weight and input.
-        let missing = arrays.difference(&found);
+        let missing = arrays.iter().filter(|name| !tensors.contains_key(*name));
         let missing = missing.filter(|name| !name.starts_with(LAW));
         let missing: Vec<String> = missing.cloned().collect();
-        let unknown: Vec<String> = found.difference(arrays).cloned().collect();
+        let unknown = tensors.keys().filter(|name| !arrays.contains(*name));
+        let unknown: Vec<String> = unknown.cloned().collect();
         if !missing.is_empty() || !unknown.is_empty() {
             return Err(RecordProblem::Arrays { missing, unknown });
         }
     }
-
-    let mut found = Vec::new();
     for (name, tensor) in tensors {
         if tensor.dtype != Dtype::F64 {
             return Err(RecordProblem::Type {
@@ -207,17 +277,9 @@ fn check(bytes: &[u8], expected: &Expected) -> Result<Vec<Found>, RecordProblem>
                 found: format!("{:?}", tensor.dtype),
             });
         }
-        let (start, end) = tensor.data_offsets;
-        let (values, _) = bytes[data + start..data + end].as_chunks::<8>();
         check_shape(&name, &tensor.shape, expected.steps)?;
-        check_values(&name, values.iter().map(|bytes| f64::from_le_bytes(*bytes)))?;
-        found.push(Found {
-            name,
-            shape: tensor.shape.clone(),
-            bytes: data + start..data + end,
-        });
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Arrays have one row per step: T of them, or T + 1 with the initial state. The exceptions are
@@ -262,22 +324,24 @@ fn check_shape(name: &str, shape: &[usize], steps: usize) -> Result<(), RecordPr
 }
 
 /// Logarithms are finite, or −∞ for an exact zero; what is not a logarithm is finite.
-fn check_values(name: &str, values: impl Iterator<Item = f64>) -> Result<(), RecordProblem> {
+fn check_values(name: &str, values: &[f64]) -> Result<(), RecordProblem> {
     let is_logarithm = !(name == REFERENCE || name.starts_with(GATE) || name.starts_with(SERIES));
     let is_possible =
         |value: f64| value.is_finite() || (is_logarithm && value == f64::NEG_INFINITY);
-    match values.enumerate().find(|(_, value)| !is_possible(*value)) {
+    match values.iter().position(|value| !is_possible(*value)) {
         None => Ok(()),
-        Some((index, value)) => Err(RecordProblem::Value {
+        Some(index) => Err(RecordProblem::Value {
             array: name.to_owned(),
             index,
-            value,
+            value: values[index],
         }),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use safetensors::tensor::TensorView;
 
     use super::*;
@@ -315,12 +379,12 @@ mod tests {
         Expected {
             spec: record.spec.clone(),
             steps: STEPS,
-            arrays: Some(record.arrays.keys().cloned().collect()),
+            arrays: Some(Arc::new(record.arrays.keys().cloned().collect())),
         }
     }
 
     fn read(record: &RunRecord) -> Result<RunRecord, RecordProblem> {
-        decode(encode(record), &expected(record))
+        decode(&encode(record), &expected(record))
     }
 
     #[test]
@@ -386,19 +450,43 @@ mod tests {
         assert_eq!(bytes[bytes.len() - 8..], 1.0_f64.to_le_bytes());
     }
 
+    /// With what is kept, and without.
+    #[test]
+    fn a_record_is_checked_as_it_is_read() {
+        let bad = record_with(&[("gate.f", array(&[2, 8], &[f64::INFINITY; 16]))]);
+        for (record, is_good) in [(record_with(&[]), true), (bad, false)] {
+            let bytes = encode(&record);
+            let checked = check(bytes.as_slice(), bytes.len() as u64, &expected(&record));
+            assert_eq!(checked.is_ok(), is_good);
+            assert_eq!(read(&record).is_ok(), is_good);
+        }
+    }
+
+    /// As of a file that is cut short while it is read.
+    #[test]
+    fn a_file_that_ends_early_cannot_be_read() {
+        let record = record_with(&[]);
+        let bytes = encode(&record);
+        for length in 0..bytes.len() {
+            let stored = &bytes[..length];
+            let found = super::read(stored, bytes.len() as u64, &expected(&record));
+            assert!(matches!(found, Err(Unreadable::File(_))), "{length}");
+        }
+    }
+
     #[test]
     fn every_truncation_is_found() {
         let record = record_with(&[]);
         let bytes = encode(&record);
         for length in 0..bytes.len() {
-            let found = decode(bytes[..length].to_vec(), &expected(&record));
+            let found = decode(&bytes[..length], &expected(&record));
             assert!(
                 matches!(found, Err(RecordProblem::Damaged { .. })),
                 "{length}"
             );
         }
         let longer = [bytes.as_slice(), &[0]].concat();
-        assert!(decode(longer, &expected(&record)).is_err());
+        assert!(decode(&longer, &expected(&record)).is_err());
     }
 
     #[test]
@@ -409,7 +497,7 @@ mod tests {
         for bit in 0..8 * bytes.len() {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(back) = decode(flipped, &expected(&record)) {
+            if let Ok(back) = decode(&flipped, &expected(&record)) {
                 assert!(bit / 8 >= bytes.len() - 8 * values, "bit {bit}");
                 assert_ne!(encode(&back), bytes, "bit {bit}");
             }
@@ -423,7 +511,7 @@ mod tests {
             spec: "{}".to_owned(),
             ..expected(&record)
         };
-        let found = decode(encode(&record), &other);
+        let found = decode(&encode(&record), &other);
         assert_eq!(found, Err(RecordProblem::OtherSpec));
     }
 
@@ -437,7 +525,7 @@ mod tests {
         let two = safetensors::serialize(Vec::<(&str, TensorView)>::new(), Some(two)).unwrap();
         for (bytes, keys) in [(none, ""), (two, "format, spec")] {
             assert_eq!(
-                decode(bytes, &expected(&record_with(&[]))),
+                decode(&bytes, &expected(&record_with(&[]))),
                 Err(RecordProblem::Metadata {
                     found: keys.to_owned()
                 })
@@ -481,7 +569,7 @@ mod tests {
         let mut record = complete.clone();
         let reference = record.arrays.remove("reference").unwrap();
         let problem = |record: &RunRecord| {
-            let found = decode(encode(record), &expected(&complete));
+            let found = decode(&encode(record), &expected(&complete));
             found.unwrap_err().to_string()
         };
         assert_eq!(
@@ -500,13 +588,13 @@ mod tests {
             ..expected(&complete)
         };
         record.arrays.remove("referende");
-        assert_eq!(decode(encode(&record), &unknown), Ok(record.clone()));
+        assert_eq!(decode(&encode(&record), &unknown), Ok(record.clone()));
 
         // A law may be missing, and none be another's.
         record.arrays.insert("reference".to_owned(), reference);
         let law = record.arrays.remove("law:h:rate:ln rho(W)").unwrap();
         assert_eq!(
-            decode(encode(&record), &expected(&complete)),
+            decode(&encode(&record), &expected(&complete)),
             Ok(record.clone())
         );
         record.arrays.insert("law:h:rate:ln rho(V)".to_owned(), law);
@@ -528,7 +616,7 @@ mod tests {
             arrays: None,
         };
         assert_eq!(
-            decode(file, &expected).unwrap_err().to_string(),
+            decode(&file, &expected).unwrap_err().to_string(),
             "array `reference` should be F64, found F32"
         );
     }

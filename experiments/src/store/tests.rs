@@ -1,6 +1,7 @@
 //! The store's promises, on real folders.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -30,7 +31,7 @@ fn expected() -> Expected {
     Expected {
         spec: SPEC.to_owned(),
         steps: 2,
-        arrays: Some(record().arrays.into_keys().collect()),
+        arrays: Some(Arc::new(record().arrays.into_keys().collect())),
     }
 }
 

@@ -20,6 +20,19 @@ impl NamedTable {
     ///
     /// If the text is no CSV, or a row has more or fewer fields than there are columns.
     pub fn from_csv(file: &'static str, text: &str) -> Result<Self, TableError> {
+        Self::from_rows(file, text, |_| true)
+    }
+
+    /// The same of those rows only that are kept.
+    ///
+    /// # Errors
+    ///
+    /// As of [`from_csv`](Self::from_csv), of other rows too.
+    pub fn from_rows(
+        file: &'static str,
+        text: &str,
+        mut is_kept: impl FnMut(&csv::StringRecord) -> bool,
+    ) -> Result<Self, TableError> {
         let mut reader = csv::ReaderBuilder::new().from_reader(text.as_bytes());
         let problem = |error: &csv::Error| TableError::Record {
             file,
@@ -29,8 +42,14 @@ impl NamedTable {
         let owned = |record: &csv::StringRecord| record.iter().map(String::from).collect();
         let header = owned(reader.headers().map_err(|error| problem(&error))?);
         let mut rows = Vec::new();
-        for record in reader.records() {
-            rows.push(owned(&record.map_err(|error| problem(&error))?));
+        let mut record = csv::StringRecord::new();
+        while reader
+            .read_record(&mut record)
+            .map_err(|error| problem(&error))?
+        {
+            if is_kept(&record) {
+                rows.push(owned(&record));
+            }
         }
         Ok(Self { file, header, rows })
     }
