@@ -100,10 +100,11 @@ impl DecayFit {
             .map(|line| line.as_ref().map(|line| line.slope))
             .collect();
         let slopes: Vec<f64> = of_replicates.iter().flatten().copied().collect();
-        let medians = medians(curves);
-        let f32_zero_lag = zero_lag(&medians, F32_ZERO_LOG10);
-        let f64_zero_lag = zero_lag(&medians, F64_ZERO_LOG10);
-        let exact_zero_lag = exact_zero_lag(&medians);
+        let ZeroLags {
+            in_f32: f32_zero_lag,
+            in_f64: f64_zero_lag,
+            exact: exact_zero_lag,
+        } = ZeroLags::new(curves);
         let clipped = curves.first().and_then(|curve| window.clip(curve.len()));
         let (Some(window), Some(rate)) = (clipped, mean(&slopes)) else {
             return Self {
@@ -187,40 +188,85 @@ pub fn half_life(rate: f64) -> f64 {
 ///
 /// If the curves differ in length.
 pub fn f32_zero_lag(curves: &[&[f64]]) -> Option<usize> {
-    zero_lag(&medians(curves), F32_ZERO_LOG10)
+    ZeroLags::new(curves).in_f32
 }
 
-/// The median of every lag over replicates; `NaN` where it has none.
-fn medians(curves: &[&[f64]]) -> Vec<f64> {
-    let lags = curves.first().map_or(0, |curve| curve.len());
-    for curve in curves {
-        assert_eq!(curve.len(), lags, "replicate curves differ in length");
+/// From where on the median over replicates is zero, or is printed so.
+struct ZeroLags {
+    in_f32: Option<usize>,
+    in_f64: Option<usize>,
+    exact: Option<usize>,
+}
+
+impl ZeroLags {
+    /// One lag after the other: a curve of medians would be as long as a trajectory.
+    fn new(curves: &[&[f64]]) -> Self {
+        let lags = curves.first().map_or(0, |curve| curve.len());
+        for curve in curves {
+            assert_eq!(curve.len(), lags, "replicate curves differ in length");
+        }
+        let [mut in_f32, mut in_f64] = [F32_ZERO_LOG10, F64_ZERO_LOG10].map(FirstZero::below);
+        let mut exact = None;
+        let mut values = Vec::with_capacity(curves.len());
+        for lag in 0..lags {
+            values.clear();
+            values.extend(curves.iter().map(|curve| curve[lag]));
+            let median = Summary::new(&mut values).map_or(f64::NAN, |summary| summary.median);
+            in_f32.see(lag, median);
+            in_f64.see(lag, median);
+            exact = match exact {
+                _ if median != f64::NEG_INFINITY => None,
+                None => Some(lag),
+                since => since,
+            };
+        }
+        ZeroLags {
+            in_f32: in_f32.lag(),
+            in_f64: in_f64.lag(),
+            exact,
+        }
     }
-    let mut values = Vec::with_capacity(curves.len());
-    let median = |lag: usize| {
-        values.clear();
-        values.extend(curves.iter().map(|curve| curve[lag]));
-        Summary::new(&mut values).map_or(f64::NAN, |summary| summary.median)
-    };
-    (0..lags).map(median).collect()
 }
 
-/// The first lag at which ln r_k lies below a power of ten, those at the start not counted.
-fn zero_lag(ln_ratios: &[f64], log10_zero: f64) -> Option<usize> {
-    let is_zero = |ln_ratio: &f64| *ln_ratio < log10_zero * LN_10;
-    let first = ln_ratios.iter().position(|ratio| !is_zero(ratio));
-    let first = first.unwrap_or(0);
-    let after = ln_ratios.get(first..)?.iter().position(is_zero)?;
-    Some(first + after)
+/// The first lag at which ln r_k lies below a number, those at the start not counted unless nothing
+/// follows them.
+struct FirstZero {
+    below: f64,
+    /// Whether anything lay above it so far.
+    has_begun: bool,
+    at_start: Option<usize>,
+    after: Option<usize>,
 }
 
-/// The lag from which on r_k is exactly zero.
-fn exact_zero_lag(ln_ratios: &[f64]) -> Option<usize> {
-    let zeros = ln_ratios.iter().rev();
-    let zeros = zeros
-        .take_while(|ratio| **ratio == f64::NEG_INFINITY)
-        .count();
-    (zeros > 0).then_some(ln_ratios.len() - zeros)
+impl FirstZero {
+    /// Below a power of ten.
+    fn below(log10_zero: f64) -> Self {
+        FirstZero {
+            below: log10_zero * LN_10,
+            has_begun: false,
+            at_start: None,
+            after: None,
+        }
+    }
+
+    fn see(&mut self, lag: usize, ln_ratio: f64) {
+        let is_zero = ln_ratio < self.below;
+        self.has_begun |= !is_zero;
+        if is_zero {
+            let first = match self.has_begun {
+                true => &mut self.after,
+                false => &mut self.at_start,
+            };
+            first.get_or_insert(lag);
+        }
+    }
+
+    fn lag(self) -> Option<usize> {
+        match self.has_begun {
+            true => self.after,
+            false => self.at_start,
+        }
+    }
 }
 
 fn verdict(rate: f64, window: Window) -> Verdict {
