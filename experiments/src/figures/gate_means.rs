@@ -2,11 +2,9 @@
 
 use super::FigureError;
 use super::canvas::{Anchor, draw_svg};
-use super::chart::{
-    self, Caption, EndLabel, Frame, MARGIN, Panel, SMALL, bold_font, solid, text_font,
-};
+use super::chart::{self, Caption, EndLabel, MARGIN, Panel, SMALL, bold_font, solid, text_font};
 use super::palette::{FURTHER, PURPLE, Rgb, VERMILLION};
-use super::trace::{MAX_PANELS, described, layer_name};
+use super::trace::{MAX_PANELS, described, frames, layer_name};
 use super::{labels, placement, ticks};
 use crate::network::split_layer;
 use crate::tables::{GateRow, Table};
@@ -102,25 +100,14 @@ fn render(request: &Request, layers: &[usize], all: usize, gates: &[Gate<'_>]) -
     let tick_width = chart::widest(&y_ticks, chart::TEXT);
     let words = gates.iter().map(|gate| labels::width(gate.word, SMALL));
     let label_width = 16.0 + words.fold(0.0, f64::max);
-    const GAP: f64 = 16.0;
     const HEIGHT: f64 = 230.0;
-    let left = MARGIN + 20.0 + tick_width + 7.0;
-    let count = layers.len() as f64;
-    let plots = width - MARGIN - left - count * label_width - GAP * (count - 1.0);
-    let plot_width = (plots / count).max(80.0);
     let top = caption.top() + 22.0;
+    let frames = frames(top, (width, HEIGHT), layers.len(), tick_width, label_width);
     let height = top + HEIGHT + 40.0 + caption.bottom();
 
     draw_svg(width, height, |canvas| {
         caption.draw(canvas, height);
-        for (index, layer) in layers.iter().enumerate() {
-            let start = left + (plot_width + label_width + GAP) * index as f64;
-            let frame = Frame {
-                left: start,
-                right: start + plot_width,
-                top,
-                bottom: top + HEIGHT,
-            };
+        for (index, (layer, frame)) in layers.iter().zip(frames).enumerate() {
             let panel = Panel::new(frame, (1.0, last), (0.0, 1.0));
             panel.grid(canvas, &y_ticks);
             let own = || gates.iter().filter(|gate| gate.layer == *layer);
@@ -143,7 +130,7 @@ fn render(request: &Request, layers: &[usize], all: usize, gates: &[Gate<'_>]) -
             });
             panel.end_labels(canvas, &ends.collect::<Vec<_>>());
             panel.y_axis(canvas, &y_ticks, index == 0);
-            let x_ticks = ticks::whole(1.0, last, (plot_width / 48.0) as usize);
+            let x_ticks = ticks::whole(1.0, last, ((frame.right - frame.left) / 48.0) as usize);
             panel.x_axis(canvas, &x_ticks, true);
             let heading = (frame.left, frame.top - 10.0);
             let font = bold_font(Rgb::INK);

@@ -336,31 +336,20 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
             .map(|text| labels::width(text, SMALL))
             .into_iter()
             .fold(0.0, f64::max);
-    const GAP: f64 = 16.0;
     const HEIGHT: f64 = 270.0;
-    let left = MARGIN + 20.0 + tick_width + 7.0;
-    let count = layers.len() as f64;
-    let plots = width - MARGIN - left - count * label_width - GAP * (count - 1.0);
-    let plot_width = (plots / count).max(80.0);
     let top = caption.top() + 22.0;
+    let frames = frames(top, (width, HEIGHT), layers.len(), tick_width, label_width);
     let height = top + HEIGHT + 40.0 + caption.bottom();
 
     draw_svg(width, height, |canvas| {
         caption.draw(canvas, height);
-        for (index, layer) in layers.iter().enumerate() {
-            let start = left + (plot_width + label_width + GAP) * index as f64;
-            let frame = Frame {
-                left: start,
-                right: start + plot_width,
-                top,
-                bottom: top + HEIGHT,
-            };
+        for (index, (layer, frame)) in layers.iter().zip(frames).enumerate() {
             let panel = Panel::new(frame, (0.0, last_lag), y_range);
             panel.grid(canvas, &y_ticks);
             let own: Vec<&Curve> = curves.iter().filter(|c| c.layer == *layer).collect();
             lines(canvas, &panel, request, &own, &underflowing);
             panel.y_axis(canvas, &y_ticks, index == 0);
-            let x_ticks = ticks::whole(0.0, last_lag, (plot_width / 48.0) as usize);
+            let x_ticks = ticks::whole(0.0, last_lag, ((frame.right - frame.left) / 48.0) as usize);
             panel.x_axis(canvas, &x_ticks, true);
             let heading = (frame.left, frame.top - 10.0);
             let font = bold_font(Rgb::INK);
@@ -377,6 +366,32 @@ fn gradients(request: &Request, curves: &[Curve]) -> String {
         };
         canvas.text_upwards(middle, name, text_font(Rgb::INK));
     })
+}
+
+/// Panels of one height side by side from `top` down, `count` of them in a drawing of this width: with room
+/// for the marks of the first one's axis, and right of each for the labels of its lines.
+pub(super) fn frames(
+    top: f64,
+    (width, height): (f64, f64),
+    count: usize,
+    tick_width: f64,
+    label_width: f64,
+) -> Vec<Frame> {
+    const GAP: f64 = 16.0;
+    let left = MARGIN + 20.0 + tick_width + 7.0;
+    let panels = count as f64;
+    let plots = width - MARGIN - left - panels * label_width - GAP * (panels - 1.0);
+    let plot_width = (plots / panels).max(80.0);
+    let frame = |index: usize| {
+        let start = left + (plot_width + label_width + GAP) * index as f64;
+        Frame {
+            left: start,
+            right: start + plot_width,
+            top,
+            bottom: top + height,
+        }
+    };
+    (0..count).map(frame).collect()
 }
 
 /// What a network is, in a figure, which has no markup.
